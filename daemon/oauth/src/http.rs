@@ -1,0 +1,126 @@
+//! An HTTP exchange as data: what a flow wants sent, and what came back.
+//!
+//! Must never: send anything, or show a body in `Debug`.
+
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+use crate::secret::SecretText;
+
+/// What a flow wants sent.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// GET without a body, or POST with one.
+    pub method: Method,
+    /// `Authorization: Basic` (RFC 6749, 2.3.1), already encoded, where the client authenticates so.
+    pub authorization: Option<SecretText>,
+    /// What an answer is worth waiting for.
+    pub patience: Patience,
+}
+
+/// The method, with the body that belongs to it.
+#[derive(Debug, Clone)]
+pub enum Method {
+    /// A document is read.
+    Get,
+    /// `application/x-www-form-urlencoded` parameters, already encoded.
+    PostForm(SecretText),
+}
+
+/// How long, how much and whether a redirect may be followed (D5, D6, D51).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Metadata: 10 s in all, 1 MiB, at most 3 redirects within the same https origin.
+    Metadata,
+    /// Device authorization, a poll, revocation: 30 s for the answer, 256 KiB, no redirect.
+    Endpoint,
+    /// A request that spends a refresh token: once written, 5 min for the answer, 256 KiB, no redirect (D51).
+    Spending,
+}
+
+/// A complete answer.
+#[derive(Debug, Clone)]
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The `Content-Type` header as it came, where it is text.
+    pub content_type: Option<String>,
+    /// The `Retry-After` header as it came (RFC 9110, 10.2.3).
+    pub retry_after: Option<String>,
+    /// The body, decompressed, within the limit of the request's [`Patience`].
+    pub body: Body,
+}
+
+/// A body that may hold secrets: wiped when dropped, only its length in `Debug`.
+#[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct Body(Vec<u8>);
+
+impl Body {
+    /// Takes the bytes over.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes: for a parser, never for a log.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
+
+/// Why there is no complete answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undelivered {
+    /// Nothing reached a verified peer: DNS, connect or TLS failed (D48). Sending again repeats nothing.
+    #[error("nothing was sent: {0}")]
+    NothingSent(NothingSent),
+    /// The request was handed to a verified peer, and no whole readable answer came (D56).
+    #[error("the answer was lost: {0}")]
+    AnswerLost(AnswerLost),
+}
+
+/// What kept a request from being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NothingSent {
+    /// The host name could not be resolved.
+    #[error("the host name could not be resolved")]
+    NameNotResolved,
+    /// No connection could be made.
+    #[error("no connection could be made")]
+    NotConnected,
+    /// The server's certificate did not hold (D10).
+    #[error("the server's TLS certificate could not be verified")]
+    NotVerified,
+    /// Connecting took too long.
+    #[error("connecting took too long")]
+    TooSlow,
+    /// This machine has no room for the request: descriptors, memory.
+    #[error("this machine has no resources left for the request")]
+    NoResources,
+}
+
+/// How an answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerLost {
+    /// The connection ended before the answer did.
+    #[error("the connection ended before the answer did")]
+    ConnectionEnded,
+    /// The time of the request's patience was over.
+    #[error("no answer within the time limit of {} s", .0.as_secs())]
+    TimeOver(Duration),
+    /// The answer was larger than the limit (D6).
+    #[error("the answer was larger than {0} bytes")]
+    TooLarge(usize),
+    /// The daemon was ended while the request was out.
+    #[error("the daemon ended while the request was out")]
+    Interrupted,
+}

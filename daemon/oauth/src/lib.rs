@@ -1,0 +1,18 @@
+//! OAuth 2.0 as pure state machines: flows, wire bodies, secrets and terms, in the words of the RFCs.
+//!
+//! Must never: do I/O, read a clock, or draw randomness of its own. Time comes in as [`time::Now`].
+
+pub mod device;
+pub mod discovery;
+pub mod endpoint;
+pub mod flow;
+pub mod http;
+pub mod misbehaved;
+pub mod refresh;
+pub mod revocation;
+pub mod secret;
+pub mod sign_in;
+pub mod terms;
+pub mod time;
+pub mod token;
+mod wire;

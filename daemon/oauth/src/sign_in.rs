@@ -1,0 +1,73 @@
+//! A login as the rooms above see it: what a person is shown, what is kept while it waits, how it ends.
+
+use crate::http::NothingSent;
+use crate::misbehaved::ServerMisbehaved;
+use crate::secret::DeviceCode;
+use crate::terms::{Scopes, UserCode};
+use crate::time::{Instant, WallTime};
+use crate::token::{Binding, ErrorAnswer};
+use std::time::Duration;
+
+/// A login that waits for its person: enough to go on after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingDevice {
+    /// What the token endpoint is asked about (RFC 8628, 3.4).
+    pub device_code: DeviceCode,
+    /// What the person is shown.
+    pub prompt: DevicePrompt,
+    /// When the code ends, on the clock that counts sleep.
+    pub expires: Instant,
+    /// The same, for the record.
+    pub expires_wall: WallTime,
+    /// The polling interval, as it has grown (D13).
+    pub interval: Duration,
+    /// Where the tokens will come from.
+    pub binding: Binding,
+    /// What was asked for.
+    pub requested_scopes: Scopes,
+}
+
+/// What a person is shown (RFC 8628, 3.3). Fit for a terminal: no control, bidi or escape characters (D19).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DevicePrompt {
+    /// What to type.
+    pub user_code: UserCode,
+    /// Where to type it.
+    pub verification_uri: String,
+    /// The same with the code inside, where the server offers one. Never shown alone (D20).
+    pub verification_uri_complete: Option<String>,
+    /// The server's own words to the person, if any.
+    pub message: Option<String>,
+}
+
+/// How a login ended, when it did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignInFailure {
+    /// The person refused (D16).
+    #[error("the login was refused at the authorization server")]
+    Denied,
+    /// Nobody answered in time.
+    #[error("the login was not answered in time")]
+    Expired,
+    /// The server does not let this client log in so (RFC 6749, 5.2; RFC 8628, 3.5).
+    #[error("the authorization server refused the login request: {}", .0.error)]
+    Refused(ErrorAnswer),
+    /// The server broke a rule.
+    #[error(transparent)]
+    Misbehaved(ServerMisbehaved),
+    /// The server could not be reached before there was a prompt.
+    #[error("the authorization server could not be reached: {0}")]
+    Unreachable(NothingSent),
+    /// The server said "later", or its answer was lost, before there was a prompt.
+    #[error("the authorization server did not answer the login request")]
+    Unavailable {
+        /// The server's wish.
+        retry_after: Option<Duration>,
+    },
+    /// The server's metadata names no device authorization endpoint.
+    #[error("the authorization server offers no device authorization")]
+    NoDeviceGrant,
+    /// The login may have been answered, and its tokens were lost on the way (D35, D56).
+    #[error("the answer to the login was lost")]
+    AnswerLost,
+}

@@ -1,0 +1,165 @@
+//! What an account holds: the grant with its tokens, and the records that outlive the process.
+
+use std::time::Duration;
+
+use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
+use mcp_authd_oauth::sign_in::PendingDevice;
+use mcp_authd_oauth::terms::{Scopes, Subject};
+use mcp_authd_oauth::time::{Instant, WallTime};
+use mcp_authd_oauth::token::{Binding, Life};
+
+/// One authorization of one subject by one server (RFC 6749, 1.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The access token, where a usable one has come.
+    pub access: Option<HeldToken>,
+    /// The refresh token, where there is one and it is not known to be dead.
+    pub refresh_token: Option<RefreshToken>,
+    /// Whether refreshes bring a new refresh token (D56).
+    pub rotation: Rotation,
+    /// The granted scopes.
+    pub scopes: Scopes,
+    /// The subject, where it is known.
+    pub subject: Option<Subject>,
+    /// Where it comes from.
+    pub binding: Binding,
+    /// When the login was.
+    pub granted_at: WallTime,
+    /// When it was last refreshed, if ever.
+    pub refreshed_at: Option<WallTime>,
+}
+
+/// An access token that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldToken {
+    /// The token.
+    pub access_token: AccessToken,
+    /// When the request for it was sent, on the clock that counts sleep.
+    pub requested: Instant,
+    /// The same by the calendar, for the record.
+    pub requested_wall: WallTime,
+    /// How long it lives from then.
+    pub life: Life,
+}
+
+/// What a refresh does to the refresh token (D56).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// Never refreshed yet.
+    Unknown,
+    /// A refresh has brought a new one: the old one must never be shown again.
+    Rotates,
+    /// Refreshes have brought none, or the same: it may be shown again.
+    Keeps,
+}
+
+/// A request that may have spent the refresh token stands behind this record (I8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// The first try.
+    First,
+    /// The one permitted replay (D56).
+    Replay,
+}
+
+/// The grant as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantRecord {
+    /// Rises with each login, logout and security-relevant change (I3).
+    pub generation: u64,
+    /// The revision when it was saved (DESIGN, section 4: it rises for ever).
+    pub revision: u64,
+    /// The grant.
+    pub grant: Grant,
+    /// Whether a refresh may have been sent.
+    pub intent: Option<Intent>,
+    /// When a caller last asked, for D53.
+    pub used_at: Option<WallTime>,
+    /// When this record was written: a wall clock outside [saved at, expiry] means stale (DESIGN, section 3).
+    pub saved_at: WallTime,
+}
+
+/// What is kept of logins. A logout does not erase it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignInRecord {
+    /// The login that waits, if any.
+    pub pending: Option<PendingRecord>,
+    /// The starts of logins that nobody answered, newest last, at most a day old (P18).
+    pub unanswered_starts: Vec<WallTime>,
+    /// How the last login ended, and when.
+    pub last_end: Option<(SignInEnd, WallTime)>,
+    /// The generation, so that it never falls after a logout.
+    pub generation: u64,
+    /// The revision, so that it never falls after a logout.
+    pub revision: u64,
+    /// The person logged out, and has not logged in since.
+    pub signed_out: bool,
+    /// The union of scopes that the server or the person refused, if any.
+    pub refused_scopes: Option<Scopes>,
+}
+
+/// A login that waits, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingRecord {
+    /// Names the login on the wire.
+    pub id: u64,
+    /// Enough to go on polling.
+    pub device: PendingDevice,
+    /// Why.
+    pub purpose: Purpose,
+    /// Who asked: the program's own words, or empty where the person did.
+    pub asked_by: String,
+    /// Another subject may take the account over (P19).
+    pub replace: bool,
+}
+
+/// Why a person is asked to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// There has never been a grant.
+    First,
+    /// The grant has ended.
+    Again,
+    /// The present token goes on serving; a program needs more scopes.
+    MoreAccess,
+}
+
+/// How a login ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInEnd {
+    /// Well.
+    Granted,
+    /// The person refused at the server.
+    Denied,
+    /// The person ended it with `authctl login --cancel`.
+    Cancelled,
+    /// Nobody answered.
+    Expired,
+    /// The server failed it.
+    Failed,
+    /// It returned another subject (D23).
+    OtherSubject,
+}
+
+impl HeldToken {
+    /// When it ends. `None`: unknown.
+    #[must_use]
+    pub fn expires(&self) -> Option<Instant> {
+        match self.life {
+            Life::Known(life) => Some(self.requested + life),
+            Life::Unknown => None,
+        }
+    }
+
+    /// How long it still lives. `None`: unknown.
+    #[must_use]
+    pub fn remaining(&self, at: Instant) -> Option<Duration> {
+        self.expires().map(|end| end.since(at))
+    }
+
+    /// Whether it may still be served.
+    #[must_use]
+    pub fn is_alive(&self, at: Instant) -> bool {
+        self.expires().is_none_or(|end| at < end)
+    }
+}

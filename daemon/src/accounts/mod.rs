@@ -1,0 +1,128 @@
+//! The accounts: what is held, what is asked, and the one task per account that decides (I1-I4, I6, I7).
+//!
+//! Must never: know HTTP, gRPC or files; the machine must never read a clock.
+
+pub mod grant;
+pub mod need;
+pub mod status;
+
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
+use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
+
+pub use crate::config::{AccountConfig, AccountName};
+use grant::{GrantRecord, SignInRecord};
+
+/// The authorization servers, as the accounts need them. `upstream` implements it.
+pub trait Upstream: Send + Sync + 'static {
+    /// Spends the refresh token once, and tells how that ended. Runs to its end whoever goes away (I7).
+    fn refresh(&self, account: Arc<AccountConfig>, request: RefreshRequest) -> BoxFuture<'static, RefreshOutcome>;
+
+    /// Asks for a device code, hands the prompt out, and polls until the login ends.
+    fn sign_in(
+        &self,
+        account: Arc<AccountConfig>,
+        scopes: Scopes,
+        prompt: oneshot::Sender<PendingDevice>,
+    ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
+
+    /// Goes on polling a login from before a restart.
+    fn resume_sign_in(
+        &self,
+        account: Arc<AccountConfig>,
+        pending: PendingDevice,
+    ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
+
+    /// Gives tokens back (RFC 7009): the refresh token first (D63). Its end is logged and changes nothing.
+    fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()>;
+}
+
+/// What a refresh needs (RFC 6749, section 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshRequest {
+    /// What is spent.
+    pub refresh_token: RefreshToken,
+    /// Where: the endpoint that issued it (P14).
+    pub binding: Binding,
+}
+
+/// What is given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeRequest {
+    /// First.
+    pub refresh_token: Option<RefreshToken>,
+    /// Then.
+    pub access_token: Option<AccessToken>,
+    /// Where.
+    pub binding: Binding,
+}
+
+/// The records at rest, as the accounts need them. `store` implements it.
+///
+/// Calls for one account are made one at a time and in order. A save that returns `Ok` is durable (fsync of file and folder).
+pub trait Vault: Send + Sync + 'static {
+    /// Reads both records of an account.
+    fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Stored, LoadError>>;
+    /// Replaces the grant. The old or the new one stands at every moment.
+    fn save_grant(&self, account: &AccountName, record: GrantRecord) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Replaces the sign-in record.
+    fn save_sign_in(&self, account: &AccountName, record: SignInRecord) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Erases the grant; `Ok` where there is none.
+    fn forget_grant(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// The key's state, and each change of it.
+    fn key_state(&self) -> tokio::sync::watch::Receiver<KeyState>;
+}
+
+/// What the store holds of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The grant, if any.
+    pub grant: Option<GrantRecord>,
+    /// The sign-in record, if any.
+    pub sign_in: Option<SignInRecord>,
+    /// The name of a grant record that could not be read and was set aside (B10).
+    pub damaged: Option<String>,
+}
+
+/// Whether the store can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// The source is being asked.
+    Loading,
+    /// Open.
+    Open,
+    /// A person has to open it.
+    Locked,
+    /// The key is not the one that the records were sealed with.
+    Wrong,
+}
+
+/// Why nothing could be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// The key is not open.
+    #[error("the store's key is locked")]
+    Locked,
+    /// The records were sealed with another key. Nothing is touched.
+    #[error("the store was sealed with another key")]
+    WrongKey,
+    /// The operating system refused.
+    #[error("the store cannot be read: {0}")]
+    Io(String),
+}
+
+/// Why nothing could be saved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SaveError {
+    /// The key is not open.
+    #[error("the store's key is locked")]
+    Locked,
+    /// The operating system refused: path and reason.
+    #[error("the store cannot be written: {0}")]
+    Io(String),
+}

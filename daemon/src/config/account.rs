@@ -1,0 +1,86 @@
+//! One account, checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use mcp_authd_oauth::endpoint::Endpoint;
+use mcp_authd_oauth::terms::{Audience, ClientId, Issuer, Resource, Scopes};
+
+/// The name of an account: 1 to 200 of `a-z 0-9 . _ -`, beginning with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountName(String);
+
+impl AccountName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// A sentence that tells what a name may be.
+    pub fn parse(name: &str) -> Result<Self, InvalidName> {
+        let first_fits = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let rest_fits = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c));
+        if first_fits && rest_fits && name.len() <= 200 { Ok(Self(name.to_owned())) } else { Err(InvalidName) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A name that no account can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an account's name is 1 to 200 of a-z, 0-9, '.', '_' and '-', and begins with a letter or a digit")]
+pub struct InvalidName;
+
+/// One account, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountConfig {
+    /// Its name.
+    pub name: AccountName,
+    /// The authorization server.
+    pub server: ServerConfig,
+    /// The client (RFC 6749, 2.2). Public: no secret is configured here.
+    pub client_id: ClientId,
+    /// What is asked for at a login. Empty: no `scope` is sent.
+    pub scopes: Scopes,
+    /// The resource indicator (RFC 8707), byte for byte.
+    pub resource: Option<Resource>,
+    /// The `audience` parameter (Auth0).
+    pub audience: Option<Audience>,
+    /// Further parameters of the device authorization request.
+    pub extra_parameters: BTreeMap<String, String>,
+}
+
+/// How an authorization server is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerConfig {
+    /// By its issuer; the endpoints come from its metadata (RFC 8414).
+    Issuer(Issuer),
+    /// By its endpoints.
+    Endpoints {
+        /// RFC 8628, 3.1.
+        device_authorization_endpoint: Endpoint,
+        /// RFC 6749, 3.2.
+        token_endpoint: Endpoint,
+        /// RFC 7009.
+        revocation_endpoint: Option<Endpoint>,
+    },
+}
+
+impl AccountConfig {
+    /// The issuer, or the token endpoint where there is none: for a person.
+    #[must_use]
+    pub fn server_name(&self) -> &str {
+        match &self.server {
+            ServerConfig::Issuer(issuer) => issuer.as_str(),
+            ServerConfig::Endpoints { token_endpoint, .. } => token_endpoint.as_str(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Where every task is born: a tracker that `daemon.rs` makes and hands out (house style 12).
+//!
+//! Two ways to end: softly (services stop, work in flight goes on) and hard (what is left is dropped).
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The tracker; a handle, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stopping: CancellationToken,
+    dropped: CancellationToken,
+    broken: watch::Sender<Option<Broken>>,
+}
+
+/// A task ended that must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// A service ended by itself.
+    #[error("the task \"{0}\" ended by itself; this is a bug in mcp-authd: please report it with the log")]
+    Ended(&'static str),
+    /// A task panicked.
+    #[error("the task \"{0}\" panicked; this is a bug in mcp-authd: please report it with the log")]
+    Panicked(&'static str),
+}
+
+impl Tasks {
+    /// A new tracker with no task.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            tracker: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            dropped: CancellationToken::new(),
+            broken: watch::Sender::new(None),
+        }
+    }
+
+    /// Begins a service: it ends because of [`Tasks::stopping`] or not at all.
+    pub fn service(&self, name: &'static str, service: impl Future<Output = ()> + Send + 'static) {
+        self.begin(name, service, true);
+    }
+
+    /// Begins work that ends by itself. It outlives a soft shutdown.
+    pub fn work(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.begin(name, work, false);
+    }
+
+    fn begin(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static, is_service: bool) {
+        let guard = Guard { name, broken: self.broken.clone(), finished: false };
+        let (stopping, dropped) = (self.stopping.clone(), self.dropped.clone());
+        self.tracker.spawn(async move {
+            let mut guard = guard;
+            let ended = dropped.run_until_cancelled(future).await.is_some();
+            guard.finished = true;
+            if is_service && ended && !stopping.is_cancelled() {
+                guard.broken.send_if_modified(|broken| set_first(broken, Broken::Ended(guard.name)));
+            }
+        });
+    }
+
+    /// Runs `work` on a thread where it may block. `None`: it panicked, and the daemon is about to end.
+    pub async fn blocking<T: Send + 'static>(&self, name: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        match self.tracker.spawn_blocking(work).await {
+            Ok(result) => Some(result),
+            Err(_) => {
+                self.broken.send_if_modified(|broken| set_first(broken, Broken::Panicked(name)));
+                None
+            }
+        }
+    }
+
+    /// Ends when a soft shutdown has begun.
+    pub async fn stopping(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Whether a soft shutdown has begun.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Ends when a task ended that must not.
+    pub async fn broken(&self) -> Broken {
+        let mut broken = self.broken.subscribe();
+        loop {
+            let now = *broken.borrow_and_update();
+            match now {
+                Some(broken) => return broken,
+                None => drop(broken.changed().await),
+            }
+        }
+    }
+
+    /// Begins the soft shutdown: services stop.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+        self.tracker.close();
+    }
+
+    /// Waits until every task has ended, at most `patience`; then drops what is left. Returns whether all ended by themselves.
+    pub async fn finish(&self, patience: Duration) -> bool {
+        self.stop();
+        let all_ended = tokio::time::timeout(patience, self.tracker.wait()).await.is_ok();
+        self.dropped.cancel();
+        self.tracker.wait().await;
+        all_ended
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn set_first(broken: &mut Option<Broken>, new: Broken) -> bool {
+    let first = broken.is_none();
+    broken.get_or_insert(new);
+    first
+}
+
+struct Guard {
+    name: &'static str,
+    broken: watch::Sender<Option<Broken>>,
+    finished: bool,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.finished && std::thread::panicking() {
+            self.broken.send_if_modified(|broken| set_first(broken, Broken::Panicked(self.name)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_ends_by_itself_is_told() {
+        let tasks = Tasks::new();
+        tasks.service("keeper", async {});
+        assert_eq!(tasks.broken().await, Broken::Ended("keeper"));
+    }
+
+    #[tokio::test]
+    async fn work_may_end_and_a_panic_is_told() {
+        let tasks = Tasks::new();
+        tasks.work("refresh", async {});
+        tasks.work("revoke", async { std::panic::resume_unwind(Box::new("boom")) });
+        assert_eq!(tasks.broken().await, Broken::Panicked("revoke"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_soft_shutdown_lets_work_finish_and_a_hard_one_drops_it() {
+        let tasks = Tasks::new();
+        let (done, finished) = tokio::sync::oneshot::channel();
+        tasks.work("short", async move {
+            tokio::task::yield_now().await;
+            let _ = done.send(());
+        });
+        assert!(tasks.finish(Duration::from_secs(60)).await);
+        assert!(finished.await.is_ok());
+
+        let tasks = Tasks::new();
+        tasks.work("endless", std::future::pending());
+        assert!(!tasks.finish(Duration::from_secs(60)).await);
+    }
+}
