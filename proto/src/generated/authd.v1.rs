@@ -63,6 +63,7 @@ pub mod token_state {
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct AccessToken {
     /// The access token (RFC 6749, 1.4). Send it as "Authorization: Bearer", nowhere else.
     #[prost(string, tag = "1")]
