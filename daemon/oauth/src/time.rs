@@ -6,41 +6,42 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A moment on the clock that counts sleep. Milliseconds since some fixed point of this boot.
+/// A moment on the clock that counts sleep. Milliseconds since this boot, negative for what was before it: a token that was
+/// issued before a reboot must not live longer for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+pub struct Instant(i64);
 
 impl Instant {
     /// From milliseconds since the clock's zero.
     #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since the clock's zero.
     #[must_use]
-    pub const fn as_millis(self) -> u64 {
+    pub const fn as_millis(self) -> i64 {
         self.0
     }
 
     /// How long after `earlier` this is; zero where it is not after.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
 impl Add<Duration> for Instant {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis(duration)))
+        Self(self.0.saturating_add_unsigned(millis(duration)))
     }
 }
 
 impl Sub<Duration> for Instant {
     type Output = Self;
     fn sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(duration)))
+        Self(self.0.saturating_sub_unsigned(millis(duration)))
     }
 }
 
@@ -117,9 +118,17 @@ mod tests {
     #[test]
     fn arithmetic_saturates_instead_of_wrapping() {
         let zero = Instant::from_millis(0);
-        assert_eq!(zero - Duration::from_secs(1), zero);
-        assert_eq!(zero + Duration::MAX, Instant::from_millis(u64::MAX));
+        assert_eq!(zero + Duration::MAX, Instant::from_millis(i64::MAX));
+        assert_eq!(zero - Duration::MAX, Instant::from_millis(i64::MIN));
         assert_eq!(zero.since(Instant::from_millis(5)), Duration::ZERO);
+        assert_eq!(WallTime::from_millis(0) - Duration::MAX, WallTime::from_millis(0));
+    }
+
+    #[test]
+    fn a_moment_before_the_boot_is_kept_apart_from_the_boot() {
+        let now = Now { instant: Instant::from_millis(1_000), wall: WallTime::from_millis(9_000_000) };
+        let issued = now.instant_of(WallTime::from_millis(5_400_000));
+        assert_eq!(now.instant.since(issued), Duration::from_secs(3600));
     }
 
     #[test]

@@ -6,15 +6,15 @@ use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
 use mcp_authd_oauth::sign_in::PendingDevice;
 use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::time::{Instant, WallTime};
-use mcp_authd_oauth::token::{Binding, Life};
+use mcp_authd_oauth::token::{Binding, IssuedToken, Life};
 
 /// One authorization of one subject by one server (RFC 6749, 1.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The access token, where a usable one has come.
     pub access: Option<HeldToken>,
-    /// The refresh token, where there is one and it is not known to be dead.
-    pub refresh_token: Option<RefreshToken>,
+    /// How it is renewed, or why it cannot be.
+    pub renewal: Renewal,
     /// Whether refreshes bring a new refresh token (D56).
     pub rotation: Rotation,
     /// The granted scopes.
@@ -27,6 +27,26 @@ pub struct Grant {
     pub granted_at: WallTime,
     /// When it was last refreshed, if ever.
     pub refreshed_at: Option<WallTime>,
+}
+
+/// How a grant is renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// With this refresh token.
+    With(RefreshToken),
+    /// Not at all: the access token serves to its end.
+    Not(NotRenewable),
+}
+
+/// Why a grant cannot be renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotRenewable {
+    /// The server issued no refresh token.
+    NotIssued,
+    /// The server declared the refresh token dead (D45).
+    Dead,
+    /// Nobody knows whether the refresh token was spent, and the one replay is used up (D56).
+    InDoubt,
 }
 
 /// An access token that is held.
@@ -139,6 +159,28 @@ pub enum SignInEnd {
     Failed,
     /// It returned another subject (D23).
     OtherSubject,
+}
+
+impl Grant {
+    /// The refresh token, if there is one to spend.
+    #[must_use]
+    pub fn refresh_token(&self) -> Option<&RefreshToken> {
+        match &self.renewal {
+            Renewal::With(token) => Some(token),
+            Renewal::Not(_) => None,
+        }
+    }
+}
+
+impl From<IssuedToken> for HeldToken {
+    fn from(token: IssuedToken) -> Self {
+        Self {
+            access_token: token.access_token,
+            requested: token.requested_at.instant,
+            requested_wall: token.requested_at.wall,
+            life: token.life,
+        }
+    }
 }
 
 impl HeldToken {

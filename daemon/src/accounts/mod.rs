@@ -3,7 +3,10 @@
 //! Must never: know HTTP, gRPC or files; the machine must never read a clock.
 
 pub mod grant;
+pub mod keeper;
+pub mod machine;
 pub mod need;
+pub mod registry;
 pub mod status;
 
 use futures_util::future::BoxFuture;

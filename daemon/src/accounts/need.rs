@@ -35,6 +35,19 @@ pub enum SignInMode {
     StartAndReturn,
     /// Yes, and it waits for the login's end, up to its deadline.
     StartAndWait,
+    /// The person asks: no bound applies, and the prompt is wanted at once.
+    Person(PersonWants),
+}
+
+/// What a person who types `authctl login` wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersonWants {
+    /// A login where one is needed.
+    ToBeSignedIn,
+    /// A login in any case, by the same subject (P19).
+    Again,
+    /// A login in any case; another subject may take the account over.
+    Replace,
 }
 
 /// What a caller gets.
@@ -139,7 +152,7 @@ pub enum LoginReason {
     InDoubt,
     /// The record was damaged and set aside (B10).
     Damaged,
-    /// The token was rejected or has ended, and there is no refresh token.
+    /// The token was rejected or has ended, and the server issued no refresh token.
     NotRenewable,
     /// The last login failed or was not answered, and this call may not begin another.
     LastFailed,

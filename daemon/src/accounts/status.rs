@@ -21,6 +21,17 @@ pub struct Status {
     pub last_end: Option<SignInEnd>,
 }
 
+impl Status {
+    /// Whether nothing that anybody could see has changed.
+    #[must_use]
+    pub fn is_same_but_for_revision(&self, other: &Self) -> bool {
+        self.health == other.health
+            && self.grant == other.grant
+            && self.sign_in == other.sign_in
+            && self.last_end == other.last_end
+    }
+}
+
 /// How an account is, from best to worst.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
@@ -49,6 +60,8 @@ pub enum Trouble {
     NotSaved(String),
     /// The record of a logout could not be erased yet; never served (I2).
     NotErased(String),
+    /// The records cannot be read; the reason in words.
+    NotRead(String),
     /// The server cannot be reached; the reason in words.
     Unreachable(String),
     /// The server says "later".

@@ -25,7 +25,7 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self(Arc::new(|| Now {
-            instant: Instant::from_millis(read(COUNTS_SLEEP)),
+            instant: Instant::from_millis(i64::try_from(read(COUNTS_SLEEP)).unwrap_or(i64::MAX)),
             wall: WallTime::from_millis(read(ClockId::CLOCK_REALTIME)),
         }))
     }

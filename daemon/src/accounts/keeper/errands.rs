@@ -1,0 +1,140 @@
+//! The keeper's errands: requests and records that run beside it and come back as events.
+//!
+//! Records are written one at a time and in order. Requests run to their end whoever goes away (I7); a login stops when it is
+//! aborted or the daemon leaves, and goes on after the next start.
+
+use std::sync::Arc;
+
+use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::token::Granted;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::House;
+use crate::accounts::AccountConfig;
+use crate::accounts::grant::{GrantRecord, SignInRecord};
+use crate::accounts::machine::{Effect, Event, SaveId, SignInId};
+
+pub(super) struct Errands {
+    house: House,
+    config: Arc<AccountConfig>,
+    events: mpsc::UnboundedSender<Event>,
+    records: mpsc::UnboundedSender<RecordWork>,
+    /// Ends the login that is going on.
+    login: CancellationToken,
+}
+
+enum RecordWork {
+    Load,
+    SaveGrant(SaveId, Box<GrantRecord>),
+    SaveSignIn(Box<SignInRecord>),
+    ForgetGrant(SaveId),
+}
+
+impl Errands {
+    pub(super) fn begin(house: &House, config: Arc<AccountConfig>, events: mpsc::UnboundedSender<Event>) -> Self {
+        let (records, work) = mpsc::unbounded_channel();
+        let writer = write_records(house.clone(), config.clone(), work, events.clone());
+        house.tasks.work("records", writer);
+        Self { house: house.clone(), config, events, records, login: CancellationToken::new() }
+    }
+
+    pub(super) fn run(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer(..) | Effect::Publish(_) | Effect::End => {}
+            Effect::Load => self.record(RecordWork::Load),
+            Effect::SaveGrant(id, record) => self.record(RecordWork::SaveGrant(id, record)),
+            Effect::SaveSignIn(record) => self.record(RecordWork::SaveSignIn(record)),
+            Effect::ForgetGrant(id) => self.record(RecordWork::ForgetGrant(id)),
+            Effect::BeginRefresh(id, request) => {
+                let refresh = self.house.upstream.refresh(self.config.clone(), *request);
+                let events = self.events.clone();
+                self.house.tasks.work("refresh", async move {
+                    let _ = events.send(Event::RefreshSettled(id, refresh.await));
+                });
+            }
+            Effect::BeginSignIn(id, scopes) => {
+                let (tell, prompt) = oneshot::channel();
+                let login = self.house.upstream.sign_in(self.config.clone(), scopes, tell);
+                self.begin_login(id, login, prompt);
+            }
+            Effect::ResumeSignIn(id, pending) => {
+                let (_, no_prompt) = oneshot::channel();
+                let login = self.house.upstream.resume_sign_in(self.config.clone(), *pending);
+                self.begin_login(id, login, no_prompt);
+            }
+            Effect::AbortSignIn(_) => self.login.cancel(),
+            Effect::Revoke(request) => {
+                self.house.tasks.work("revoke", self.house.upstream.revoke(self.config.clone(), *request));
+            }
+        }
+    }
+
+    fn record(&self, work: RecordWork) {
+        // The writer ends only with the daemon.
+        let _ = self.records.send(work);
+    }
+
+    fn begin_login(
+        &mut self,
+        id: SignInId,
+        login: impl Future<Output = Result<Granted, SignInFailure>> + Send + 'static,
+        prompt: oneshot::Receiver<PendingDevice>,
+    ) {
+        self.login = CancellationToken::new();
+        let (aborted, tasks, events) = (self.login.clone(), self.house.tasks.clone(), self.events.clone());
+        self.house.tasks.work("sign in", async move {
+            tokio::select! {
+                () = aborted.cancelled() => {}
+                () = tasks.stopping() => {}
+                () = run_login(id, login, prompt, events) => {}
+            }
+        });
+    }
+}
+
+async fn run_login(
+    id: SignInId,
+    login: impl Future<Output = Result<Granted, SignInFailure>>,
+    mut prompt: oneshot::Receiver<PendingDevice>,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    tokio::pin!(login);
+    let early = tokio::select! {
+        biased;
+        result = &mut login => Some(result),
+        Ok(pending) = &mut prompt => {
+            let _ = events.send(Event::SignInPrompted(id, pending));
+            None
+        }
+    };
+    let result = match early {
+        Some(result) => {
+            // The login may have prompted and ended in one breath: the prompt comes first all the same.
+            if let Ok(pending) = prompt.try_recv() {
+                let _ = events.send(Event::SignInPrompted(id, pending));
+            }
+            result
+        }
+        None => login.await,
+    };
+    let _ = events.send(Event::SignInSettled(id, result));
+}
+
+async fn write_records(
+    house: House,
+    config: Arc<AccountConfig>,
+    mut work: mpsc::UnboundedReceiver<RecordWork>,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    let (name, vault) = (&config.name, &house.vault);
+    while let Some(work) = work.recv().await {
+        let event = match work {
+            RecordWork::Load => Event::Loaded(vault.load(name).await),
+            RecordWork::SaveGrant(id, record) => Event::GrantSaved(id, vault.save_grant(name, *record).await),
+            RecordWork::SaveSignIn(record) => Event::SignInSaved(vault.save_sign_in(name, *record).await),
+            RecordWork::ForgetGrant(id) => Event::GrantForgotten(id, vault.forget_grant(name).await),
+        };
+        let _ = events.send(event);
+    }
+}

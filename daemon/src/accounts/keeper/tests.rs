@@ -1,0 +1,268 @@
+//! The keeper with a moved clock: callers come and go, and the one request goes on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
+use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
+use mcp_authd_oauth::time::Now;
+use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess};
+use tokio::sync::{oneshot, watch};
+
+use super::{AccountHandle, House};
+use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, SignInRecord};
+use crate::accounts::machine::fixture::binding;
+use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
+use crate::accounts::{
+    AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored, Upstream, Vault,
+};
+use crate::config::ServerConfig;
+use crate::host::clock::{Clock, follows_tokio};
+use crate::host::tasks::Tasks;
+
+/// A server whose token endpoint takes a while.
+struct SlowServer {
+    delay: Duration,
+    refreshes: AtomicUsize,
+    clock: Clock,
+}
+
+impl Upstream for SlowServer {
+    fn refresh(&self, _: Arc<AccountConfig>, _: RefreshRequest) -> BoxFuture<'static, RefreshOutcome> {
+        let number = self.refreshes.fetch_add(1, Ordering::SeqCst);
+        let (delay, clock) = (self.delay, self.clock.clone());
+        async move {
+            tokio::time::sleep(delay).await;
+            let token = IssuedToken {
+                access_token: AccessToken::new(format!("new-{number}")),
+                requested_at: clock.now(),
+                life: Life::Known(Duration::from_secs(3600)),
+                scopes: None,
+                subject: None,
+            };
+            let refresh_token = Some(RefreshToken::new(format!("rt-{number}")));
+            RefreshOutcome::Success(TokenSuccess { refresh_token, token: Ok(token) })
+        }
+        .boxed()
+    }
+
+    fn sign_in(
+        &self,
+        _: Arc<AccountConfig>,
+        _: Scopes,
+        _: oneshot::Sender<PendingDevice>,
+    ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
+        std::future::pending().boxed()
+    }
+
+    fn resume_sign_in(&self, _: Arc<AccountConfig>, _: PendingDevice) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
+        std::future::pending().boxed()
+    }
+
+    fn revoke(&self, _: Arc<AccountConfig>, _: RevokeRequest) -> BoxFuture<'static, ()> {
+        async {}.boxed()
+    }
+}
+
+/// A store in memory whose key may be locked for a while.
+struct Memory {
+    records: Arc<Mutex<BTreeMap<AccountName, Stored>>>,
+    key: watch::Sender<KeyState>,
+}
+
+impl Vault for Memory {
+    fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Stored, LoadError>> {
+        let result = match *self.key.borrow() {
+            KeyState::Open => Ok(self.records.lock().unwrap().get(account).cloned().unwrap_or_default()),
+            KeyState::Loading | KeyState::Locked => Err(LoadError::Locked),
+            KeyState::Wrong => Err(LoadError::WrongKey),
+        };
+        async { result }.boxed()
+    }
+
+    fn save_grant(&self, account: &AccountName, record: GrantRecord) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.records.lock().unwrap().entry(account.clone()).or_default().grant = Some(record);
+        async { Ok(()) }.boxed()
+    }
+
+    fn save_sign_in(&self, account: &AccountName, record: SignInRecord) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.records.lock().unwrap().entry(account.clone()).or_default().sign_in = Some(record);
+        async { Ok(()) }.boxed()
+    }
+
+    fn forget_grant(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.records.lock().unwrap().entry(account.clone()).or_default().grant = None;
+        async { Ok(()) }.boxed()
+    }
+
+    fn key_state(&self) -> watch::Receiver<KeyState> {
+        self.key.subscribe()
+    }
+}
+
+struct Scene {
+    house: House,
+    server: Arc<SlowServer>,
+    memory: Arc<Memory>,
+}
+
+fn scene(delay: Duration) -> Scene {
+    let clock = follows_tokio();
+    let server = Arc::new(SlowServer { delay, refreshes: AtomicUsize::new(0), clock: clock.clone() });
+    let memory = Arc::new(Memory { records: Arc::default(), key: watch::Sender::new(KeyState::Open) });
+    let house = House { upstream: server.clone(), vault: memory.clone(), clock, tasks: Tasks::new() };
+    Scene { house, server, memory }
+}
+
+impl Scene {
+    /// An account whose access token has `left` to live.
+    fn account(&self, name: &str, left: Duration) -> AccountHandle {
+        let now = self.house.clock.now();
+        let name = AccountName::parse(name).unwrap();
+        let stored = Stored { grant: Some(record(now, left)), ..Stored::default() };
+        self.memory.records.lock().unwrap().insert(name.clone(), stored);
+        let config = AccountConfig {
+            name,
+            server: ServerConfig::Issuer(Issuer::new("https://as.example")),
+            client_id: ClientId::new("client"),
+            scopes: Scopes::default(),
+            resource: None,
+            audience: None,
+            extra_parameters: BTreeMap::new(),
+        };
+        AccountHandle::begin(&self.house, Arc::new(config), 1)
+    }
+
+    fn need(&self, wait: Duration) -> Need {
+        Need {
+            scopes: Scopes::default(),
+            min_validity: Duration::ZERO,
+            rejected: None,
+            sign_in: SignInMode::Never,
+            client_name: String::new(),
+            deadline: self.house.clock.now().instant + wait,
+        }
+    }
+
+    fn refreshes(&self) -> usize {
+        self.server.refreshes.load(Ordering::SeqCst)
+    }
+}
+
+fn record(now: Now, left: Duration) -> GrantRecord {
+    let life = Duration::from_secs(3600);
+    let access = HeldToken {
+        access_token: AccessToken::new("old"),
+        requested: now.instant + left - life,
+        requested_wall: now.wall + left - life,
+        life: Life::Known(life),
+    };
+    let grant = Grant {
+        access: Some(access),
+        renewal: Renewal::With(RefreshToken::new("rt")),
+        rotation: Rotation::Unknown,
+        scopes: Scopes::default(),
+        subject: None,
+        binding: binding(),
+        granted_at: now.wall - life,
+        refreshed_at: None,
+    };
+    GrantRecord { generation: 1, revision: 1, grant, intent: None, used_at: None, saved_at: now.wall }
+}
+
+fn is_token(answer: &Answer, text: &str) -> bool {
+    matches!(&answer.state, AnswerState::Token(token) if token.access_token.expose() == text)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_callers_on_an_expired_token_share_one_refresh() {
+    let scene = scene(Duration::from_millis(300));
+    let account = scene.account("one", Duration::ZERO);
+    let answers = join_all((0..1000).map(|_| account.token(scene.need(Duration::from_secs(20))))).await;
+    assert!(answers.iter().all(|answer| is_token(answer.as_ref().unwrap(), "new-0")));
+    assert_eq!(scene.refreshes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refresh_goes_on_when_its_leader_is_cancelled() {
+    let scene = scene(Duration::from_secs(5));
+    let account = scene.account("one", Duration::ZERO);
+    let leader = tokio::time::timeout(Duration::from_secs(1), account.token(scene.need(Duration::from_secs(20)))).await;
+    assert!(leader.is_err(), "the leader gave up");
+    let follower = account.token(scene.need(Duration::from_secs(20))).await.unwrap();
+    assert!(is_token(&follower, "new-0"));
+    assert_eq!(scene.refreshes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_takes_forty_seconds_is_asked_once_and_callers_are_answered_at_their_deadline() {
+    let scene = scene(Duration::from_secs(40));
+    let account = scene.account("one", Duration::ZERO);
+    let begin = scene.house.clock.now().instant;
+    for wait in [1, 2, 20] {
+        let before = scene.house.clock.now().instant;
+        let answer = account.token(scene.need(Duration::from_secs(wait))).await.unwrap();
+        assert!(matches!(answer.state, AnswerState::Refusal(_)), "{answer:?}");
+        let took = scene.house.clock.now().instant.since(before);
+        assert!(took.abs_diff(Duration::from_secs(wait)) <= Duration::from_millis(5), "{took:?} for {wait} s");
+    }
+    let late = account.token(scene.need(Duration::from_secs(20))).await.unwrap();
+    assert!(is_token(&late, "new-0"));
+    assert_eq!(scene.house.clock.now().instant.since(begin).as_secs(), 40);
+    assert_eq!(scene.refreshes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_server_hangs_delays_no_other() {
+    let scene = scene(Duration::from_secs(86_400));
+    let hanging = scene.account("hanging", Duration::ZERO);
+    let cached = scene.account("cached", Duration::from_secs(3000));
+    let need = scene.need(Duration::from_secs(20));
+    let waiting = hanging.token(need.clone());
+    tokio::pin!(waiting);
+    assert!(waiting.as_mut().now_or_never().is_none());
+    let before = scene.house.clock.now();
+    for _ in 0..100 {
+        assert!(is_token(&cached.token(need.clone()).await.unwrap(), "old"));
+    }
+    assert_eq!(scene.house.clock.now(), before, "no time passed");
+    assert!(waiting.as_mut().now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_store_refuses_and_serves_once_it_is_opened() {
+    let scene = scene(Duration::ZERO);
+    scene.memory.key.send_replace(KeyState::Locked);
+    let account = scene.account("one", Duration::from_secs(3000));
+    let answer = account.token(scene.need(Duration::from_secs(5))).await.unwrap();
+    assert!(matches!(answer.state, AnswerState::Refusal(super::super::need::Refusal::Locked)), "{answer:?}");
+    scene.memory.key.send_replace(KeyState::Open);
+    let mut status = account.status();
+    status.wait_for(|status| status.grant.is_some()).await.unwrap();
+    let answer = account.token(scene.need(Duration::from_secs(5))).await.unwrap();
+    assert!(is_token(&answer, "old"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaving_keeper_waits_for_the_refresh_and_its_save_and_answers_meanwhile() {
+    let scene = scene(Duration::from_secs(5));
+    let account = scene.account("one", Duration::from_secs(100));
+    assert!(is_token(&account.token(scene.need(Duration::from_secs(5))).await.unwrap(), "old"));
+    let leaving = account.leave();
+    tokio::pin!(leaving);
+    assert!(tokio::time::timeout(Duration::from_secs(4), &mut leaving).await.is_err());
+    assert!(is_token(&account.token(scene.need(Duration::from_secs(5))).await.unwrap(), "old"));
+    leaving.await;
+    assert_eq!(scene.refreshes(), 1);
+    let records = scene.memory.records.lock().unwrap();
+    let saved = records.values().next().unwrap().grant.as_ref().unwrap();
+    assert_eq!(saved.grant.refresh_token().unwrap().expose(), "rt-0");
+    assert_eq!(saved.intent, None);
+}

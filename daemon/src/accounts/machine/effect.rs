@@ -1,0 +1,119 @@
+//! What the machine is told and what it wants done: the whole of its contact with the world (I6).
+
+use std::time::Duration;
+
+use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::token::{Granted, RefreshOutcome};
+
+use crate::accounts::grant::{GrantRecord, SignInRecord};
+use crate::accounts::need::{Answer, Need};
+use crate::accounts::status::Status;
+use crate::accounts::{KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
+
+/// Names a caller that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WaiterId(pub u64);
+
+/// Names a save or an erasure, so that its result finds the state that asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SaveId(pub u64);
+
+/// Names a request that spends the refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RefreshId(pub u64);
+
+/// Names a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SignInId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A caller wants a token.
+    TokenWanted(WaiterId, Need),
+    /// A caller went away; it ends only its own waiting (D22).
+    CallerGone(WaiterId),
+    /// The records have been read, or not.
+    Loaded(Result<Stored, LoadError>),
+    /// The key of the store changed its state.
+    KeyChanged(KeyState),
+    /// The answer to [`Effect::SaveGrant`].
+    GrantSaved(SaveId, Result<(), SaveError>),
+    /// The answer to [`Effect::SaveSignIn`].
+    SignInSaved(Result<(), SaveError>),
+    /// The answer to [`Effect::ForgetGrant`].
+    GrantForgotten(SaveId, Result<(), SaveError>),
+    /// The answer to [`Effect::BeginRefresh`].
+    RefreshSettled(RefreshId, RefreshOutcome),
+    /// The prompt of [`Effect::BeginSignIn`].
+    SignInPrompted(SignInId, PendingDevice),
+    /// The end of [`Effect::BeginSignIn`] or [`Effect::ResumeSignIn`].
+    SignInSettled(SignInId, Result<Granted, SignInFailure>),
+    /// The person ends the waiting login.
+    SignInCancelled,
+    /// The person logs out.
+    SignOut,
+    /// The account is gone from the configuration.
+    Removed,
+    /// The configuration was read again; nothing that matters for security changed.
+    Reloaded,
+    /// The machine woke from sleep.
+    Resumed,
+    /// The daemon is about to leave: begin nothing any more.
+    Leaving,
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// What is to be done, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Answer a caller. Each is answered once.
+    Answer(WaiterId, Answer),
+    /// Show the status to whoever watches.
+    Publish(Status),
+    /// Read the records.
+    Load,
+    /// Make the grant durable.
+    SaveGrant(SaveId, Box<GrantRecord>),
+    /// Keep the sign-in record. A failure is only published.
+    SaveSignIn(Box<SignInRecord>),
+    /// Erase the grant.
+    ForgetGrant(SaveId),
+    /// Spend the refresh token: its intent is durable (I8).
+    BeginRefresh(RefreshId, Box<RefreshRequest>),
+    /// Ask for a device code and poll.
+    BeginSignIn(SignInId, Scopes),
+    /// Go on polling.
+    ResumeSignIn(SignInId, Box<PendingDevice>),
+    /// Stop polling.
+    AbortSignIn(SignInId),
+    /// Give tokens back (RFC 7009).
+    Revoke(Box<RevokeRequest>),
+    /// The account is gone: the keeper may end.
+    End,
+}
+
+/// What depends on the server's profile and not on the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What a login asks for.
+    pub scopes: Scopes,
+    /// When the one replay of D56 is sent.
+    pub replay: ReplayTime,
+    /// Whether a refresh ends the access tokens that were issued before (GitHub Apps, GitLab).
+    pub refresh_ends_access_tokens: bool,
+}
+
+/// When the one replay of D56 is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayTime {
+    /// The server has a retry window, or nobody knows.
+    AtOnce,
+    /// The server is known to be strict, and would revoke the living access token too: at that token's end.
+    AtTokenEnd,
+}
+
+/// How long the store is left alone after it refused.
+pub(crate) const SAVE_AGAIN: Duration = Duration::from_secs(5);

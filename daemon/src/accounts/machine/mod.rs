@@ -1,0 +1,491 @@
+//! The account machine: two small states side by side, behind one `handle(self, event, now)` (DESIGN, section 3).
+//!
+//! It is level-triggered: an event changes the state, and then everybody who waits is looked at again by the state that stands
+//! now. A waiter is therefore never bound to the moment at which something happened.
+//!
+//! Must never: read a clock, do I/O, or hold a lock (I6).
+
+mod attend;
+mod credential;
+mod effect;
+mod refresh;
+mod schedule;
+mod sign_in;
+mod view;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+use mcp_authd_oauth::time::{Instant, Now};
+use mcp_authd_oauth::token::Binding;
+
+use crate::accounts::grant::{Grant, GrantRecord, Intent, NotRenewable, Renewal, SignInEnd};
+use crate::accounts::need::{Answer, AnswerState, Need};
+use crate::accounts::status::Status;
+use crate::accounts::{KeyState, LoadError, RevokeRequest, SaveError, Stored};
+use attend::Verdict;
+use credential::{Absent, Credential, Erasure, Failures, Rest, Save, Spending, Stage, Unsaved};
+use effect::SAVE_AGAIN;
+pub use effect::{Effect, Event, Policy, RefreshId, ReplayTime, SaveId, SignInId, WaiterId};
+use schedule::{Luck, REFRESH_DISTANCE, RESUME_SPREAD, USED_WITHIN, refresh_ahead_at};
+use sign_in::{History, Pause, SignIn, Start};
+
+/// One account: at most one grant, at most one login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    policy: Policy,
+    credential: Credential,
+    sign_in: SignIn,
+    history: History,
+    waiters: Vec<Waiter>,
+    /// Rises with each login, logout and security-relevant change (I3).
+    generation: u64,
+    /// Rises whenever the status changes.
+    revision: u64,
+    published: Option<Status>,
+    /// The last name given to a save, a refresh or a login.
+    names: u64,
+    luck: Luck,
+    /// When a caller last wanted a token (D53).
+    used_at: Option<Instant>,
+    /// When a refresh or a login last ended.
+    refreshed_at: Option<Instant>,
+    /// When a report of rejection last forced a refresh (D54).
+    forced_at: Option<Instant>,
+    /// The refresh that is out, of whatever generation.
+    refreshing: Option<RefreshId>,
+    /// Refreshes that a login or a logout has overtaken.
+    overtaken: Vec<Overtaken>,
+    /// Login requests that failed in a row.
+    start_failures: u32,
+    /// No refresh ahead of time before: spread after a resume (D53).
+    ahead_not_before: Option<Instant>,
+    /// The save of the grant that was asked for last.
+    last_save: Option<SaveId>,
+    /// What the store said when it last refused.
+    save_trouble: Option<String>,
+    /// When a refused save that nobody waits for is tried again.
+    save_again: Option<Instant>,
+    leaving: bool,
+}
+
+/// A caller that waits (I4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Waiter {
+    id: WaiterId,
+    need: Need,
+    /// It has waited for a login already, and begins no other.
+    has_seen_sign_in: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Overtaken {
+    id: RefreshId,
+    fate: Fate,
+    binding: Binding,
+}
+
+/// What becomes of the tokens that an overtaken refresh brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// A login came first.
+    Dropped,
+    /// A logout came first (D55).
+    Revoked,
+}
+
+/// One step's time and what it wants done.
+struct Work {
+    now: Now,
+    effects: Vec<Effect>,
+    answers: Vec<(WaiterId, AnswerState)>,
+}
+
+impl Work {
+    fn then(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
+impl Credential {
+    const LOADING: Self = Self::None(Absent::Loading);
+}
+
+impl Account {
+    /// A new account whose records are about to be read. `seed` feeds the jitter.
+    #[must_use]
+    pub fn new(policy: Policy, seed: u64, now: Now) -> (Self, Vec<Effect>) {
+        let account = Self {
+            policy,
+            credential: Credential::LOADING,
+            sign_in: SignIn::Idle(Pause::Over),
+            history: History::default(),
+            waiters: Vec::new(),
+            generation: 0,
+            // Over restarts too the revision rises: by the calendar, and by what the records say.
+            revision: now.wall.as_millis(),
+            published: None,
+            names: now.wall.as_millis(),
+            luck: Luck::new(seed),
+            used_at: None,
+            refreshed_at: None,
+            forced_at: None,
+            refreshing: None,
+            overtaken: Vec::new(),
+            start_failures: 0,
+            ahead_not_before: None,
+            last_save: None,
+            save_trouble: None,
+            save_again: None,
+            leaving: false,
+        };
+        let mut work = Work { now, effects: vec![Effect::Load], answers: Vec::new() };
+        account.finish(&mut work)
+    }
+
+    /// Takes what happened, and says what is to be done.
+    #[must_use]
+    pub fn handle(mut self, event: Event, now: Now) -> (Self, Vec<Effect>) {
+        let mut work = Work { now, effects: Vec::new(), answers: Vec::new() };
+        match event {
+            Event::TokenWanted(id, need) => return self.token_wanted(id, need, work),
+            Event::CallerGone(id) => self.waiters.retain(|waiter| waiter.id != id),
+            Event::Loaded(result) => self.loaded(result, &mut work),
+            Event::KeyChanged(state) => self.key_changed(state, &mut work),
+            Event::GrantSaved(save, result) => self.grant_saved(save, result, &mut work),
+            Event::SignInSaved(Ok(())) | Event::Tick => {}
+            Event::SignInSaved(Err(error)) => self.save_trouble = Some(error.to_string()),
+            Event::GrantForgotten(save, result) => self.grant_forgotten(save, result, &work),
+            Event::RefreshSettled(id, outcome) => self.refresh_settled(id, outcome, &mut work),
+            Event::SignInPrompted(id, device) => self.sign_in_prompted(id, device, &mut work),
+            Event::SignInSettled(id, result) => self.sign_in_settled(id, result, &mut work),
+            Event::SignInCancelled => self.abort_sign_in(SignInEnd::Cancelled, &mut work),
+            Event::SignOut => self.sign_out(&mut work),
+            Event::Removed => self.removed(&mut work),
+            Event::Reloaded => self.reloaded(now.instant),
+            Event::Resumed => {
+                self.ahead_not_before = Some(now.instant + RESUME_SPREAD * self.luck.permille() / 1000);
+            }
+            Event::Leaving => self.leaving = true,
+        }
+        self.pump(&mut work);
+        self.finish(&mut work)
+    }
+
+    /// When a [`Event::Tick`] is wanted next. `None`: never.
+    #[must_use]
+    pub fn next_deadline(&self, now: Now) -> Option<Instant> {
+        let waiters = self.waiters.iter().map(|waiter| waiter.need.deadline);
+        let state = match &self.credential {
+            Credential::None(Absent::Unreadable { again, .. }) => Some(*again),
+            Credential::None(Absent::SignedOut(Erasure::Again { at, .. })) => Some(*at),
+            Credential::Unsaved(Unsaved { save: Save::Again { at, .. }, .. }) => Some(*at),
+            Credential::None(_)
+            | Credential::Held(_)
+            | Credential::Spending(_)
+            | Credential::Resting(_)
+            | Credential::Unsaved(_) => None,
+        };
+        let sign_in = match &self.sign_in {
+            SignIn::Waiting(pending) => Some(pending.device.expires + SIGN_IN_GRACE),
+            SignIn::Idle(_) | SignIn::Starting(_) => None,
+        };
+        let end_of_token =
+            self.credential.grant().and_then(|grant| grant.access.as_ref()?.expires()).filter(|end| *end > now.instant);
+        waiters.chain(state).chain(sign_in).chain(end_of_token).chain(self.refresh_ahead()).chain(self.save_again).min()
+    }
+
+    /// Whether nothing is in flight that a leaving daemon should wait for (B6).
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let saving = matches!(&self.credential, Credential::Unsaved(Unsaved { save: Save::First(_) | Save::Retrying(..), .. }));
+        !saving && !matches!(self.credential, Credential::Spending(_)) && self.refreshing.is_none()
+    }
+
+    /// What is published.
+    #[must_use]
+    pub fn status(&self, now: Now) -> Status {
+        view::status(self, now)
+    }
+
+    fn token_wanted(mut self, id: WaiterId, need: Need, mut work: Work) -> (Self, Vec<Effect>) {
+        self.used_at = Some(work.now.instant);
+        let mut waiter = Waiter { id, need, has_seen_sign_in: false };
+        self.look_after(&mut waiter, &mut work).unwrap_or_else(|| self.waiters.push(waiter));
+        if work.effects.is_empty() && self.refresh_ahead().is_none_or(|at| at > work.now.instant) {
+            // The way of nearly every call: nothing has changed but the time of use.
+            return (self.stamped(&mut work), work.effects);
+        }
+        self.pump(&mut work);
+        self.finish(&mut work)
+    }
+
+    /// Everything that follows from the state alone.
+    fn pump(&mut self, work: &mut Work) {
+        self.pass_time(work);
+        let mut waiters = std::mem::take(&mut self.waiters);
+        waiters.retain_mut(|waiter| self.look_after(waiter, work).is_none());
+        self.waiters = waiters;
+        if self.refresh_ahead().is_some_and(|at| at <= work.now.instant) {
+            self.prepare_refresh(work);
+        }
+    }
+
+    /// Answers a waiter or begins what it needs. `Some`: it has been answered.
+    fn look_after(&mut self, waiter: &mut Waiter, work: &mut Work) -> Option<()> {
+        let mut verdict = self.attend(waiter, work.now);
+        match verdict {
+            Verdict::Refresh { forced } => {
+                if forced {
+                    self.forced_at = Some(work.now.instant);
+                }
+                self.prepare_refresh(work);
+                verdict = self.attend(waiter, work.now);
+            }
+            Verdict::SignIn { purpose, scopes } => {
+                let (by_program, replace) = waiter.need.sign_in.who();
+                let asked_by = if by_program { waiter.need.client_name.clone() } else { String::new() };
+                let start = Start { id: SignInId(self.name()), purpose, scopes, asked_by, replace };
+                self.begin_sign_in(start, by_program, work);
+                verdict = self.attend(waiter, work.now);
+            }
+            Verdict::Answer(_) | Verdict::Wait | Verdict::WaitForSignIn => {}
+        }
+        let answer = match verdict {
+            Verdict::Answer(answer) => answer,
+            Verdict::WaitForSignIn => {
+                waiter.has_seen_sign_in = true;
+                return self.answer_if_over(waiter, work);
+            }
+            Verdict::Wait | Verdict::Refresh { .. } | Verdict::SignIn { .. } => return self.answer_if_over(waiter, work),
+        };
+        work.answers.push((waiter.id, answer));
+        Some(())
+    }
+
+    fn answer_if_over(&self, waiter: &Waiter, work: &mut Work) -> Option<()> {
+        (waiter.need.deadline <= work.now.instant)
+            .then(|| work.answers.push((waiter.id, self.at_deadline(&waiter.need, work.now))))
+    }
+
+    fn pass_time(&mut self, work: &mut Work) {
+        let now = work.now.instant;
+        self.retry_unsaved(work);
+        match &self.credential {
+            Credential::None(Absent::Unreadable { again, .. }) if *again <= now => {
+                self.credential = Credential::LOADING;
+                work.then(Effect::Load);
+            }
+            Credential::None(Absent::SignedOut(Erasure::Again { at, .. })) if *at <= now => self.erase(work),
+            _ => {}
+        }
+        if self.save_again.is_some_and(|at| at <= now) {
+            self.save_again = None;
+            if let Credential::Held(grant) | Credential::Resting(credential::Resting { grant, .. }) = &self.credential {
+                let (grant, intent) = (grant.clone(), self.owed_intent());
+                self.save_grant(&grant, intent, work);
+            }
+        }
+        if matches!(&self.sign_in, SignIn::Waiting(pending) if pending.device.expires + SIGN_IN_GRACE <= now) {
+            self.abort_sign_in(SignInEnd::Expired, work);
+        }
+    }
+
+    /// What the record must say beside the grant while nothing is out: a replay that is owed (D56).
+    fn owed_intent(&self) -> Option<Intent> {
+        matches!(&self.credential, Credential::Resting(rest) if matches!(rest.why, Rest::ReplayLater(_))).then_some(Intent::First)
+    }
+
+    /// When the token wants to be refreshed ahead of its end, if this account is in use (D53).
+    fn refresh_ahead(&self) -> Option<Instant> {
+        let (grant, earliest) = match &self.credential {
+            Credential::Held(grant) => (grant, None),
+            Credential::Resting(rest) => (&rest.grant, Some(rest.until)),
+            Credential::None(_) | Credential::Spending(_) | Credential::Unsaved(_) => return None,
+        };
+        let used = self.used_at?;
+        grant.refresh_token()?;
+        let due = match &grant.access {
+            Some(token) => refresh_ahead_at(token, &self.policy)?,
+            None => used,
+        };
+        let distance = self.refreshed_at.map(|at| at + REFRESH_DISTANCE);
+        let at = due.max(distance.unwrap_or(due)).max(earliest.unwrap_or(due)).max(self.ahead_not_before.unwrap_or(due));
+        (!self.leaving && at.since(used) < USED_WITHIN).then_some(at)
+    }
+
+    fn loaded(&mut self, result: Result<Stored, LoadError>, work: &mut Work) {
+        let waiting = self.credential == Credential::LOADING;
+        match result {
+            Ok(stored) if waiting => self.take_up(stored, work),
+            // The person logged out before the records were read: nothing comes back to life (D55).
+            Ok(stored) => {
+                if let (Some(record), Credential::None(Absent::SignedOut(_) | Absent::Removed)) = (stored.grant, &self.credential)
+                {
+                    self.generation = self.generation.max(record.generation + 1);
+                    revoke(&record.grant, work);
+                }
+            }
+            Err(_) if !waiting => {}
+            Err(LoadError::Locked) => self.credential = Credential::None(Absent::Locked),
+            Err(LoadError::WrongKey) => self.credential = Credential::None(Absent::WrongKey),
+            Err(LoadError::Io(why)) => {
+                self.credential = Credential::None(Absent::Unreadable { again: work.now.instant + SAVE_AGAIN, why });
+            }
+        }
+    }
+
+    fn take_up(&mut self, stored: Stored, work: &mut Work) {
+        self.credential = Credential::None(if stored.damaged.is_some() { Absent::Damaged } else { Absent::Never });
+        if let Some(record) = stored.sign_in {
+            if record.signed_out {
+                self.credential = Credential::None(Absent::SignedOut(Erasure::Done));
+            }
+            self.restore_sign_in(record, work);
+        }
+        let Some(record) = stored.grant else { return };
+        self.revision = self.revision.max(record.revision + 1);
+        if self.history.signed_out && record.generation < self.generation {
+            // The logout was kept, its erasure was not: finish it (B31).
+            revoke(&record.grant, work);
+            self.erase(work);
+            return;
+        }
+        self.generation = self.generation.max(record.generation);
+        self.used_at = record.used_at.map(|at| work.now.instant_of(at));
+        match record.intent {
+            None => self.credential = Credential::Held(record.grant),
+            Some(attempt) => {
+                let spending = Spending { grant: record.grant, stage: Stage::Sent, attempt, failures: Failures::default() };
+                self.outcome_unknown(spending, "the daemon ended while a refresh was out", work);
+            }
+        }
+    }
+
+    fn key_changed(&mut self, state: KeyState, work: &mut Work) {
+        if let (KeyState::Open, Credential::None(Absent::Locked | Absent::WrongKey)) = (state, &self.credential) {
+            self.credential = Credential::LOADING;
+            work.then(Effect::Load);
+        }
+    }
+
+    fn sign_out(&mut self, work: &mut Work) {
+        self.forget(Fate::Revoked, work);
+        self.history.signed_out = true;
+        self.erase(work);
+        self.abort_sign_in(SignInEnd::Cancelled, work);
+        self.save_sign_in(work);
+    }
+
+    fn removed(&mut self, work: &mut Work) {
+        self.forget(Fate::Revoked, work);
+        let erase = SaveId(self.name());
+        work.then(Effect::ForgetGrant(erase));
+        self.credential = Credential::None(Absent::Removed);
+        self.abort_sign_in(SignInEnd::Cancelled, work);
+        self.save_sign_in(work);
+    }
+
+    fn forget(&mut self, fate: Fate, work: &mut Work) {
+        self.overtake_refresh(fate);
+        self.overtaken.iter_mut().for_each(|overtaken| overtaken.fate = fate);
+        self.generation += 1;
+        self.save_trouble = None;
+        self.save_again = None;
+        if let Some(grant) = self.credential.grant() {
+            revoke(grant, work);
+        }
+    }
+
+    fn erase(&mut self, work: &mut Work) {
+        let erase = SaveId(self.name());
+        work.then(Effect::ForgetGrant(erase));
+        self.credential = Credential::None(Absent::SignedOut(Erasure::InFlight(erase)));
+    }
+
+    fn grant_forgotten(&mut self, id: SaveId, result: Result<(), SaveError>, work: &Work) {
+        if self.credential == Credential::None(Absent::SignedOut(Erasure::InFlight(id))) {
+            let erasure = match result {
+                Ok(()) => Erasure::Done,
+                Err(error) => Erasure::Again { at: work.now.instant + SAVE_AGAIN, why: error.to_string() },
+            };
+            self.credential = Credential::None(Absent::SignedOut(erasure));
+        }
+    }
+
+    fn reloaded(&mut self, now: Instant) {
+        if let Credential::Resting(rest) = &mut self.credential
+            && matches!(rest.why, Rest::Configuration(_))
+        {
+            rest.until = now;
+        }
+        if let SignIn::Idle(pause) = &mut self.sign_in {
+            *pause = Pause::Over;
+        }
+    }
+
+    fn name(&mut self) -> u64 {
+        self.names += 1;
+        self.names
+    }
+
+    fn take_grant(&mut self) -> Option<Grant> {
+        std::mem::replace(&mut self.credential, Credential::LOADING).into_grant()
+    }
+
+    fn save_grant(&mut self, grant: &Grant, intent: Option<Intent>, work: &mut Work) -> SaveId {
+        let save = SaveId(self.name());
+        let record = GrantRecord {
+            generation: self.generation,
+            revision: self.revision,
+            grant: grant.clone(),
+            intent,
+            used_at: self.used_at.map(|at| work.now.wall_of(at)),
+            saved_at: work.now.wall,
+        };
+        self.last_save = Some(save);
+        work.then(Effect::SaveGrant(save, Box::new(record)));
+        save
+    }
+
+    /// Publishes what has changed, and stamps the answers with the revision that stands now.
+    fn finish(mut self, work: &mut Work) -> (Self, Vec<Effect>) {
+        let mut status = view::status(&self, work.now);
+        if self.published.as_ref().is_none_or(|published| !published.is_same_but_for_revision(&status)) {
+            self.revision += 1;
+            status.revision = self.revision;
+            self.published = Some(status.clone());
+            work.then(Effect::Publish(status));
+        }
+        let ends = self.credential == Credential::None(Absent::Removed);
+        let account = self.stamped(work);
+        if ends {
+            work.then(Effect::End);
+        }
+        (account, std::mem::take(&mut work.effects))
+    }
+
+    fn stamped(self, work: &mut Work) -> Self {
+        let revision = self.revision;
+        let answers = work.answers.drain(..).map(|(id, state)| Effect::Answer(id, Answer { revision, state }));
+        work.effects.extend(answers);
+        self
+    }
+}
+
+/// A login's own end comes from the flow; this is the net below it.
+const SIGN_IN_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
+
+fn revoke(grant: &Grant, work: &mut Work) {
+    let refresh_token = match &grant.renewal {
+        Renewal::With(token) => Some(token.clone()),
+        Renewal::Not(NotRenewable::NotIssued | NotRenewable::Dead | NotRenewable::InDoubt) => None,
+    };
+    let access_token =
+        grant.access.as_ref().filter(|token| token.is_alive(work.now.instant)).map(|token| token.access_token.clone());
+    if refresh_token.is_some() || access_token.is_some() {
+        work.then(Effect::Revoke(Box::new(RevokeRequest { refresh_token, access_token, binding: grant.binding.clone() })));
+    }
+}

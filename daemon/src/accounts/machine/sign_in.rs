@@ -1,0 +1,331 @@
+//! The login of an account, as a state beside the credential: it leaves the credential serving until it settles.
+//!
+//! Here too: the bounds on prompts (P18), and how a login settles (D23).
+
+use std::time::Duration;
+
+use mcp_authd_oauth::http::NothingSent;
+use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::time::{Instant, Now, WallTime};
+use mcp_authd_oauth::token::Granted;
+
+use super::credential::{Credential, Failures, Rest, Save, Then, Unsaved};
+use super::effect::{Effect, SignInId};
+use super::schedule::{back_off_answered, back_off_nothing_sent};
+use super::{Account, Work};
+use crate::accounts::RevokeRequest;
+use crate::accounts::grant::{
+    Grant, HeldToken, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+};
+use crate::accounts::need::{Refusal, SignInPrompt};
+
+/// The login of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SignIn {
+    /// None is going on.
+    Idle(Pause),
+    /// The server is being asked for a prompt.
+    Starting(Start),
+    /// A prompt waits for the person.
+    Waiting(PendingRecord),
+}
+
+/// A login that was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) id: SignInId,
+    pub(crate) purpose: Purpose,
+    pub(crate) scopes: Scopes,
+    pub(crate) asked_by: String,
+    pub(crate) replace: bool,
+}
+
+/// Whether a program's call may begin a login now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Nothing speaks against it but the bounds.
+    Over,
+    /// The last request failed, and the next waits (D48).
+    Until { at: Instant, why: Refusal },
+}
+
+/// What is remembered of logins, over logouts and restarts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    /// Starts by programs that nobody has answered (P18).
+    pub(crate) unanswered: Vec<WallTime>,
+    pub(crate) last_end: Option<(SignInEnd, WallTime)>,
+    /// The person logged out, and has not logged in since.
+    pub(crate) signed_out: bool,
+    /// Scopes that were asked for and not granted.
+    pub(crate) refused: Scopes,
+}
+
+impl History {
+    /// Whether a program may begin one more: at most 3 in 10 min and 6 in a day unanswered (P18).
+    pub(crate) fn may_begin(&self, now: WallTime) -> bool {
+        let within = |span: Duration| self.unanswered.iter().filter(|start| now.since(**start) < span).count();
+        within(Duration::from_secs(600)) < 3 && within(Duration::from_secs(86_400)) < 6
+    }
+
+    fn note_start(&mut self, now: WallTime) {
+        self.unanswered.retain(|start| now.since(*start) < Duration::from_secs(86_400));
+        self.unanswered.push(now);
+    }
+
+    pub(crate) fn end(&self) -> Option<SignInEnd> {
+        self.last_end.map(|(end, _)| end)
+    }
+}
+
+impl SignIn {
+    pub(crate) fn id(&self) -> Option<SignInId> {
+        match self {
+            Self::Idle(_) => None,
+            Self::Starting(start) => Some(start.id),
+            Self::Waiting(pending) => Some(SignInId(pending.id)),
+        }
+    }
+
+    /// The prompt that waits, as everybody sees it.
+    pub(crate) fn prompt(&self) -> Option<SignInPrompt> {
+        match self {
+            Self::Idle(_) | Self::Starting(_) => None,
+            Self::Waiting(pending) => Some(SignInPrompt {
+                id: pending.id,
+                purpose: pending.purpose,
+                prompt: pending.device.prompt.clone(),
+                expires: pending.device.expires,
+                asked_by: pending.asked_by.clone(),
+            }),
+        }
+    }
+}
+
+impl Account {
+    /// Begins a login. The caller has checked that it may.
+    pub(super) fn begin_sign_in(&mut self, start: Start, by_program: bool, work: &mut Work) {
+        if by_program {
+            self.history.note_start(work.now.wall);
+        } else {
+            self.history.refused = Scopes::default();
+        }
+        work.then(Effect::BeginSignIn(start.id, start.scopes.clone()));
+        self.sign_in = SignIn::Starting(start);
+    }
+
+    /// The prompt has come.
+    pub(super) fn sign_in_prompted(&mut self, id: SignInId, device: PendingDevice, work: &mut Work) {
+        match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
+            SignIn::Starting(start) if start.id == id => {
+                self.sign_in = SignIn::Waiting(PendingRecord {
+                    id: id.0,
+                    device,
+                    purpose: start.purpose,
+                    asked_by: start.asked_by,
+                    replace: start.replace,
+                });
+                self.save_sign_in(work);
+            }
+            other => self.sign_in = other,
+        }
+    }
+
+    /// A login has ended. One that is not the present one gives its tokens back (I3, D55).
+    pub(super) fn sign_in_settled(&mut self, id: SignInId, result: Result<Granted, SignInFailure>, work: &mut Work) {
+        if self.sign_in.id() != Some(id) {
+            if let Ok(granted) = result {
+                revoke_granted(&granted, work);
+            }
+            return;
+        }
+        match result {
+            Ok(granted) => self.granted(granted, work),
+            Err(failure) => self.sign_in_failed(&failure, work),
+        }
+    }
+
+    fn granted(&mut self, granted: Granted, work: &mut Work) {
+        let (purpose, replace, requested) = match &self.sign_in {
+            SignIn::Waiting(pending) => (pending.purpose, pending.replace, pending.device.requested_scopes.clone()),
+            SignIn::Starting(start) => (start.purpose, start.replace, start.scopes.clone()),
+            SignIn::Idle(_) => return,
+        };
+        if !replace && self.is_other_subject(&granted) {
+            revoke_granted(&granted, work);
+            self.end_sign_in(SignInEnd::OtherSubject, Pause::Over, work);
+            return;
+        }
+        let misbehaved = granted.success.token.as_ref().err().cloned();
+        let Some(grant) = grant_of(granted, work.now) else {
+            let why = misbehaved.map_or_else(String::new, |misbehaved| misbehaved.to_string());
+            self.pause_after_failure(Refusal::Configuration { why }, work);
+            return;
+        };
+        self.history.refused = Scopes::from_words(requested.iter().filter(|scope| !scope_in(&grant.scopes, scope)));
+        self.history.unanswered.clear();
+        self.history.signed_out = false;
+        self.overtake_refresh(super::Fate::Dropped);
+        self.generation += 1;
+        tracing::info!(generation = self.generation, ?purpose, "a login has ended well");
+        self.forced_at = None;
+        self.refreshed_at = Some(work.now.instant);
+        let then = match misbehaved {
+            None => Then::Held,
+            Some(why) => {
+                let until = work.now.instant + back_off_answered(0, None, &mut self.luck);
+                Then::Resting {
+                    until,
+                    why: Rest::Answered(why.to_string()),
+                    failures: Failures { count: 1, unknown_since: None },
+                }
+            }
+        };
+        let save = self.save_grant(&grant, None, work);
+        self.credential = Credential::Unsaved(Unsaved { grant, save: Save::First(save), then });
+        self.end_sign_in(SignInEnd::Granted, Pause::Over, work);
+    }
+
+    fn is_other_subject(&self, granted: &Granted) -> bool {
+        let held = self.credential.grant().and_then(|grant| grant.subject.as_ref());
+        let new = granted.success.token.as_ref().ok().and_then(|token| token.subject.as_ref());
+        matches!((held, new), (Some(held), Some(new)) if held != new)
+    }
+
+    fn sign_in_failed(&mut self, failure: &SignInFailure, work: &mut Work) {
+        tracing::info!(%failure, "a login has ended without tokens");
+        let started = matches!(self.sign_in, SignIn::Starting(_));
+        match failure {
+            SignInFailure::Denied => {
+                if let SignIn::Waiting(pending) = &self.sign_in {
+                    let held = self.credential.grant().map(|grant| grant.scopes.clone()).unwrap_or_default();
+                    let missing = pending.device.requested_scopes.iter().filter(|scope| !scope_in(&held, scope));
+                    self.history.refused = self.history.refused.union(&Scopes::from_words(missing));
+                }
+                self.history.unanswered.clear();
+                self.end_sign_in(SignInEnd::Denied, Pause::Over, work);
+            }
+            SignInFailure::Expired => self.end_sign_in(SignInEnd::Expired, Pause::Over, work),
+            SignInFailure::Unreachable(why) => {
+                // Nobody was prompted and the server was not asked: this does not count against P18.
+                if started {
+                    self.history.unanswered.pop();
+                }
+                self.unreachable(*why, work);
+            }
+            SignInFailure::Unavailable { retry_after } => {
+                let wait = back_off_answered(self.start_failures, *retry_after, &mut self.luck);
+                self.pause_until(wait, Refusal::Unavailable { retry_after: None, why: failure.to_string() }, work);
+            }
+            SignInFailure::Refused(_) | SignInFailure::Misbehaved(_) | SignInFailure::NoDeviceGrant => {
+                self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
+            }
+            SignInFailure::AnswerLost => self.end_sign_in(SignInEnd::Failed, Pause::Over, work),
+        }
+    }
+
+    fn unreachable(&mut self, why: NothingSent, work: &mut Work) {
+        let wait = back_off_nothing_sent(self.start_failures);
+        self.pause_until(wait, Refusal::Unavailable { retry_after: None, why: why.to_string() }, work);
+    }
+
+    fn pause_after_failure(&mut self, why: Refusal, work: &mut Work) {
+        let wait = back_off_answered(5 + self.start_failures, None, &mut self.luck);
+        self.pause_until(wait, why, work);
+    }
+
+    fn pause_until(&mut self, wait: Duration, why: Refusal, work: &mut Work) {
+        self.start_failures += 1;
+        let pause = Pause::Until { at: work.now.instant + wait, why };
+        self.end_sign_in(SignInEnd::Failed, pause, work);
+    }
+
+    /// The login is over; whoever waited for it is answered by what stands now.
+    pub(super) fn end_sign_in(&mut self, end: SignInEnd, pause: Pause, work: &mut Work) {
+        if pause == Pause::Over {
+            self.start_failures = 0;
+        }
+        self.sign_in = SignIn::Idle(pause);
+        self.history.last_end = Some((end, work.now.wall));
+        self.save_sign_in(work);
+    }
+
+    /// Ends the login without a result: by the person, a logout or its time.
+    pub(super) fn abort_sign_in(&mut self, end: SignInEnd, work: &mut Work) {
+        if let Some(id) = self.sign_in.id() {
+            work.then(Effect::AbortSignIn(id));
+            self.end_sign_in(end, Pause::Over, work);
+        }
+    }
+
+    pub(super) fn save_sign_in(&self, work: &mut Work) {
+        let pending = match &self.sign_in {
+            SignIn::Waiting(pending) => Some(pending.clone()),
+            SignIn::Idle(_) | SignIn::Starting(_) => None,
+        };
+        work.then(Effect::SaveSignIn(Box::new(SignInRecord {
+            pending,
+            unanswered_starts: self.history.unanswered.clone(),
+            last_end: self.history.last_end,
+            generation: self.generation,
+            revision: self.revision,
+            signed_out: self.history.signed_out,
+            refused_scopes: Some(self.history.refused.clone()).filter(|refused| !refused.is_empty()),
+        })));
+    }
+
+    pub(super) fn restore_sign_in(&mut self, record: SignInRecord, work: &mut Work) {
+        self.generation = self.generation.max(record.generation);
+        self.revision = self.revision.max(record.revision + 1);
+        self.history = History {
+            unanswered: record.unanswered_starts,
+            last_end: record.last_end,
+            signed_out: record.signed_out,
+            refused: record.refused_scopes.unwrap_or_default(),
+        };
+        if let Some(pending) = record.pending {
+            if pending.device.expires > work.now.instant {
+                self.names = self.names.max(pending.id);
+                work.then(Effect::ResumeSignIn(SignInId(pending.id), Box::new(pending.device.clone())));
+                self.sign_in = SignIn::Waiting(pending);
+            } else {
+                self.end_sign_in(SignInEnd::Expired, Pause::Over, work);
+            }
+        }
+    }
+}
+
+fn scope_in(granted: &Scopes, scope: &str) -> bool {
+    granted.is_empty() || granted.iter().any(|held| held == scope)
+}
+
+fn revoke_granted(granted: &Granted, work: &mut Work) {
+    let request = RevokeRequest {
+        refresh_token: granted.success.refresh_token.clone(),
+        access_token: granted.success.token.as_ref().ok().map(|token| token.access_token.clone()),
+        binding: granted.binding.clone(),
+    };
+    if request.refresh_token.is_some() || request.access_token.is_some() {
+        work.then(Effect::Revoke(Box::new(request)));
+    }
+}
+
+/// A readable refresh token counts even where the access token does not (D43). `None`: neither came.
+fn grant_of(granted: Granted, now: Now) -> Option<Grant> {
+    let token = granted.success.token.ok();
+    if token.is_none() && granted.success.refresh_token.is_none() {
+        return None;
+    }
+    let scopes = token.as_ref().and_then(|token| token.scopes.clone()).unwrap_or(granted.requested_scopes);
+    Some(Grant {
+        subject: token.as_ref().and_then(|token| token.subject.clone()),
+        access: token.map(HeldToken::from),
+        renewal: granted.success.refresh_token.map_or(Renewal::Not(NotRenewable::NotIssued), Renewal::With),
+        rotation: Rotation::Unknown,
+        scopes,
+        binding: granted.binding,
+        granted_at: now.wall,
+        refreshed_at: None,
+    })
+}

@@ -1,0 +1,8 @@
+//! The machine against a moved clock: a story for each row of DESIGN section 3, and everything in any order.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod property;
+mod refreshing;
+mod signing_in;
+mod world;

@@ -1,0 +1,225 @@
+//! Everything in any order: arrivals, cancellations, settlements, save results, logouts, kills, against the books of [`World`].
+
+use std::time::Duration;
+
+use mcp_authd_oauth::secret::AccessToken;
+use mcp_authd_oauth::terms::Scopes;
+use proptest::prelude::*;
+
+use super::super::fixture::policy;
+use super::super::{Event, Policy, ReplayTime, WaiterId};
+use super::world::{Login, Reply, World};
+use crate::accounts::need::{PersonWants, SignInMode};
+
+#[derive(Debug, Clone)]
+enum Action {
+    Ask { mode: SignInMode, wide: bool, min_validity: u64, wait: u64 },
+    ReportPresent,
+    ReportOld,
+    Cancel(usize),
+    Disk(bool),
+    Refresh(Reply, u64),
+    Prompt,
+    Login(Login, u64),
+    Advance(u64),
+    SignOut,
+    CancelSignIn,
+    Reload,
+    Resume,
+    Crash,
+}
+
+fn mode() -> impl Strategy<Value = SignInMode> {
+    prop_oneof![
+        2 => Just(SignInMode::Never),
+        4 => Just(SignInMode::StartAndReturn),
+        4 => Just(SignInMode::StartAndWait),
+        1 => Just(SignInMode::Person(PersonWants::ToBeSignedIn)),
+        1 => Just(SignInMode::Person(PersonWants::Again)),
+    ]
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![
+        6 => Just(Reply::Rotate),
+        1 => Just(Reply::SameToken),
+        1 => Just(Reply::NoRefreshToken),
+        1 => Just(Reply::BadMember),
+        1 => Just(Reply::Dead),
+        1 => Just(Reply::Busy),
+        1 => Just(Reply::NothingSent),
+        1 => Just(Reply::LostBeforeCommit),
+        1 => Just(Reply::LostAfterCommit),
+        1 => Just(Reply::Configuration),
+        1 => Just(Reply::Unknown400),
+    ]
+}
+
+fn login() -> impl Strategy<Value = Login> {
+    prop_oneof![
+        6 => Just(Login::Granted),
+        1 => Just(Login::GrantedNarrower),
+        1 => Just(Login::WithoutRefreshToken),
+        1 => Just(Login::OtherSubject),
+        1 => Just(Login::Denied),
+        1 => Just(Login::Expired),
+        1 => Just(Login::Unreachable),
+        1 => Just(Login::Refused),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let life = prop_oneof![Just(0u64), Just(1), 5u64..200, 3000u64..4000];
+    prop_oneof![
+        8 => (mode(), any::<bool>(), 0u64..400, 0u64..30)
+            .prop_map(|(mode, wide, min_validity, wait)| Action::Ask { mode, wide: wide && min_validity % 5 == 0, min_validity, wait }),
+        2 => Just(Action::ReportPresent),
+        1 => Just(Action::ReportOld),
+        1 => (0usize..8).prop_map(Action::Cancel),
+        12 => prop::bool::weighted(0.85).prop_map(Action::Disk),
+        5 => (reply(), life.clone()).prop_map(|(reply, life)| Action::Refresh(reply, life)),
+        3 => Just(Action::Prompt),
+        3 => (login(), life).prop_map(|(login, life)| Action::Login(login, life)),
+        4 => prop_oneof![0u64..12, 20u64..400, 3000u64..5000].prop_map(Action::Advance),
+        1 => Just(Action::SignOut),
+        1 => Just(Action::CancelSignIn),
+        1 => Just(Action::Reload),
+        1 => Just(Action::Resume),
+        1 => Just(Action::Crash),
+    ]
+}
+
+/// What a reader of the books demands after every step.
+struct Books {
+    denied: bool,
+    begun: usize,
+    program_starts: Vec<Duration>,
+}
+
+fn perform(world: &mut World, action: Action) {
+    match action {
+        Action::Ask { mode, wide, min_validity, wait } => {
+            world.ask_with(|need| {
+                need.sign_in = mode;
+                need.min_validity = Duration::from_secs(min_validity);
+                need.deadline = need.deadline - Duration::from_secs(20) + Duration::from_secs(wait);
+                if wide {
+                    need.scopes = Scopes::parse("read write");
+                }
+            });
+        }
+        Action::ReportPresent => {
+            let held = world.disk.grant.as_ref().and_then(|record| record.grant.access.as_ref());
+            if let Some(hash) = held.map(|token| token.access_token.sha256()) {
+                world.report(hash);
+            }
+        }
+        Action::ReportOld => {
+            world.report(AccessToken::new("from long ago").sha256());
+        }
+        Action::Cancel(index) => {
+            if let Some(id) = world.waiting.keys().nth(index).copied() {
+                world.waiting.remove(&id);
+                world.tell(Event::CallerGone(id));
+            }
+        }
+        Action::Disk(works) => world.step_disk(works),
+        Action::Refresh(reply, life) => world.settle(reply, life),
+        Action::Prompt => world.prompt(),
+        Action::Login(login, life) => world.login(login, life),
+        Action::Advance(seconds) => world.advance(seconds),
+        Action::SignOut => world.sign_out(),
+        Action::CancelSignIn => world.tell(Event::SignInCancelled),
+        Action::Reload => world.tell(Event::Reloaded),
+        Action::Resume => world.tell(Event::Resumed),
+        Action::Crash => world.crash(),
+    }
+}
+
+fn check(world: &World, books: &mut Books, action: &Action) {
+    assert!(world.reuses <= world.lost, "I8: {} reuses after {} lost answers", world.reuses, world.lost);
+    let in_flight = !world.disk_work.is_empty() || !world.refreshes.is_empty() || !world.logins.is_empty();
+    let deadline = world.account.next_deadline(world.now);
+    for (id, need) in &world.waiting {
+        assert!(in_flight || need.deadline > world.now.instant, "I4: {id:?} waits for nothing");
+        assert!(deadline.is_some_and(|at| at <= need.deadline), "I4: {id:?} would be forgotten");
+    }
+    if let Action::Advance(_) = action {
+        assert!(world.waiting.values().all(|need| need.deadline > world.now.instant), "everybody is answered at its deadline");
+        assert!(deadline.is_none_or(|at| at > world.now.instant), "a deadline that has passed does not come again: {deadline:?}");
+    }
+    check_prompts(world, books, action);
+}
+
+/// P18, and that a denial is final for programs.
+fn check_prompts(world: &World, books: &mut Books, action: &Action) {
+    let begun = world.begun_logins > books.begun;
+    books.begun = world.begun_logins;
+    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. });
+    if begun && by_person {
+        books.denied = false;
+    } else if begun {
+        assert!(!books.denied, "a denied login is not answered by another prompt");
+        books.program_starts.push(Duration::from_millis(world.now.wall.as_millis()));
+    }
+    match action {
+        Action::Login(Login::Denied, _) if world.logins.is_empty() => {
+            books.denied = world.account.status(world.now).last_end == Some(crate::accounts::grant::SignInEnd::Denied);
+        }
+        Action::Login(Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken, _) => books.program_starts.clear(),
+        Action::Login(Login::Denied | Login::Unreachable, _) => books.program_starts.clear(),
+        // A kill may forget what had not been saved yet.
+        Action::Crash | Action::Disk(false) => {
+            books.program_starts.clear();
+            books.denied = false;
+        }
+        _ => {}
+    }
+    let now = Duration::from_millis(world.now.wall.as_millis());
+    let within = |span: u64| books.program_starts.iter().filter(|start| now - **start < Duration::from_secs(span)).count();
+    assert!(within(600) <= 3 && within(86_400) <= 6, "P18: {:?}", books.program_starts);
+}
+
+/// After any story the disk works and the server answers: every caller is answered, and the account is well or says why not.
+fn recover(world: &mut World) {
+    for _ in 0..400 {
+        world.save_all();
+        world.settle(Reply::Rotate, 3600);
+        world.prompt();
+        world.login(Login::Granted, 3600);
+        world.advance(30);
+    }
+    world.save_all();
+    assert!(world.waiting.is_empty(), "{:?}", world.waiting.keys().collect::<Vec<&WaiterId>>());
+    world.ask(SignInMode::Person(PersonWants::Replace));
+    world.prompt();
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    let caller = world.ask(SignInMode::Never);
+    assert!(world.token(caller).starts_with("at-"));
+}
+
+/// `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(600)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
+    #[test]
+    fn in_any_order_nothing_is_spent_twice_and_nobody_is_forgotten(
+        actions in prop::collection::vec(action(), 1..120),
+        strict in any::<bool>(),
+        ends in any::<bool>(),
+    ) {
+        let replay = if strict { ReplayTime::AtTokenEnd } else { ReplayTime::AtOnce };
+        let mut world = World::with_policy(Policy { replay, refresh_ends_access_tokens: ends, ..policy() });
+        let mut books = Books { denied: false, begun: 0, program_starts: Vec::new() };
+        for action in actions {
+            perform(&mut world, action.clone());
+            check(&world, &mut books, &action);
+        }
+        recover(&mut world);
+    }
+}

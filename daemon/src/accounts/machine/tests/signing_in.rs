@@ -1,0 +1,266 @@
+//! Logins: one for all, bounded, never lost with a caller.
+
+use std::time::Duration;
+
+use mcp_authd_oauth::terms::Scopes;
+
+use super::super::{Event, WaiterId};
+use super::world::{Login, World};
+use crate::accounts::grant::Purpose;
+use crate::accounts::need::{AnswerState, LoginReason, PersonWants, Refusal, SignInMode};
+use crate::accounts::status::Health;
+
+fn empty() -> World {
+    let mut world = World::empty();
+    world.save_all();
+    world
+}
+
+fn refusal(world: &World, id: WaiterId) -> &Refusal {
+    match world.answer(id) {
+        Some(AnswerState::Refusal(refusal)) => refusal,
+        other => panic!("no refusal but {other:?}"),
+    }
+}
+
+#[test]
+fn a_thousand_callers_without_credentials_begin_one_login_and_see_the_same_code() {
+    let mut world = empty();
+    let callers: Vec<_> = (0..1000).map(|_| world.ask(SignInMode::StartAndReturn)).collect();
+    world.prompt();
+    assert_eq!(world.begun_logins, 1);
+    let codes: Vec<_> = callers
+        .iter()
+        .map(|caller| match world.answer(*caller) {
+            Some(AnswerState::SignIn(prompt)) => prompt.prompt.user_code.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(codes.windows(2).all(|pair| pair[0] == pair[1]));
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    let after = world.ask(SignInMode::Never);
+    assert!(world.token(after).starts_with("at-"));
+}
+
+#[test]
+fn a_caller_that_waits_is_answered_when_the_login_ends_and_at_its_deadline_with_the_prompt() {
+    let mut world = empty();
+    let patient = world.ask_with(|need| {
+        need.sign_in = SignInMode::StartAndWait;
+        need.deadline = need.deadline + Duration::from_secs(100);
+    });
+    let hasty = world.ask(SignInMode::StartAndWait);
+    world.prompt();
+    world.advance(20);
+    assert!(matches!(world.answer(hasty), Some(AnswerState::SignIn(_))));
+    assert_eq!(world.answer(patient), None);
+    world.login(Login::Granted, 3600);
+    assert_eq!(world.answer(patient), None, "I2: not before the store has answered");
+    world.save_all();
+    assert!(world.token(patient).starts_with("at-"));
+}
+
+#[test]
+fn a_caller_that_gives_up_ends_only_its_own_waiting() {
+    let mut world = empty();
+    let first = world.ask(SignInMode::StartAndWait);
+    let second = world.ask(SignInMode::StartAndWait);
+    world.prompt();
+    world.waiting.remove(&first);
+    world.tell(Event::CallerGone(first));
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    assert_eq!(world.answer(first), None);
+    assert!(world.token(second).starts_with("at-"));
+}
+
+#[test]
+fn a_denied_login_is_not_answered_by_another_prompt_until_the_person_begins_one() {
+    let mut world = empty();
+    let waiting = world.ask(SignInMode::StartAndWait);
+    world.prompt();
+    world.login(Login::Denied, 0);
+    assert_eq!(refusal(&world, waiting), &Refusal::Denied);
+    world.save_all();
+    world.crash();
+    world.save_all();
+    let later = world.ask(SignInMode::StartAndReturn);
+    assert_eq!(refusal(&world, later), &Refusal::Denied);
+    assert_eq!(world.begun_logins, 1);
+    world.ask(SignInMode::Person(PersonWants::ToBeSignedIn));
+    assert_eq!(world.begun_logins, 2);
+}
+
+#[test]
+fn programs_begin_at_most_three_unanswered_logins_in_ten_minutes_and_six_in_a_day_over_restarts() {
+    let mut world = empty();
+    let begin = |world: &mut World| {
+        let before = world.begun_logins;
+        let caller = world.ask(SignInMode::StartAndReturn);
+        world.prompt();
+        world.login(Login::Expired, 0);
+        world.save_all();
+        world.crash();
+        world.save_all();
+        (world.begun_logins > before, caller)
+    };
+    let begun: Vec<_> = (0..4).map(|_| begin(&mut world).0).collect();
+    assert_eq!(begun, [true, true, true, false]);
+    world.advance(601);
+    let begun: Vec<_> = (0..4).map(|_| begin(&mut world).0).collect();
+    assert_eq!(begun, [true, true, true, false]);
+    world.advance(601);
+    let (begun, caller) = begin(&mut world);
+    assert!(!begun);
+    assert_eq!(refusal(&world, caller), &Refusal::TooManyPrompts);
+    world.advance(86_400);
+    assert!(begin(&mut world).0);
+}
+
+#[test]
+fn a_call_that_may_not_begin_a_login_is_told_that_one_is_needed_and_sees_one_that_waits() {
+    let mut world = empty();
+    let caller = world.ask(SignInMode::Never);
+    assert_eq!(refusal(&world, caller), &Refusal::LoginRequired(LoginReason::Never));
+    assert_eq!(world.begun_logins, 0);
+    world.ask(SignInMode::StartAndReturn);
+    world.prompt();
+    let watcher = world.ask(SignInMode::Never);
+    assert!(matches!(world.answer(watcher), Some(AnswerState::SignIn(_))));
+}
+
+#[test]
+fn a_login_survives_a_restart_with_the_same_code() {
+    let mut world = empty();
+    let before = world.ask(SignInMode::StartAndReturn);
+    world.prompt();
+    world.save_all();
+    let code = world.answer(before).cloned();
+    world.crash();
+    world.save_all();
+    let after = world.ask(SignInMode::StartAndReturn);
+    assert_eq!(world.answer(after).cloned(), code);
+    assert_eq!(world.begun_logins, 1);
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    let caller = world.ask(SignInMode::Never);
+    assert!(world.token(caller).starts_with("at-"));
+}
+
+#[test]
+fn an_unreachable_server_is_asked_again_only_after_its_back_off_and_counts_as_no_prompt() {
+    let mut world = empty();
+    for _ in 0..5 {
+        let caller = world.ask(SignInMode::StartAndReturn);
+        world.login(Login::Unreachable, 0);
+        assert!(matches!(refusal(&world, caller), Refusal::Unavailable { retry_after: Some(_), .. }));
+        let begun = world.begun_logins;
+        let at_once = world.ask(SignInMode::StartAndReturn);
+        assert!(matches!(refusal(&world, at_once), Refusal::Unavailable { .. }));
+        assert_eq!(world.begun_logins, begun);
+        world.advance(31);
+    }
+    assert_eq!(world.begun_logins, 5);
+}
+
+#[test]
+fn a_login_that_the_server_refuses_tells_its_words_and_does_not_loop() {
+    let mut world = empty();
+    let caller = world.ask(SignInMode::StartAndReturn);
+    world.login(Login::Refused, 0);
+    assert!(matches!(refusal(&world, caller), Refusal::Configuration { why } if why.contains("unauthorized_client")));
+    let again = world.ask(SignInMode::StartAndReturn);
+    assert!(matches!(refusal(&world, again), Refusal::Configuration { .. }));
+    assert_eq!(world.begun_logins, 1);
+}
+
+#[test]
+fn another_subject_is_refused_and_its_tokens_are_given_back_unless_the_person_replaces() {
+    let mut world = World::signed_in(3600);
+    let held = world.ask(SignInMode::Never);
+    let held = world.token(held);
+    let person = world.ask(SignInMode::Person(PersonWants::Again));
+    world.prompt();
+    assert!(matches!(world.answer(person), Some(AnswerState::SignIn(_))));
+    world.login(Login::OtherSubject, 3600);
+    world.save_all();
+    assert_eq!(world.revoked.len(), 1);
+    let caller = world.ask(SignInMode::Never);
+    assert_eq!(world.token(caller), held);
+    world.ask(SignInMode::Person(PersonWants::Replace));
+    world.prompt();
+    world.login(Login::OtherSubject, 3600);
+    world.save_all();
+    let caller = world.ask(SignInMode::Never);
+    assert_ne!(world.token(caller), held);
+}
+
+#[test]
+fn more_scopes_begin_a_login_for_the_union_while_the_present_token_goes_on_serving() {
+    let mut world = World::signed_in(3600);
+    let wider = world.ask_with(|need| need.scopes = Scopes::parse("write"));
+    assert_eq!(world.logins[0].1, Scopes::parse("read write"));
+    world.prompt();
+    match world.answer(wider) {
+        Some(AnswerState::SignIn(prompt)) => assert_eq!(prompt.purpose, Purpose::MoreAccess),
+        other => panic!("{other:?}"),
+    }
+    let narrow = world.ask(SignInMode::Never);
+    assert!(world.token(narrow).starts_with("at-"));
+    world.login(Login::GrantedNarrower, 3600);
+    world.save_all();
+    let again = world.ask_with(|need| need.scopes = Scopes::parse("write"));
+    assert_eq!(refusal(&world, again), &Refusal::InsufficientScope { missing: Scopes::parse("write") });
+    assert_eq!(world.begun_logins, 2, "what was refused is not asked for again");
+}
+
+#[test]
+fn after_a_logout_programs_begin_no_login_and_nothing_is_left_on_the_disk() {
+    let mut world = World::signed_in(3600);
+    world.sign_out();
+    world.save_all();
+    assert_eq!(world.disk.grant, None);
+    assert_eq!(world.revoked.len(), 1);
+    let caller = world.ask(SignInMode::StartAndReturn);
+    assert_eq!(refusal(&world, caller), &Refusal::SignedOut);
+    world.crash();
+    world.save_all();
+    let caller = world.ask(SignInMode::StartAndReturn);
+    assert_eq!(refusal(&world, caller), &Refusal::SignedOut);
+    world.ask(SignInMode::Person(PersonWants::ToBeSignedIn));
+    world.prompt();
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    let caller = world.ask(SignInMode::Never);
+    assert!(world.token(caller).starts_with("at-"));
+}
+
+#[test]
+fn a_logout_that_cannot_erase_says_so_never_serves_and_tries_again() {
+    let mut world = World::signed_in(3600);
+    world.sign_out();
+    world.step_disk(false);
+    assert!(matches!(world.statuses.last().unwrap().health, Health::Degraded(_)));
+    let caller = world.ask(SignInMode::StartAndReturn);
+    assert_eq!(refusal(&world, caller), &Refusal::SignedOut);
+    world.advance(5);
+    world.save_all();
+    assert_eq!(world.disk.grant, None);
+    assert_eq!(world.statuses.last().unwrap().health, Health::SignedOut);
+}
+
+#[test]
+fn a_logout_while_a_login_waits_ends_it_and_its_late_tokens_are_given_back() {
+    let mut world = empty();
+    world.ask(SignInMode::StartAndReturn);
+    world.prompt();
+    let late = world.logins[0].clone();
+    world.sign_out();
+    assert!(world.logins.is_empty());
+    world.logins.push(late);
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    assert_eq!(world.revoked.len(), 1);
+    assert_eq!(world.disk.grant, None);
+}

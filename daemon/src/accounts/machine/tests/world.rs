@@ -1,0 +1,451 @@
+//! The world around one machine: a disk, a strict authorization server, callers, and books on what must hold.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use mcp_authd_oauth::http::{AnswerLost, NothingSent};
+use mcp_authd_oauth::misbehaved::ServerMisbehaved;
+use mcp_authd_oauth::secret::{AccessToken, DeviceCode, RefreshToken, TokenHash};
+use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, SignInFailure};
+use mcp_authd_oauth::terms::{Scopes, Subject, UserCode};
+use mcp_authd_oauth::time::Now;
+use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess};
+
+use super::super::fixture::{START, binding, policy};
+use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, WaiterId};
+use crate::accounts::grant::{GrantRecord, SignInRecord};
+use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
+use crate::accounts::status::Status;
+use crate::accounts::{RefreshRequest, RevokeRequest, SaveError, Stored};
+
+/// How the server treats the next refresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Rotate,
+    SameToken,
+    NoRefreshToken,
+    BadMember,
+    Dead,
+    Busy,
+    NothingSent,
+    LostBeforeCommit,
+    LostAfterCommit,
+    Configuration,
+    Unknown400,
+}
+
+/// How the server treats a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    Granted,
+    GrantedNarrower,
+    WithoutRefreshToken,
+    OtherSubject,
+    Denied,
+    Expired,
+    Unreachable,
+    Refused,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum DiskWork {
+    Load,
+    Grant(SaveId, GrantRecord),
+    SignIn(SignInRecord),
+    Forget(SaveId),
+}
+
+/// The refresh tokens that descend from one login.
+#[derive(Default)]
+struct Family {
+    /// The one that counts, if the family lives.
+    valid: Option<RefreshToken>,
+    rotated_out: Vec<RefreshToken>,
+}
+
+pub(crate) struct World {
+    pub(crate) account: Account,
+    pub(crate) policy: Policy,
+    pub(crate) now: Now,
+    pub(crate) disk: Stored,
+    pub(crate) disk_work: VecDeque<DiskWork>,
+    pub(crate) refreshes: Vec<(RefreshId, RefreshRequest)>,
+    pub(crate) logins: Vec<(SignInId, Scopes)>,
+    pub(crate) revoked: Vec<RevokeRequest>,
+    pub(crate) answers: BTreeMap<WaiterId, Answer>,
+    pub(crate) waiting: BTreeMap<WaiterId, Need>,
+    pub(crate) statuses: Vec<Status>,
+    pub(crate) begun_logins: usize,
+    pub(crate) sent_refreshes: usize,
+    /// The server: one family for each login.
+    families: Vec<Family>,
+    pub(crate) reuses: usize,
+    reused: BTreeSet<String>,
+    /// Outcomes that were lost, by the network or by a kill: each permits one replay.
+    pub(crate) lost: usize,
+    pub(crate) settled: BTreeSet<String>,
+    /// Tokens from before a logout.
+    pub(crate) forbidden: BTreeSet<String>,
+    /// Whether anything of the logout is on the disk: before, a kill undoes it.
+    logout_is_durable: bool,
+    issued: u64,
+    next_waiter: u64,
+    last_revision: u64,
+}
+
+impl World {
+    pub(crate) fn empty() -> Self {
+        Self::with_policy(policy())
+    }
+
+    pub(crate) fn with_policy(policy: Policy) -> Self {
+        let (account, effects) = Account::new(policy.clone(), 7, START);
+        let mut world = Self {
+            account,
+            policy,
+            now: START,
+            disk: Stored::default(),
+            disk_work: VecDeque::new(),
+            refreshes: Vec::new(),
+            logins: Vec::new(),
+            revoked: Vec::new(),
+            answers: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            statuses: Vec::new(),
+            begun_logins: 0,
+            sent_refreshes: 0,
+            families: Vec::new(),
+            reuses: 0,
+            reused: BTreeSet::new(),
+            lost: 0,
+            settled: BTreeSet::new(),
+            forbidden: BTreeSet::new(),
+            logout_is_durable: false,
+            issued: 0,
+            next_waiter: 0,
+            last_revision: 0,
+        };
+        world.take(effects);
+        world
+    }
+
+    /// A world in which the person has logged in and everything is saved.
+    pub(crate) fn signed_in(life_seconds: u64) -> Self {
+        Self::signed_in_with(policy(), life_seconds)
+    }
+
+    pub(crate) fn signed_in_with(policy: Policy, life_seconds: u64) -> Self {
+        let mut world = Self::with_policy(policy);
+        world.save_all();
+        let caller = world.ask(SignInMode::StartAndReturn);
+        world.prompt();
+        world.login(Login::Granted, life_seconds);
+        world.save_all();
+        assert!(world.answers.contains_key(&caller));
+        world
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        let (account, effects) = self.account.clone().handle(event, self.now);
+        self.account = account;
+        self.take(effects);
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Answer(id, answer) => self.answered(id, answer),
+                Effect::Publish(status) => {
+                    assert!(status.revision > self.last_revision, "the revision rises for ever");
+                    self.last_revision = status.revision;
+                    self.statuses.push(status);
+                }
+                Effect::Load => self.disk_work.push_back(DiskWork::Load),
+                Effect::SaveGrant(id, record) => self.disk_work.push_back(DiskWork::Grant(id, *record)),
+                Effect::SaveSignIn(record) => self.disk_work.push_back(DiskWork::SignIn(*record)),
+                Effect::ForgetGrant(id) => self.disk_work.push_back(DiskWork::Forget(id)),
+                Effect::BeginRefresh(id, request) => self.refresh_begins(id, *request),
+                Effect::BeginSignIn(id, scopes) => {
+                    assert!(self.logins.is_empty(), "I1: one login at a time");
+                    self.begun_logins += 1;
+                    self.logins.push((id, scopes));
+                }
+                Effect::ResumeSignIn(id, device) => {
+                    assert!(self.logins.is_empty(), "I1: one login at a time");
+                    self.logins.push((id, device.requested_scopes.clone()));
+                }
+                Effect::AbortSignIn(id) => self.logins.retain(|(login, _)| *login != id),
+                Effect::Revoke(request) => self.revoked.push(*request),
+                Effect::End => {}
+            }
+        }
+    }
+
+    fn refresh_begins(&mut self, id: RefreshId, request: RefreshRequest) {
+        let spent = &request.refresh_token;
+        assert!(self.refreshes.iter().all(|(_, other)| other.refresh_token != *spent), "I1: one request spends a refresh token");
+        let record = self.disk.grant.as_ref().expect("I8: a record stands before the request");
+        assert_eq!(record.grant.refresh_token(), Some(spent), "I8: of this refresh token");
+        assert!(record.intent.is_some(), "I8: its intent is durable");
+        self.sent_refreshes += 1;
+        self.refreshes.push((id, request));
+    }
+
+    fn answered(&mut self, id: WaiterId, answer: Answer) {
+        assert!(self.waiting.remove(&id).is_some(), "a caller is answered once, and only while it waits");
+        if let AnswerState::Token(token) = &answer.state {
+            let text = token.access_token.expose().to_owned();
+            assert!(self.settled.contains(&text), "I2: {text} is answered before the store has answered for it");
+            assert!(!self.forbidden.contains(&text), "nothing comes back to life after a logout");
+            assert!(token.expires.is_none_or(|end| end > self.now.instant), "no token is served past its end");
+        }
+        self.answers.insert(id, answer);
+    }
+
+    pub(crate) fn ask(&mut self, sign_in: SignInMode) -> WaiterId {
+        self.ask_with(|need| need.sign_in = sign_in)
+    }
+
+    pub(crate) fn ask_with(&mut self, change: impl FnOnce(&mut Need)) -> WaiterId {
+        let mut need = Need {
+            scopes: Scopes::default(),
+            min_validity: Duration::ZERO,
+            rejected: None,
+            sign_in: SignInMode::StartAndReturn,
+            client_name: "editor".to_owned(),
+            deadline: self.now.instant + Duration::from_secs(20),
+        };
+        change(&mut need);
+        self.next_waiter += 1;
+        let id = WaiterId(self.next_waiter);
+        self.waiting.insert(id, need.clone());
+        self.tell(Event::TokenWanted(id, need));
+        id
+    }
+
+    pub(crate) fn report(&mut self, hash: TokenHash) -> WaiterId {
+        self.ask_with(|need| need.rejected = Some(hash))
+    }
+
+    pub(crate) fn answer(&self, id: WaiterId) -> Option<&AnswerState> {
+        self.answers.get(&id).map(|answer| &answer.state)
+    }
+
+    /// The token that a caller got; panics where it got none.
+    pub(crate) fn token(&self, id: WaiterId) -> String {
+        match self.answer(id) {
+            Some(AnswerState::Token(token)) => token.access_token.expose().to_owned(),
+            other => panic!("no token but {other:?}"),
+        }
+    }
+
+    pub(crate) fn hash(&self, id: WaiterId) -> TokenHash {
+        AccessToken::new(self.token(id)).sha256()
+    }
+
+    pub(crate) fn step_disk(&mut self, works: bool) {
+        let Some(work) = self.disk_work.pop_front() else { return };
+        let result = if works { Ok(()) } else { Err(SaveError::Io("disk full".to_owned())) };
+        match work {
+            DiskWork::Load => self.tell(Event::Loaded(Ok(self.disk.clone()))),
+            DiskWork::Grant(id, record) => {
+                self.settled.extend(record.grant.access.as_ref().map(|token| token.access_token.expose().to_owned()));
+                if works {
+                    self.disk.grant = Some(record);
+                }
+                self.tell(Event::GrantSaved(id, result));
+            }
+            DiskWork::SignIn(record) => {
+                if works {
+                    self.logout_is_durable |= record.signed_out;
+                    self.disk.sign_in = Some(record);
+                }
+                self.tell(Event::SignInSaved(result));
+            }
+            DiskWork::Forget(id) => {
+                if works {
+                    self.logout_is_durable = true;
+                    self.disk.grant = None;
+                }
+                self.tell(Event::GrantForgotten(id, result));
+            }
+        }
+    }
+
+    pub(crate) fn save_all(&mut self) {
+        while !self.disk_work.is_empty() {
+            self.step_disk(true);
+        }
+    }
+
+    pub(crate) fn advance(&mut self, seconds: u64) {
+        let span = Duration::from_secs(seconds);
+        self.now = Now { instant: self.now.instant + span, wall: self.now.wall + span };
+        self.tell(Event::Tick);
+    }
+
+    /// The server takes the oldest request that is out and answers so.
+    pub(crate) fn settle(&mut self, reply: Reply, life_seconds: u64) {
+        if self.refreshes.is_empty() {
+            return;
+        }
+        let (id, request) = self.refreshes.remove(0);
+        let outcome = self.serve(&request.refresh_token, reply, life_seconds);
+        self.lost += usize::from(matches!(outcome, RefreshOutcome::OutcomeUnknown(_)));
+        self.tell(Event::RefreshSettled(id, outcome));
+    }
+
+    /// What a strict server does with a refresh token (reuse ends the family).
+    pub(crate) fn serve(&mut self, presented: &RefreshToken, reply: Reply, life_seconds: u64) -> RefreshOutcome {
+        let dead = RefreshOutcome::DeadGrant(error("invalid_grant"));
+        match reply {
+            Reply::NothingSent => return RefreshOutcome::NothingSent(NothingSent::NotConnected),
+            Reply::LostBeforeCommit => return lost(),
+            Reply::Busy => return RefreshOutcome::Later { retry_after: None, status: 503 },
+            Reply::Configuration => return RefreshOutcome::Configuration(error("invalid_target")),
+            Reply::Unknown400 => return RefreshOutcome::UnknownError(error("teapot")),
+            _ => {}
+        }
+        let reused = self.families.iter_mut().find(|family| family.rotated_out.contains(presented));
+        if let Some(family) = reused {
+            family.valid = None;
+            self.reuses += 1;
+            assert!(self.reused.insert(presented.expose().to_owned()), "I8: the same spent token is presented again and again");
+        }
+        let living = self.families.iter().any(|family| family.valid.as_ref() == Some(presented));
+        match reply {
+            Reply::LostAfterCommit => {
+                self.rotate(presented);
+                lost()
+            }
+            _ if !living => dead,
+            Reply::Dead => {
+                self.families.retain(|family| family.valid.as_ref() != Some(presented));
+                dead
+            }
+            Reply::SameToken => self.success(Some(presented.clone()), life_seconds),
+            Reply::NoRefreshToken => self.success(None, life_seconds),
+            Reply::BadMember => {
+                let refresh_token = self.rotate(presented);
+                RefreshOutcome::Success(TokenSuccess { refresh_token, token: Err(ServerMisbehaved::NoToken) })
+            }
+            _ => {
+                let new = self.rotate(presented);
+                self.success(new, life_seconds)
+            }
+        }
+    }
+
+    /// The successor, where the family of `old` lives.
+    fn rotate(&mut self, old: &RefreshToken) -> Option<RefreshToken> {
+        let new = RefreshToken::new(self.issue("rt"));
+        let family = self.families.iter_mut().find(|family| family.valid.as_ref() == Some(old))?;
+        family.rotated_out.push(old.clone());
+        family.valid = Some(new.clone());
+        Some(new)
+    }
+
+    /// The refresh token that counts in the latest family.
+    pub(crate) fn valid(&self) -> Option<&RefreshToken> {
+        self.families.last()?.valid.as_ref()
+    }
+
+    fn issue(&mut self, kind: &str) -> String {
+        self.issued += 1;
+        format!("{kind}-{}", self.issued)
+    }
+
+    fn success(&mut self, refresh_token: Option<RefreshToken>, life_seconds: u64) -> RefreshOutcome {
+        let token = Ok(self.access_token(life_seconds, None));
+        RefreshOutcome::Success(TokenSuccess { refresh_token, token })
+    }
+
+    fn access_token(&mut self, life_seconds: u64, scopes: Option<Scopes>) -> IssuedToken {
+        IssuedToken {
+            access_token: AccessToken::new(self.issue("at")),
+            requested_at: self.now,
+            life: Life::Known(Duration::from_secs(life_seconds)),
+            scopes,
+            subject: Some(Subject::new("alice")),
+        }
+    }
+
+    pub(crate) fn prompt(&mut self) {
+        let Some((id, scopes)) = self.logins.first().cloned() else { return };
+        let device = PendingDevice {
+            device_code: DeviceCode::new("dc"),
+            prompt: DevicePrompt {
+                user_code: UserCode::new(format!("CODE-{}", id.0)),
+                verification_uri: "https://as.example/device".to_owned(),
+                verification_uri_complete: None,
+                message: None,
+            },
+            expires: self.now.instant + Duration::from_secs(600),
+            expires_wall: self.now.wall + Duration::from_secs(600),
+            interval: Duration::from_secs(5),
+            binding: binding(),
+            requested_scopes: scopes,
+        };
+        self.tell(Event::SignInPrompted(id, device));
+    }
+
+    pub(crate) fn login(&mut self, how: Login, life_seconds: u64) {
+        if self.logins.is_empty() {
+            return;
+        }
+        let (id, scopes) = self.logins.remove(0);
+        let result = self.login_result(how, scopes, life_seconds);
+        self.tell(Event::SignInSettled(id, result));
+    }
+
+    fn login_result(&mut self, how: Login, scopes: Scopes, life_seconds: u64) -> Result<Granted, SignInFailure> {
+        let failure = match how {
+            Login::Denied => Some(SignInFailure::Denied),
+            Login::Expired => Some(SignInFailure::Expired),
+            Login::Unreachable => Some(SignInFailure::Unreachable(NothingSent::NotConnected)),
+            Login::Refused => Some(SignInFailure::Refused(error("unauthorized_client"))),
+            Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject => None,
+        };
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let granted_scopes = (how == Login::GrantedNarrower).then(|| Scopes::parse("read"));
+        let mut token = self.access_token(life_seconds, granted_scopes);
+        if how == Login::OtherSubject {
+            token.subject = Some(Subject::new("bob"));
+        }
+        let refresh_token = (how != Login::WithoutRefreshToken).then(|| RefreshToken::new(self.issue("rt")));
+        self.families.push(Family { valid: refresh_token.clone(), rotated_out: Vec::new() });
+        Ok(Granted { success: TokenSuccess { refresh_token, token: Ok(token) }, binding: binding(), requested_scopes: scopes })
+    }
+
+    pub(crate) fn sign_out(&mut self) {
+        self.forbidden.extend((1..=self.issued).map(|number| format!("at-{number}")));
+        self.logout_is_durable = false;
+        self.tell(Event::SignOut);
+    }
+
+    /// The daemon is killed and starts again: what is on the disk is all it knows.
+    pub(crate) fn crash(&mut self) {
+        self.lost += 1;
+        if !self.logout_is_durable {
+            self.forbidden.clear();
+        }
+        self.disk_work.clear();
+        self.refreshes.clear();
+        self.logins.clear();
+        self.waiting.clear();
+        self.now = Now { instant: self.now.instant + Duration::from_secs(1), wall: self.now.wall + Duration::from_secs(1) };
+        let (account, effects) = Account::new(self.policy.clone(), 7, self.now);
+        self.account = account;
+        self.take(effects);
+    }
+}
+
+fn lost() -> RefreshOutcome {
+    RefreshOutcome::OutcomeUnknown(OutcomeUnknown::AnswerLost(AnswerLost::ConnectionEnded))
+}
+
+fn error(code: &str) -> ErrorAnswer {
+    ErrorAnswer { error: code.to_owned(), description: None, status: 400 }
+}

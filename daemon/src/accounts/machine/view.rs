@@ -1,0 +1,97 @@
+//! The account as it looks from outside: a pure function of the state.
+
+use mcp_authd_oauth::time::Now;
+
+use super::Account;
+use super::credential::{Absent, Credential, Erasure, Rest, Resting, Save, Spending, Unsaved};
+use super::sign_in::{Pause, SignIn};
+use crate::accounts::grant::{Grant, NotRenewable, Renewal};
+use crate::accounts::need::{LoginReason, Refusal};
+use crate::accounts::status::{GrantStatus, Health, Status, Trouble};
+
+pub(super) fn status(account: &Account, now: Now) -> Status {
+    Status {
+        revision: account.revision,
+        health: health(account, now),
+        grant: account.credential.answerable().map(|grant| grant_status(grant, &account.credential)),
+        sign_in: account.sign_in.prompt(),
+        last_end: account.history.end(),
+    }
+}
+
+fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
+    GrantStatus {
+        scopes: grant.scopes.clone(),
+        expires: grant.access.as_ref().and_then(|token| token.expires()),
+        granted_at: grant.granted_at,
+        refreshed_at: grant.refreshed_at,
+        renewable: grant.refresh_token().is_some(),
+        refreshing: matches!(credential, Credential::Spending(_)),
+        subject: grant.subject.clone(),
+    }
+}
+
+fn health(account: &Account, now: Now) -> Health {
+    match &account.credential {
+        Credential::None(absent) => health_without_grant(absent, account),
+        Credential::Unsaved(Unsaved { save: Save::Retrying(_, why) | Save::Again { why, .. }, .. }) => {
+            Health::Degraded(Trouble::NotSaved(why.clone()))
+        }
+        Credential::Resting(Resting { why, grant, .. }) => health_resting(why, grant, now),
+        Credential::Held(grant) | Credential::Spending(Spending { grant, .. }) | Credential::Unsaved(Unsaved { grant, .. }) => {
+            health_with_grant(account, grant, now)
+        }
+    }
+}
+
+fn health_without_grant(absent: &Absent, account: &Account) -> Health {
+    match absent {
+        Absent::Loading => Health::Loading,
+        Absent::Never => health_before_login(account),
+        Absent::SignedOut(Erasure::Again { why, .. }) => Health::Degraded(Trouble::NotErased(why.clone())),
+        Absent::SignedOut(Erasure::InFlight(_) | Erasure::Done) => Health::SignedOut,
+        Absent::Locked => Health::Locked,
+        Absent::WrongKey => Health::WrongKey,
+        Absent::Damaged => Health::LoginRequired(LoginReason::Damaged),
+        Absent::Unreadable { why, .. } => Health::Degraded(Trouble::NotRead(why.clone())),
+        Absent::Removed => Health::Removed,
+    }
+}
+
+fn health_before_login(account: &Account) -> Health {
+    match &account.sign_in {
+        SignIn::Idle(Pause::Until { why: Refusal::Unavailable { why, .. }, .. }) => {
+            Health::Degraded(Trouble::Unreachable(why.clone()))
+        }
+        SignIn::Idle(Pause::Until { why: Refusal::Configuration { why }, .. }) => {
+            Health::Degraded(Trouble::Configuration(why.clone()))
+        }
+        SignIn::Idle(_) | SignIn::Starting(_) | SignIn::Waiting(_) => Health::LoginRequired(LoginReason::Never),
+    }
+}
+
+fn health_resting(why: &Rest, grant: &Grant, _now: Now) -> Health {
+    debug_assert!(grant.refresh_token().is_some(), "only a renewable grant rests");
+    Health::Degraded(match why {
+        Rest::NothingSent(why) => Trouble::Unreachable(why.clone()),
+        Rest::IntentNotSaved(why) => Trouble::NotSaved(why.clone()),
+        Rest::Answered(why) => Trouble::Later(why.clone()),
+        Rest::Configuration(why) => Trouble::Configuration(why.clone()),
+        Rest::ReplayLater(_) => Trouble::ReplayLater,
+    })
+}
+
+fn health_with_grant(account: &Account, grant: &Grant, now: Now) -> Health {
+    if let Some(why) = &account.save_trouble {
+        return Health::Degraded(Trouble::NotSaved(why.clone()));
+    }
+    let alive = grant.access.as_ref().is_some_and(|token| token.is_alive(now.instant));
+    let reason = match &grant.renewal {
+        Renewal::With(_) => return Health::Good,
+        Renewal::Not(NotRenewable::NotIssued) if alive => return Health::Good,
+        Renewal::Not(NotRenewable::NotIssued) => LoginReason::NotRenewable,
+        Renewal::Not(NotRenewable::Dead) => LoginReason::Dead,
+        Renewal::Not(NotRenewable::InDoubt) => LoginReason::InDoubt,
+    };
+    if alive { Health::Degraded(Trouble::Ending(reason)) } else { Health::LoginRequired(reason) }
+}
