@@ -1,2 +1,49 @@
-//! stub
-fn main() {}
+//! authctl: the person's tool. Log in, look, log out, hand a token to a script.
+//!
+//! Must never: see a refresh token, parse the daemon's configuration, print a token without being asked for it by name, or panic
+//! because nobody reads its output.
+
+mod browser;
+mod cli;
+mod daemon;
+mod exit;
+mod json;
+mod login;
+mod logout;
+mod screen;
+mod status;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command, DaemonCommand};
+use crate::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version are no failure; a closed pipe under them is none either.
+            let exit = if answer.use_stderr() { Exit::Usage } else { Exit::Done };
+            answer.print().ok();
+            return exit.into();
+        }
+    };
+    run(cli.command).unwrap_or_else(|failure| failure.tell()).into()
+}
+
+/// One thread is enough: the tool waits, it does not work.
+fn run(command: Command) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Login(login) => login::run(login).await,
+            Command::Logout(logout) => logout::run(logout).await,
+            Command::Token(token) => token::run(token).await,
+            Command::Status(status) => status::run(status).await,
+            Command::Daemon { command: DaemonCommand::Stop } => daemon::stop().await,
+        }
+    })
+}

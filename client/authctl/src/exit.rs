@@ -1,0 +1,174 @@
+//! How authctl ends: its exit codes, and what it says when something failed.
+//!
+//! Must never: let a failure end without the next thing to type.
+
+use std::io;
+use std::process::ExitCode;
+
+use mcp_authd_client::{CallError, ConnectError, Reason, WatchError};
+
+use crate::screen;
+
+/// The exit codes, as every `--help` shows them.
+pub(crate) const HELP: &str = "\
+Exit codes:
+    0  done; for status: everything is good
+    1  failed
+    2  wrong usage
+    3  a person has to log in
+    4  degraded: it works or tries again by itself, but something is wrong
+    5  the store's key is not open
+    6  mcp-authd is not running
+    7  the login ended without a grant
+    8  logged out, but the record is not erased yet
+  130  the waiting was stopped by the person";
+
+/// An exit code. The numbers are part of the tool's face: scripts rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done; for status: everything is good.
+    Done = 0,
+    /// Failed in a way that has no code of its own.
+    Failed = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// A person has to log in.
+    LoginRequired = 3,
+    /// It works or tries again by itself, but something is wrong.
+    Degraded = 4,
+    /// The store's key is not open.
+    Locked = 5,
+    /// There is no daemon.
+    NotRunning = 6,
+    /// The login ended without a grant.
+    NotGranted = 7,
+    /// Logged out, but the record is not erased yet.
+    NotErased = 8,
+    /// The person stopped the waiting (128 + SIGINT).
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The code for a refusal.
+    pub(crate) fn for_reason(reason: Reason) -> Self {
+        match reason {
+            Reason::LoginRequired
+            | Reason::SignedOut
+            | Reason::Denied
+            | Reason::TooManyPrompts
+            | Reason::InsufficientScope
+            | Reason::TokenRejected
+            | Reason::AccountMismatch => Self::LoginRequired,
+            Reason::Unavailable | Reason::NotSaved => Self::Degraded,
+            Reason::Locked => Self::Locked,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// A command that did not do what it was asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) exit: Exit,
+    /// What is wrong, for a person.
+    pub(crate) message: String,
+    /// What to type next. `None`: the message ends in it.
+    pub(crate) next_step: Option<String>,
+}
+
+impl Failure {
+    /// A failure with its next step.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), next_step: Some(next_step.into()) }
+    }
+
+    /// Says it on standard error.
+    pub(crate) fn tell(&self) -> Exit {
+        screen::complain(&self.to_text());
+        self.exit
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("authctl: {}\n", screen::clean(&self.message));
+        if let Some(next_step) = &self.next_step {
+            text.push_str(&format!("next: {}\n", screen::clean(next_step)));
+        }
+        text
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let exit = match &error {
+            CallError::Connect(ConnectError::NoDaemon { .. }) => Exit::NotRunning,
+            _ => Exit::Failed,
+        };
+        Self { exit, message: error.to_string(), next_step: None }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        CallError::Connect(error).into()
+    }
+}
+
+impl From<WatchError> for Failure {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::Lost(lost) => (*lost).clone().into(),
+            other => Self { exit: Exit::Failed, message: other.to_string(), next_step: None },
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Failed, format!("the operating system says: {error}"), "authctl status")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_daemon_has_its_own_code_and_says_how_to_start_it() {
+        let failure = Failure::from(ConnectError::NoDaemon { path: "/run/user/1/mcp-authd/admin.sock".into() });
+        assert_eq!(failure.exit, Exit::NotRunning);
+        assert!(failure.to_text().ends_with("start it with: mcp-authd\n"));
+    }
+
+    #[test]
+    fn every_code_stands_in_the_help() {
+        let codes = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::LoginRequired,
+            Exit::Degraded,
+            Exit::Locked,
+            Exit::NotRunning,
+            Exit::NotGranted,
+            Exit::NotErased,
+            Exit::Interrupted,
+        ];
+        for code in codes {
+            assert!(HELP.contains(&format!(" {}  ", code as u8)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_daemon_says_cannot_steer_the_terminal() {
+        let failure = Failure::new(Exit::Failed, "no \u{1b}[2J\u{202e}such", "authctl \u{7}status");
+        assert_eq!(failure.to_text(), "authctl: no such\nnext: authctl status\n");
+    }
+}

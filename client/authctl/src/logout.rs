@@ -1,0 +1,58 @@
+//! `authctl logout`: the daemon forgets a grant, here and upstream.
+//!
+//! Must never: call a record erased that is not (exit code 8).
+
+use mcp_authd_client::AdminClient;
+use mcp_authd_client::status::{Revocation, SignedOut};
+
+use crate::cli::Logout;
+use crate::exit::{Exit, Failure};
+use crate::screen::{self, Page};
+
+/// `authctl logout`.
+pub(crate) async fn run(logout: Logout) -> Result<Exit, Failure> {
+    let signed_out = AdminClient::find()?.sign_out(logout.account).await?;
+    if !signed_out.erased {
+        return Err(not_erased(&signed_out.account));
+    }
+    screen::print(&report(&signed_out, Page::of_stdout()))?;
+    Ok(Exit::Done)
+}
+
+fn not_erased(account: &str) -> Failure {
+    let message = format!(
+        "{account} is logged out and its token is no longer handed out, but the record could not be erased yet; mcp-authd goes on trying"
+    );
+    Failure::new(Exit::NotErased, message, "authctl status")
+}
+
+fn report(signed_out: &SignedOut, page: Page) -> String {
+    let upstream = match signed_out.revocation {
+        Revocation::Nothing => "There was nothing to revoke.",
+        Revocation::NoEndpoint => "The server offers no revocation: what it has issued ends by itself.",
+        Revocation::Sent => "The revocation is being sent to the server.",
+        _ => "What happened at the server is in the daemon's log.",
+    };
+    page.paragraph(&format!("{} is logged out and erased. {upstream}", signed_out.account))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::Paint;
+
+    #[test]
+    fn a_logout_tells_what_happened_upstream() {
+        let account = "a".repeat(200);
+        let shown = report(
+            &SignedOut { account, erased: true, revocation: Revocation::NoEndpoint },
+            Page { width: 80, paint: Paint::Plain },
+        );
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_record_that_is_not_erased_is_a_failure_of_its_own() {
+        assert_eq!(not_erased("github").exit, Exit::NotErased);
+    }
+}

@@ -1,0 +1,154 @@
+//! A daemon without any OAuth behind it: one account that is as the test says, on two sockets of its own directory.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{Stream, StreamExt as _};
+use mcp_authd_proto::v1;
+use mcp_authd_proto::v1::admin_server::{Admin, AdminServer};
+use mcp_authd_proto::v1::token_state::State;
+use mcp_authd_proto::v1::tokens_server::{Tokens, TokensServer};
+use tokio::net::UnixListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_stream::wrappers::{UnixListenerStream, WatchStream};
+use tonic::{Request, Response, Status};
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// The daemon. Ends when it is dropped.
+pub(crate) struct Daemon {
+    directory: tempfile::TempDir,
+    face: Face,
+    _runtime: Runtime,
+}
+
+#[derive(Clone)]
+struct Face {
+    account: watch::Sender<v1::AccountStatus>,
+    cancelled: Arc<AtomicUsize>,
+}
+
+impl Daemon {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let face = Face { account: watch::Sender::new(granted()), cancelled: Arc::default() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let inside = runtime.enter();
+        let listen = |name| UnixListenerStream::new(UnixListener::bind(directory.path().join(name)).unwrap());
+        let tokens = tonic::transport::Server::builder().add_service(TokensServer::new(face.clone()));
+        runtime.spawn(tokens.serve_with_incoming(listen("tokens.sock")));
+        let admin = tonic::transport::Server::builder().add_service(AdminServer::new(face.clone()));
+        runtime.spawn(admin.serve_with_incoming(listen("admin.sock")));
+        drop(inside);
+        Self { directory, face, _runtime: runtime }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("tokens.sock")
+    }
+
+    pub(crate) fn publish(&self, account: v1::AccountStatus) {
+        self.face.account.send_replace(account);
+    }
+
+    pub(crate) fn cancelled(&self) -> usize {
+        self.face.cancelled.load(Ordering::SeqCst)
+    }
+}
+
+/// Account "github" in this health.
+pub(crate) fn account(health: v1::Health) -> v1::AccountStatus {
+    v1::AccountStatus { name: "github".into(), health: health.into(), ..v1::AccountStatus::default() }
+}
+
+/// Account "github", logged in.
+pub(crate) fn granted() -> v1::AccountStatus {
+    v1::AccountStatus { grant: Some(v1::GrantStatus::default()), ..account(v1::Health::Good) }
+}
+
+/// Account "github" with a login that waits.
+pub(crate) fn waiting() -> v1::AccountStatus {
+    let device = v1::Device {
+        user_code: "ABCD-1234".into(),
+        verification_uri: "https://github.com/login/device".into(),
+        verification_uri_complete: String::new(),
+    };
+    let sign_in = v1::SignIn { id: "7".into(), how: Some(v1::sign_in::How::Device(device)), ..v1::SignIn::default() };
+    v1::AccountStatus { sign_in: Some(sign_in), ..account(v1::Health::SigningIn) }
+}
+
+#[tonic::async_trait]
+impl Tokens for Face {
+    async fn get_token(&self, request: Request<v1::GetTokenRequest>) -> Result<Response<v1::TokenState>, Status> {
+        let known = Some(v1::need::Target::Account("github".into()));
+        let state = if request.into_inner().need.unwrap_or_default().target == known {
+            v1::TokenState {
+                account: "github".into(),
+                revision: 1,
+                state: Some(State::Token(v1::AccessToken {
+                    access_token: "tok-1".into(),
+                    token_type: "Bearer".into(),
+                    ..v1::AccessToken::default()
+                })),
+            }
+        } else {
+            let refusal = v1::Refusal {
+                reason: v1::Reason::NoSuchAccount.into(),
+                message: "There is no such account.".into(),
+                ..v1::Refusal::default()
+            };
+            v1::TokenState { state: Some(State::Refusal(refusal)), ..v1::TokenState::default() }
+        };
+        Ok(Response::new(state))
+    }
+
+    type WatchTokenStream = Answers<v1::TokenState>;
+
+    async fn watch_token(&self, _request: Request<v1::Need>) -> Result<Response<Self::WatchTokenStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_accounts(&self, _: Request<v1::ListAccountsRequest>) -> Result<Response<v1::ListAccountsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for Face {
+    async fn start_sign_in(&self, _: Request<v1::StartSignInRequest>) -> Result<Response<v1::AccountStatus>, Status> {
+        Ok(Response::new(self.account.borrow().clone()))
+    }
+
+    async fn cancel_sign_in(&self, _: Request<v1::CancelSignInRequest>) -> Result<Response<v1::AccountStatus>, Status> {
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(self.account.borrow().clone()))
+    }
+
+    async fn sign_out(&self, request: Request<v1::SignOutRequest>) -> Result<Response<v1::SignOutResponse>, Status> {
+        let account = request.into_inner().account;
+        let erased = account != "full-disk";
+        Ok(Response::new(v1::SignOutResponse { account, erased, revocation: v1::Revocation::Sent.into() }))
+    }
+
+    type WatchAccountsStream = Answers<v1::AccountStatus>;
+
+    async fn watch_accounts(&self, _: Request<v1::WatchAccountsRequest>) -> Result<Response<Self::WatchAccountsStream>, Status> {
+        Ok(Response::new(Box::pin(WatchStream::new(self.account.subscribe()).map(Ok))))
+    }
+
+    async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Status> {
+        Ok(Response::new(v1::StatusResponse {
+            version: "0.1.0".into(),
+            key_state: v1::KeyState::Open.into(),
+            accounts: vec![self.account.borrow().clone()],
+            ..v1::StatusResponse::default()
+        }))
+    }
+
+    async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {
+        Ok(Response::new(v1::StopResponse {}))
+    }
+}

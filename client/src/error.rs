@@ -1,0 +1,130 @@
+//! What can go wrong between a guest and its daemon, named after what the caller does next. Every message ends in what to type.
+//!
+//! Must never: carry a token, a code, or the query of a URL.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why there is no connection to the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Nothing listens there.
+    #[error("mcp-authd is not running (nothing answers at {}); start it with: mcp-authd", path.display())]
+    NoDaemon {
+        /// The socket that was tried first.
+        path: PathBuf,
+    },
+    /// Somebody else's server stands there. It was told nothing (P2).
+    #[error("the socket {} belongs to uid {uid}, but you are uid {own}; look at it with: ls -ln {}", path.display(), path.display())]
+    WrongOwner {
+        /// The socket.
+        path: PathBuf,
+        /// Whose server it is, by the kernel.
+        uid: u32,
+        /// Who we are.
+        own: u32,
+    },
+    /// The directory or the socket is closed to us.
+    #[error("no permission for the socket {}; look at it with: ls -ln {}", path.display(), path.display())]
+    NotAllowed {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something stands there but takes no connection.
+    #[error("mcp-authd took no connection at {} within {after:?}; look for a stopped one with: ps -C mcp-authd -o pid,stat,args", path.display())]
+    TimedOut {
+        /// The socket.
+        path: PathBuf,
+        /// The time limit.
+        after: Duration,
+    },
+    /// The kernel has no room for such a path in a socket's address.
+    #[error(
+        "the path {} is too long for a socket (at most {limit} bytes); give both sides a short one: export MCP_AUTHD_SOCKET=/run/user/$(id -u)/mcp-authd/tokens.sock",
+        path.display()
+    )]
+    PathTooLong {
+        /// The socket.
+        path: PathBuf,
+        /// The kernel's limit.
+        limit: usize,
+    },
+    /// Neither a runtime directory nor a home is known.
+    #[error("no place for the socket is known; name it: export MCP_AUTHD_SOCKET=/path/to/tokens.sock")]
+    NoPlace,
+    /// The kernel says something else.
+    #[error("cannot connect to {}: {why}; look at it with: ls -ln {}", path.display(), path.display())]
+    Broken {
+        /// The socket.
+        path: PathBuf,
+        /// The kernel's words.
+        why: String,
+    },
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The daemon took the call and says nothing (B36).
+    #[error("mcp-authd has said nothing for {after:?}; look at it with: ps -C mcp-authd -o pid,stat,args")]
+    Silent {
+        /// The time limit.
+        after: Duration,
+    },
+    /// The connection ended before the answer: the daemon left or restarts. Ask again.
+    #[error("mcp-authd ended the connection before its answer; ask again, or look: authctl status")]
+    Interrupted,
+    /// The daemon does not know the method.
+    #[error(
+        "the running mcp-authd is too old for this program (it does not know {method}); restart it with: authctl daemon stop && mcp-authd"
+    )]
+    DaemonTooOld {
+        /// The method.
+        method: &'static str,
+    },
+    /// This caller may not do that here.
+    #[error("mcp-authd refuses this caller: {message}; see what you may use: authctl status")]
+    NotAllowed {
+        /// The daemon's words.
+        message: String,
+    },
+    /// The arguments are wrong.
+    #[error("mcp-authd refuses the request: {message}; see the accounts: authctl status")]
+    Refused {
+        /// The daemon's words.
+        message: String,
+    },
+    /// The answer is about something else than what was asked, or cannot be used. Nothing of it is handed out.
+    #[error("mcp-authd gave an answer that cannot be used: {why}; compare the versions: authctl status")]
+    WrongAnswer {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The daemon is broken.
+    #[error("mcp-authd failed: {message}; look at it with: authctl status")]
+    Broken {
+        /// The daemon's words.
+        message: String,
+    },
+}
+
+/// Why a watch has no answer at this moment.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// No answer yet, or the token has ended and the next one has not come: await [`Watch::changed`](crate::Watch::changed).
+    #[error("there is no living token at this moment; wait for the next, or look: authctl status")]
+    NotYet,
+    /// The daemon cannot be reached, and no living token is held. The watch goes on trying.
+    #[error(transparent)]
+    Lost(Arc<CallError>),
+    /// The runtime that carried the watch has ended.
+    #[error("the runtime that carried the watch has ended; begin a new watch")]
+    Ended,
+}

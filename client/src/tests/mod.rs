@@ -1,0 +1,8 @@
+//! The library against a small server of its own, on real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod answers;
+mod server;
+mod troubles;
+mod watching;
