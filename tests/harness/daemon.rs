@@ -33,6 +33,7 @@ pub struct Config {
     accounts: Vec<Account>,
     extra: String,
     environment: Vec<(OsString, OsString)>,
+    programs: Option<PathBuf>,
 }
 
 /// One `[accounts.NAME]`.
@@ -67,6 +68,13 @@ impl Config {
     #[must_use]
     pub fn environment(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes `mcp-authd` and `authctl` from this folder, and from nowhere else: an older version, a stand-in.
+    #[must_use]
+    pub fn programs_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.programs = Some(folder.into());
         self
     }
 
@@ -150,7 +158,8 @@ impl Dirs {
     fn make() -> Self {
         let root = tempfile::Builder::new().prefix("authd-").tempdir().expect("a temporary directory can be made");
         let dirs = Self { root };
-        for directory in [dirs.runtime(), dirs.state(), dirs.data(), dirs.config(), dirs.home(), dirs.config().join("mcp-authd")] {
+        for directory in [dirs.runtime(), dirs.state(), dirs.data(), dirs.config(), dirs.home(), dirs.config().join("mcp-authd")]
+        {
             DirBuilder::new().mode(0o700).create(directory).expect("a directory can be made");
         }
         dirs
@@ -208,6 +217,7 @@ impl Dirs {
 pub struct Daemon {
     dirs: Dirs,
     environment: Vec<(OsString, OsString)>,
+    programs: PathBuf,
     child: Option<Child>,
 }
 
@@ -237,7 +247,8 @@ impl Daemon {
         ];
         environment.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
         environment.extend(config.environment);
-        Self { dirs, environment, child: None }
+        let programs = config.programs.unwrap_or_else(programs);
+        Self { dirs, environment, programs, child: None }
     }
 
     /// Starts the process and does not wait for it to serve.
@@ -361,7 +372,9 @@ impl Daemon {
     /// With the command to run, if the program has not been built.
     #[must_use]
     pub fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(binary(name));
+        let program = self.programs.join(name);
+        assert!(program.is_file(), "{} is missing: run `cargo build --workspace` first", program.display());
+        let mut command = Command::new(program);
         command.env_clear().envs(self.environment.iter().map(|(key, value)| (key, value)));
         command
     }
@@ -377,11 +390,11 @@ impl Daemon {
 }
 
 impl Drop for Daemon {
+    #[expect(clippy::print_stderr, reason = "a story that fails shows what the daemon said")]
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            use std::io::Write as _;
-            let _no_matter = writeln!(std::io::stderr().lock(), "---- the daemon's log ----\n{}", self.logs());
+            eprintln!("---- the daemon's log ----\n{}", self.logs());
         } else {
             self.assert_no_secret_in_clear();
         }
@@ -389,17 +402,14 @@ impl Drop for Daemon {
 }
 
 /// Where our programs stand: `MCP_AUTHD_TEST_BIN_DIR`, else beside the folder of the running test (`target/debug`).
-fn binary(name: &str) -> PathBuf {
-    let directory = std::env::var_os("MCP_AUTHD_TEST_BIN_DIR").map(PathBuf::from).unwrap_or_else(|| {
+fn programs() -> PathBuf {
+    std::env::var_os("MCP_AUTHD_TEST_BIN_DIR").map(PathBuf::from).unwrap_or_else(|| {
         let test = std::env::current_exe().expect("a running test has a file");
         let folder = test.parent().expect("a file stands in a folder");
         // Tests and examples stand one folder deeper than programs.
         let deeper = folder.ends_with("deps") || folder.ends_with("examples");
         if deeper { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() }
-    });
-    let binary = directory.join(name);
-    assert!(binary.is_file(), "{} is missing: run `cargo build --workspace` first", binary.display());
-    binary
+    })
 }
 
 #[cfg(test)]
@@ -408,7 +418,8 @@ mod tests {
 
     #[test]
     fn the_configuration_holds_each_account_with_its_quotes() {
-        let account = Account::at("a.b", "http://127.0.0.1:1/t\"1").client_id("c").scopes(["x", "y z"]).resource("http://127.0.0.1:1/mcp");
+        let account =
+            Account::at("a.b", "http://127.0.0.1:1/t\"1").client_id("c").scopes(["x", "y z"]).resource("http://127.0.0.1:1/mcp");
         let toml = Config::new().account(account).text("[daemon]").to_toml();
         assert_eq!(
             toml,

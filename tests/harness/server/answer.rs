@@ -64,7 +64,12 @@ impl Answer {
 
     pub(super) fn html(status: u16, text: String) -> Self {
         let content = Content::Text { content_type: "text/html; charset=utf-8".to_owned(), text };
-        Self { status, headers: Vec::new(), content, outcome: if status < 400 { "ok".to_owned() } else { format!("status {status}") } }
+        Self {
+            status,
+            headers: Vec::new(),
+            content,
+            outcome: if status < 400 { "ok".to_owned() } else { format!("status {status}") },
+        }
     }
 
     pub(super) fn text(status: u16, content_type: &str, text: String) -> Self {

@@ -112,7 +112,9 @@ impl Book {
 
     /// The refresh grant (RFC 6749, section 6), with rotation and its reuse detection (RFC 9700, 4.14.2).
     pub(super) fn refresh(&mut self, asked: &Asked, now: Instant) -> Answer {
-        let Some(presented) = asked.form.one("refresh_token").map(str::to_owned) else { return self.token_error("invalid_request") };
+        let Some(presented) = asked.form.one("refresh_token").map(str::to_owned) else {
+            return self.token_error("invalid_request");
+        };
         let Some(&RefreshToken { grant: number, spent }) = self.refresh_tokens.get(&presented) else {
             return self.token_error("invalid_grant");
         };
@@ -192,7 +194,12 @@ impl Book {
         let claims = serde_json::json!({
             "iss": self.issuer, "sub": subject, "aud": client_id, "iat": seconds, "exp": seconds + 3600, "jti": self.mint("ID"),
         });
-        format!("{}.{}.{}", encode(r#"{"alg":"RS256","typ":"JWT"}"#.to_owned()), encode(claims.to_string()), encode("unsigned".to_owned()))
+        format!(
+            "{}.{}.{}",
+            encode(r#"{"alg":"RS256","typ":"JWT"}"#.to_owned()),
+            encode(claims.to_string()),
+            encode("unsigned".to_owned())
+        )
     }
 
     fn issue_refresh_token(&mut self, grant: usize) -> String {
@@ -256,14 +263,16 @@ impl Book {
 
     /// The grant that a request's token belongs to.
     pub(super) fn grant_of(&self, asked: &Asked) -> Option<usize> {
-        let refresh = asked.form.one("refresh_token").or(asked.form.one("token")).and_then(|token| self.refresh_tokens.get(token));
+        let refresh =
+            asked.form.one("refresh_token").or(asked.form.one("token")).and_then(|token| self.refresh_tokens.get(token));
         let access = asked.bearer.as_deref().or(asked.form.one("token")).and_then(|token| self.access_tokens.get(token));
         refresh.map(|token| token.grant).or(access.map(|token| token.grant))
     }
 
     pub(super) fn token_request_opens(&mut self, refreshed: Option<usize>) {
         self.counts.token_requests_open += 1;
-        self.counts.max_concurrent_token_requests = self.counts.max_concurrent_token_requests.max(self.counts.token_requests_open);
+        self.counts.max_concurrent_token_requests =
+            self.counts.max_concurrent_token_requests.max(self.counts.token_requests_open);
         if let Some(number) = refreshed {
             let open = self.open_refreshes.entry(number).or_default();
             *open += 1;

@@ -32,7 +32,9 @@ pub(super) fn count_outcome(book: &mut Book, place: Place, asked: &Asked, outcom
     match place {
         Place::Metadata(_) | Place::ProtectedResourceMetadata => book.counts.metadata_reads += 1,
         Place::DeviceAuthorization => book.counts.device_authorizations += 1,
-        Place::Token if asked.form.one("grant_type") == Some("refresh_token") => one_more(&mut book.counts.refresh_outcomes, outcome),
+        Place::Token if asked.form.one("grant_type") == Some("refresh_token") => {
+            one_more(&mut book.counts.refresh_outcomes, outcome)
+        }
         Place::Token => one_more(&mut book.counts.poll_outcomes, outcome),
         Place::Resource if outcome == "ok" => book.counts.resource_served += 1,
         Place::Resource => book.counts.resource_refused += 1,

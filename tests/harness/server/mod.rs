@@ -188,7 +188,7 @@ impl AuthorizationServer {
 
     /// The next request there that is not spoken for yet gets this.
     pub fn script(&self, at: At, misbehaviour: Misbehaviour) {
-        self.script_times(at, 1, &misbehaviour);
+        self.shared.with(|book, _| book.script.push(at, misbehaviour));
     }
 
     /// So many of the next requests there get this.

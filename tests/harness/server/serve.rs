@@ -48,7 +48,12 @@ pub(super) enum Reachable {
 
 impl Shared {
     pub(super) fn new(book: Book) -> Self {
-        Self { book: Mutex::new(book), counts: watch::Sender::default(), releases: watch::Sender::new(0), started: Instant::now() }
+        Self {
+            book: Mutex::new(book),
+            counts: watch::Sender::default(),
+            releases: watch::Sender::new(0),
+            started: Instant::now(),
+        }
     }
 
     /// The only way to the book: tells the time, and tells the counts to whoever waits for them.
@@ -100,7 +105,12 @@ impl Drop for Open {
 }
 
 /// Takes connections until the handle is dropped.
-pub(super) async fn run(shared: Arc<Shared>, first: std::net::TcpListener, mut wish: watch::Receiver<Reachable>, is: watch::Sender<Reachable>) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    first: std::net::TcpListener,
+    mut wish: watch::Receiver<Reachable>,
+    is: watch::Sender<Reachable>,
+) {
     let address = first.local_addr().expect("a bound listener has an address");
     let mut listener = Some(TcpListener::from_std(first).expect("the listener is non-blocking"));
     let mut connections = JoinSet::new();
@@ -277,7 +287,9 @@ fn complete_answer(shared: &Shared, fate: &Misbehaviour, asked: &Asked) -> Optio
         }
         Misbehaviour::Error(error) => shared.with(|book, _| book.token_error(error)),
         Misbehaviour::ErrorWith200(error) => Answer::error(200, error),
-        Misbehaviour::Html => Answer::html(200, "<!doctype html><title>Log in to the network</title><p>Welcome, guest.\n".to_owned()),
+        Misbehaviour::Html => {
+            Answer::html(200, "<!doctype html><title>Log in to the network</title><p>Welcome, guest.\n".to_owned())
+        }
         Misbehaviour::Garbage => Answer::text(200, "application/json", "{\"access_token\": oops".to_owned()),
         Misbehaviour::EchoSecrets { status, error } => {
             let secrets: Vec<String> = asked.form.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -341,7 +353,8 @@ impl Reply {
 fn response(answer: Answer, pace: impl FnOnce(Bytes) -> Pace, open: Option<Open>) -> Response<Outgoing> {
     let (content_type, text) = answer.content.into_text();
     let all = Bytes::from(text);
-    let mut builder = Response::builder().status(answer.status).header("content-type", content_type).header("content-length", all.len());
+    let mut builder =
+        Response::builder().status(answer.status).header("content-type", content_type).header("content-length", all.len());
     for (name, value) in answer.headers {
         builder = builder.header(name, value);
     }
