@@ -1,1 +1,42 @@
-//! stub
+//! The harness of the proof: everything a story needs around the daemon, and nothing of the daemon itself.
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`server`] | our own authorization server: scriptable, with every way to misbehave, and an approve page for people |
+//! | [`person`] | the person: opens the approve page and answers it |
+//! | [`daemon`] | the real `mcp-authd` as a child process, in directories of its own |
+//! | [`real_idp`] | somebody else's authorization server: a certified one, run with Node (`tests/idp`) |
+//! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
+//! | [`plain_http`] | one request, one connection, no cleverness |
+//! | [`skip`] | a story that cannot run here says so aloud, and fails in CI |
+//!
+//! A story in short:
+//!
+//! ```no_run
+//! # use mcp_authd_tests::{daemon::{Account, Config, Daemon}, person, server::{AuthorizationServer, Settings}};
+//! # async fn story() {
+//! let server = AuthorizationServer::start(Settings::default());
+//! let daemon = Daemon::start(Config::new().account(Account::at("work", server.issuer()).scopes(["mcp:read"]))).await;
+//! // ... a program asks `daemon.tokens_socket()` for a token and is told a code ...
+//! # let (uri, code) = ("", "");
+//! person::approve(uri, code).await.expect("the page takes the code");
+//! server.wait_for(|counts| counts.grants_started == 1).await;
+//! # }
+//! ```
+//!
+//! Must never: be used by a program that runs outside of tests and demos, or know the daemon's inner rooms. It may panic: it is a test.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the harness is a test: what cannot be set up ends the story, with a sentence"
+)]
+
+pub mod daemon;
+pub mod person;
+pub mod plain_http;
+pub mod real_idp;
+pub mod sentinel;
+pub mod server;
+pub mod skip;

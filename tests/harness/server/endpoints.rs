@@ -1,0 +1,107 @@
+//! What each endpoint answers when nothing goes wrong.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::answer::{Answer, member};
+use super::asked::{Asked, Place};
+use super::book::{Book, Worth};
+use super::counts::one_more;
+use super::page;
+use super::settings::MetadataForm;
+
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Does the work of one request: this is the commit.
+pub(super) fn answer(book: &mut Book, place: Place, asked: &Asked, now: Instant) -> Answer {
+    match place {
+        Place::Metadata(form) => metadata(book, form),
+        Place::ProtectedResourceMetadata => protected_resource_metadata(book),
+        Place::DeviceAuthorization => book.device_authorization(asked, now),
+        Place::Token => token(book, asked, now),
+        Place::Revocation => book.revoke(asked),
+        Place::Page => page::answer(book, asked, now),
+        Place::Resource => resource(book, asked, now),
+        Place::Nowhere => Answer::text(404, "text/plain", "There is nothing here.\n".to_owned()),
+    }
+}
+
+/// Counts what became of a request, whether it was served or spoilt.
+pub(super) fn count_outcome(book: &mut Book, place: Place, asked: &Asked, outcome: &str) {
+    match place {
+        Place::Metadata(_) | Place::ProtectedResourceMetadata => book.counts.metadata_reads += 1,
+        Place::DeviceAuthorization => book.counts.device_authorizations += 1,
+        Place::Token if asked.form.one("grant_type") == Some("refresh_token") => {
+            one_more(&mut book.counts.refresh_outcomes, outcome)
+        }
+        Place::Token => one_more(&mut book.counts.poll_outcomes, outcome),
+        Place::Resource if outcome == "ok" => book.counts.resource_served += 1,
+        Place::Resource => book.counts.resource_refused += 1,
+        Place::Revocation | Place::Page | Place::Nowhere => {}
+    }
+}
+
+/// RFC 8414, section 2.
+fn metadata(book: &Book, form: MetadataForm) -> Answer {
+    if !book.settings.metadata.contains(&form) {
+        return Answer::text(404, "text/plain", "No metadata here.\n".to_owned());
+    }
+    let issuer = &book.issuer;
+    let members = vec![
+        member("issuer", issuer.as_str()),
+        member("token_endpoint", format!("{issuer}/token")),
+        member("device_authorization_endpoint", format!("{issuer}/device_authorization")),
+        member("revocation_endpoint", format!("{issuer}/revoke")),
+        member("grant_types_supported", json!([DEVICE_GRANT, "refresh_token"])),
+        member("response_types_supported", json!([])),
+        member("token_endpoint_auth_methods_supported", json!(["none"])),
+    ];
+    Answer::json(200, members).spoilt(&book.settings.metadata_answers)
+}
+
+/// RFC 9728, section 2.
+fn protected_resource_metadata(book: &Book) -> Answer {
+    let members = vec![
+        member("resource", format!("{}/resource", origin(book))),
+        member("authorization_servers", json!([book.issuer])),
+        member("bearer_methods_supported", json!(["header"])),
+    ];
+    Answer::json(200, members)
+}
+
+fn token(book: &mut Book, asked: &Asked, now: Instant) -> Answer {
+    if asked.method != "POST" || asked.form.has_doubles() {
+        return book.token_error("invalid_request");
+    }
+    if asked.form.one("client_id").is_none() {
+        return book.token_error("invalid_client");
+    }
+    match asked.form.one("grant_type") {
+        Some("refresh_token") => book.refresh(asked, now),
+        Some(DEVICE_GRANT) => book.poll(asked, now),
+        Some(_) => book.token_error("unsupported_grant_type"),
+        None => book.token_error("invalid_request"),
+    }
+}
+
+/// A protected resource (RFC 6750, section 3). `?need=SCOPE` asks for a scope.
+fn resource(book: &Book, asked: &Asked, now: Instant) -> Answer {
+    let metadata = format!("resource_metadata=\"{}/.well-known/oauth-protected-resource/resource\"", origin(book));
+    let Some(presented) = asked.bearer.as_deref() else {
+        return Answer::error(401, "no_token").with_header("www-authenticate", format!("Bearer {metadata}"));
+    };
+    match book.worth(presented, now) {
+        Worth::Nothing => Answer::error(401, "invalid_token")
+            .with_header("www-authenticate", format!("Bearer error=\"invalid_token\", {metadata}")),
+        Worth::Serves { subject, scopes } => match asked.query.one("need") {
+            Some(need) if !scopes.iter().any(|scope| scope == need) => Answer::error(403, "insufficient_scope")
+                .with_header("www-authenticate", format!("Bearer error=\"insufficient_scope\", scope=\"{need}\", {metadata}")),
+            _ => Answer::json(200, vec![member("sub", subject), member("scope", scopes.join(" "))]),
+        },
+    }
+}
+
+fn origin(book: &Book) -> &str {
+    book.issuer.strip_suffix(book.settings.issuer_path.as_str()).unwrap_or(&book.issuer)
+}

@@ -1,0 +1,118 @@
+//! How the authorization server behaves when it behaves. What it does wrong stands in `misbehaviour`.
+
+use std::time::Duration;
+
+use super::answer::Spoilt;
+
+/// The standing habits of a server. Change them while it runs with `AuthorizationServer::change`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The port on 127.0.0.1; 0 for any free one.
+    pub port: u16,
+    /// The path of the issuer: empty, or e.g. `/tenant1`.
+    pub issuer_path: String,
+    /// Where its metadata can be read.
+    pub metadata: Vec<MetadataForm>,
+    /// What happens to refresh tokens.
+    pub rotation: Rotation,
+    /// Whether a login brings a refresh token at all.
+    pub refresh_tokens: RefreshTokens,
+    /// How long an access token lives; told as `expires_in`, in whole seconds.
+    pub access_token_life: Duration,
+    /// What a refresh does to the older access tokens of its grant.
+    pub after_refresh: OlderAccessTokens,
+    /// How long a person has time; told as `expires_in`, in whole seconds.
+    pub device_code_life: Duration,
+    /// How long to wait between two polls; told as `interval`, in whole seconds.
+    pub interval: Duration,
+    /// What an early poll gets.
+    pub early_polls: EarlyPolls,
+    /// What is granted, where it is not what was asked for.
+    pub granted_scopes: Option<Vec<String>>,
+    /// Who approves, where the person does not say.
+    pub subject: String,
+    /// The status of the token endpoint's OAuth errors: 400, or 200 as GitHub does.
+    pub error_status: u16,
+    /// Done to every success answer of the token endpoint: `Spoilt::Without("expires_in")`, `Spoilt::FormEncoded` ...
+    pub token_answers: Vec<Spoilt>,
+    /// Done to every answer of the device authorization endpoint: `Spoilt::Without("interval")`,
+    /// `Spoilt::Renamed("verification_uri", "verification_url")` ...
+    pub device_answers: Vec<Spoilt>,
+    /// Done to the metadata: another `issuer`, an endpoint missing ...
+    pub metadata_answers: Vec<Spoilt>,
+}
+
+impl Default for Settings {
+    /// A strict server with one hour of token life that lets a test poll every second.
+    fn default() -> Self {
+        Self {
+            port: 0,
+            issuer_path: String::new(),
+            metadata: vec![MetadataForm::OAuth, MetadataForm::OpenIdInserted, MetadataForm::OpenIdAppended],
+            rotation: Rotation::Strict,
+            refresh_tokens: RefreshTokens::Issued,
+            access_token_life: Duration::from_secs(3600),
+            after_refresh: OlderAccessTokens::LiveOn,
+            device_code_life: Duration::from_secs(600),
+            interval: Duration::from_secs(1),
+            early_polls: EarlyPolls::SlowDown,
+            granted_scopes: None,
+            subject: "alice".to_owned(),
+            error_status: 400,
+            token_answers: Vec::new(),
+            device_answers: Vec::new(),
+            metadata_answers: Vec::new(),
+        }
+    }
+}
+
+/// A place of the metadata document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetadataForm {
+    /// `/.well-known/oauth-authorization-server{path}` (RFC 8414, 3.1).
+    OAuth,
+    /// `/.well-known/openid-configuration{path}` (RFC 8414, section 5).
+    OpenIdInserted,
+    /// `{path}/.well-known/openid-configuration` (OpenID Connect Discovery, section 4).
+    OpenIdAppended,
+}
+
+/// What happens to refresh tokens when they are used (RFC 6749, section 6; RFC 9700, 4.14.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// Each refresh gives a new one; a spent one revokes the whole family.
+    Strict,
+    /// The same, but a spent one still works for this long after it was first spent.
+    Grace(Duration),
+    /// The same token again in every answer.
+    Never,
+    /// No `refresh_token` in a refresh answer; the one of the login lives on.
+    Omit,
+}
+
+/// Whether a login brings a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshTokens {
+    /// It does.
+    Issued,
+    /// It does not.
+    Withheld,
+}
+
+/// What a refresh does to older access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OlderAccessTokens {
+    /// They serve to their end.
+    LiveOn,
+    /// They end at once, as with GitHub Apps.
+    End,
+}
+
+/// What a poll gets that comes before the interval is over (RFC 8628, 3.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlyPolls {
+    /// `slow_down`; the interval grows by 5 s.
+    SlowDown,
+    /// `authorization_pending`, as if it were not early. It is counted all the same.
+    Tolerated,
+}
