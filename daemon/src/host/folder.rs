@@ -243,7 +243,7 @@ impl Folder {
         }
     }
 
-    /// Erases what a killed writer left (B1). Only where no other writer can be at work, or where it can cope.
+    /// Erases what a killed writer left (B1), and makes durable what it finished. Only where no other writer can be at work, or where it can cope.
     ///
     /// # Errors
     /// Where the folder cannot be read, or written.
@@ -255,7 +255,8 @@ impl Folder {
                 Err(errno) => return Err(failed("erase", &self.join(name), errno)),
             }
         }
-        Ok(())
+        // It may also have been killed between a name and its durability: what we have read must not vanish later.
+        self.settle(&folder)
     }
 
     /// Writes a small file and erases it again, to learn at the start what a save would learn later (B9).
@@ -357,13 +358,18 @@ fn make(path: &Path) -> Result<(), FileError> {
     for folder in missing.into_iter().rev() {
         match DirBuilder::new().mode(0o700).create(folder) {
             // The umask may have taken bits from the owner, too.
-            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(0o700)),
+            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(0o700)).and_then(|()| settle_above(folder)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
         }
         .map_err(|source| FileError::Io { doing: "make the folder", path: folder.to_owned(), source })?;
     }
     Ok(())
+}
+
+/// A file is as durable as the folders above it. A folder that we may enter but not list is left to the system.
+fn settle_above(folder: &Path) -> io::Result<()> {
+    folder.parent().and_then(|above| File::open(above).ok()).map_or(Ok(()), |above| above.sync_all())
 }
 
 /// Each folder above must belong to us or to the system, and not be open to all for writing, except as `/tmp` is.
