@@ -3,5 +3,12 @@
 //! Must never: know accounts, flows or secrets.
 
 pub mod clock;
+pub mod directories;
 pub mod entropy;
+pub mod folder;
+pub mod hardening;
+pub mod lock;
+pub mod peer;
+pub mod signals;
+pub mod sockets;
 pub mod tasks;

@@ -1,0 +1,263 @@
+//! Who owns what: an flock on a file that holds the owner's pid (B15, B16; DESIGN, section 5).
+//!
+//! Must never: unlink a lock file, or wait for a lock. The lock decides who owns; no file and no answer on a socket does.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::signal::kill;
+use nix::sys::stat::{FileStat, fstat, fstatat};
+use nix::unistd::Pid;
+
+use super::folder::{FileError, Folder, Unsafe, check_file, failed, private, refused};
+
+/// How often a lock is tried whose file is replaced under our hands.
+const REPLACED_AT_MOST: usize = 16;
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub enum Acquired {
+    /// We own it as long as the guard lives.
+    Owned(Owned),
+    /// Another one does.
+    HeldBy {
+        /// Its pid, where it has written one that we can see. It may have ended since: look at the lock again before a signal.
+        pid: Option<i32>,
+    },
+}
+
+/// The proof that we own; gives the lock up when dropped.
+#[derive(Debug)]
+pub struct Owned {
+    folder: Folder,
+    name: String,
+    file: File,
+    identity: Identity,
+}
+
+/// Whether the lock still means anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The locked file stands under its name.
+    Held,
+    /// It was removed or replaced: another one may own by now. Acquire anew, or leave.
+    Lost,
+}
+
+/// Names a file for as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "dev_t differs between systems; only equality matters")]
+    pub(super) fn of(stat: &FileStat) -> Self {
+        Self { device: stat.st_dev as u64, inode: stat.st_ino }
+    }
+}
+
+/// Tries to own `name` in `folder`.
+///
+/// # Errors
+/// Where the lock file cannot be used; never because it is held.
+pub fn acquire(folder: &Folder, name: &str) -> Result<Acquired, FileError> {
+    let path = folder.join(name);
+    for _ in 0..REPLACED_AT_MOST {
+        let (mut file, identity) = open(folder, name)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Acquired::HeldBy { pid: written_pid(&mut file) }),
+            Err(TryLockError::Error(source)) => return Err(FileError::Io { doing: "lock", path, source }),
+        }
+        let mut owned = Owned { folder: folder.clone(), name: name.to_owned(), file, identity };
+        // Between our open and our lock another one may have put a new file there, and locked that.
+        if owned.standing() == Standing::Held {
+            owned.write_pid().map_err(|source| FileError::Io { doing: "write", path, source })?;
+            return Ok(Acquired::Owned(owned));
+        }
+    }
+    Err(FileError::Io { doing: "lock", path, source: io::Error::other("it is replaced again and again") })
+}
+
+impl Owned {
+    /// Whether the locked file still stands under its name. To be asked now and then: nobody tells.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let Ok(folder) = self.folder.opened() else { return Standing::Lost };
+        match fstatat(&folder, self.name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) if Identity::of(&stat) == self.identity => Standing::Held,
+            _ => Standing::Lost,
+        }
+    }
+
+    /// The lock file.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    fn write_pid(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(format!("{}\n", std::process::id()).as_bytes())
+    }
+}
+
+impl Drop for Owned {
+    /// Leaves no pid behind that could be taken for an owner.
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn open(folder: &Folder, name: &str) -> Result<(File, Identity), FileError> {
+    let path = folder.join(name);
+    let opened = folder.opened_or_made()?;
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let file = openat(&opened, name, flags, private()).map_err(|errno| match errno {
+        Errno::ELOOP => refused(&path, Unsafe::Link),
+        _ => failed("open", &path, errno),
+    })?;
+    let stat = fstat(&file).map_err(|errno| failed("look at", &path, errno))?;
+    check_file(&path, &stat)?;
+    Ok((File::from(file), Identity::of(&stat)))
+}
+
+/// The pid in the file, where it is whole and a process of this PID namespace has it.
+fn written_pid(file: &mut File) -> Option<i32> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
+    let pid = text.strip_suffix('\n')?.parse().ok().filter(|pid| *pid > 0)?;
+    kill(Pid::from_raw(pid), None).is_ok().then_some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
+    fn folder(root: &Path) -> Folder {
+        Folder::at(root.join("state"))
+    }
+
+    fn owned(acquired: Acquired) -> Owned {
+        match acquired {
+            Acquired::Owned(owned) => owned,
+            Acquired::HeldBy { pid } => panic!("held by {pid:?}"),
+        }
+    }
+
+    fn holder(acquired: &Acquired) -> Option<i32> {
+        match acquired {
+            Acquired::Owned(_) => panic!("owned twice"),
+            Acquired::HeldBy { pid } => *pid,
+        }
+    }
+
+    fn own_pid() -> i32 {
+        i32::try_from(std::process::id()).unwrap()
+    }
+
+    #[test]
+    fn the_second_learns_the_pid_of_the_first_and_the_third_owns_after_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let first = owned(acquire(&folder, "owner.lock").unwrap());
+        assert_eq!(holder(&acquire(&folder, "owner.lock").unwrap()), Some(own_pid()));
+        drop(first);
+        assert_eq!(owned(acquire(&folder, "owner.lock").unwrap()).standing(), Standing::Held);
+        assert!(folder.join("owner.lock").exists());
+    }
+
+    /// Runs only as the child of the test below.
+    #[test]
+    fn holds_a_lock_until_it_is_killed() {
+        let Some(path) = std::env::var_os("MCP_AUTHD_TEST_LOCK_FOLDER") else { return };
+        let _owned = owned(acquire(&Folder::at(path), "owner.lock").unwrap());
+        println!("holding");
+        let _ = io::stdin().read(&mut [0; 1]);
+    }
+
+    #[test]
+    fn a_killed_owner_owns_no_more_and_its_file_does_not_matter() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "host::lock::tests::holds_a_lock_until_it_is_killed", "--nocapture"])
+            .env("MCP_AUTHD_TEST_LOCK_FOLDER", folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = io::BufRead::lines(io::BufReader::new(child.stdout.take().unwrap()));
+        assert!(told.map_while(Result::ok).any(|line| line.contains("holding")));
+        assert_eq!(holder(&acquire(&folder, "owner.lock").unwrap()), Some(i32::try_from(child.id()).unwrap()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        owned(acquire(&folder, "owner.lock").unwrap());
+    }
+
+    #[test]
+    fn the_owner_notices_that_its_lock_file_was_removed_or_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let first = owned(acquire(&folder, "owner.lock").unwrap());
+        fs::remove_file(first.path()).unwrap();
+        assert_eq!(first.standing(), Standing::Lost);
+        let second = owned(acquire(&folder, "owner.lock").unwrap());
+        assert_eq!((first.standing(), second.standing()), (Standing::Lost, Standing::Held));
+        fs::remove_dir_all(folder.path()).unwrap();
+        assert_eq!(second.standing(), Standing::Lost);
+    }
+
+    #[test]
+    fn of_twenty_at_once_exactly_one_owns() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let outcomes: Vec<Acquired> = std::thread::scope(|scope| {
+            let folder = &folder;
+            let threads: Vec<_> = (0..20).map(|_| scope.spawn(move || acquire(folder, "owner.lock").unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Acquired::Owned(_))).count(), 1);
+    }
+
+    #[test]
+    fn a_link_or_an_open_file_in_its_place_is_refused_and_untouched() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        folder.ensure().unwrap();
+        let target = root.path().join("target");
+        fs::write(&target, "precious").unwrap();
+        symlink(&target, folder.join("a.lock")).unwrap();
+        assert!(matches!(acquire(&folder, "a.lock"), Err(FileError::Unsafe { why: Unsafe::Link, .. })));
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+        fs::write(folder.join("b.lock"), "").unwrap();
+        fs::set_permissions(folder.join("b.lock"), fs::Permissions::from_mode(0o644)).unwrap();
+        let error = acquire(&folder, "b.lock").unwrap_err().to_string();
+        assert!(error.contains("chmod 600"), "{error}");
+        nix::unistd::mkfifo(&folder.join("c.lock"), private()).unwrap();
+        assert!(matches!(acquire(&folder, "c.lock"), Err(FileError::Unsafe { why: Unsafe::NotAFile, .. })));
+    }
+
+    #[test]
+    fn a_pid_that_no_process_has_is_not_told() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let first = owned(acquire(&folder, "owner.lock").unwrap());
+        for nonsense in ["", "12", "-1\n", "0\n", "2147483647\n", "x\n"] {
+            fs::write(first.path(), nonsense).unwrap();
+            assert_eq!(holder(&acquire(&folder, "owner.lock").unwrap()), None, "{nonsense:?}");
+        }
+    }
+}

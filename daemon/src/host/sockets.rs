@@ -1,0 +1,312 @@
+//! The Unix sockets: bound where a lock is ours, private from birth, open to one uid, loss noticed (P1, B11, B16, B22, B23).
+//!
+//! Must never: unlink a socket that another daemon may serve (the locks decide, no connection is tried), spin when descriptors
+//! run out, or know what is said on a connection.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::Stream;
+
+use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName, traits::tokio::Listener as _};
+use interprocess::os::unix::uds_local_socket::tokio::{Listener as SystemListener, Stream as SystemStream};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{SFlag, fstatat};
+use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::folder::{FileError, Folder, Unsafe, failed, refused};
+use super::lock::{self, Acquired, Identity, Owned, Standing};
+use super::peer::Peer;
+
+/// How often the path is looked at (B11: a loss is noticed within 30 s).
+const LOOK: Duration = Duration::from_secs(10);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A bound socket. When dropped, its path is erased where it is still ours.
+#[derive(Debug)]
+pub struct Listener {
+    system: SystemListener,
+    folder: Folder,
+    name: String,
+    identity: Identity,
+    lock: Owned,
+    places: Arc<Semaphore>,
+    was_full: AtomicBool,
+}
+
+/// What to do with a socket that stands at the path when both locks are ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftover {
+    /// At the start: a daemon that was killed left it.
+    Erase,
+    /// At a later bind: somebody put it there meanwhile, and may serve it.
+    Respect,
+}
+
+/// Why a socket is not bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another daemon serves it.
+    #[error("\"{}\" is served by another mcp-authd{}", path.display(), with_pid(*pid))]
+    HeldBy {
+        /// Which.
+        path: PathBuf,
+        /// Who.
+        pid: Option<i32>,
+    },
+    /// Something else stands there.
+    #[error("\"{}\" stands already, and this daemon has not made it: move it away", .0.display())]
+    Occupied(PathBuf),
+    /// The path is not that of a file in a folder.
+    #[error("\"{}\" cannot be a socket's path: name a file in a private folder", .0.display())]
+    BadPath(PathBuf),
+    /// The folder or the lock cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+fn with_pid(pid: Option<i32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+impl Listener {
+    /// Binds `path` for at most `places` connections at once. `owner` proves that the state is ours; the lock beside the
+    /// socket proves that the socket is.
+    ///
+    /// # Errors
+    /// Where it is not ours, or the operating system refuses.
+    pub fn bind(path: &Path, places: usize, leftover: Leftover, owner: &Owned) -> Result<Self, BindError> {
+        let (folder, name) = split(path)?;
+        folder.ensure()?;
+        let lock = match lock::acquire(&folder, &format!("{name}.lock"))? {
+            Acquired::Owned(lock) => lock,
+            Acquired::HeldBy { pid } => return Err(BindError::HeldBy { path: path.to_owned(), pid }),
+        };
+        // The state may have been taken over since `owner` was made: then nothing may be erased any more.
+        let leftover = if owner.standing() == Standing::Held { leftover } else { Leftover::Respect };
+        clear(&folder, &name, leftover)?;
+        let system = listen(path)?;
+        let identity = identity_of_socket(&folder, &name)?.ok_or_else(|| BindError::Occupied(path.to_owned()))?;
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { system, folder, name, identity, lock, places, was_full: AtomicBool::new(false) })
+    }
+
+    /// The next connection of this uid. May be dropped and called again without losing any.
+    ///
+    /// Never fails: where the operating system has no descriptors left it waits (B23), other users are refused (P1), and what
+    /// is above the number of places is closed at once (B22).
+    pub async fn accept(&self) -> Connection {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            match self.system.accept().await {
+                Ok(stream) => {
+                    pause = SHORTEST_PAUSE;
+                    if let Some(connection) = self.admit(stream) {
+                        return connection;
+                    }
+                }
+                Err(error) => {
+                    if pause == SHORTEST_PAUSE {
+                        tracing::warn!(%error, socket = %self.path().display(), "cannot accept connections for now");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Every connection, as a server wants them. Endless.
+    pub fn connections(self: Arc<Self>) -> impl Stream<Item = io::Result<Connection>> + Send + 'static {
+        futures_util::stream::unfold(self, |listener| async move {
+            let connection = listener.accept().await;
+            Some((Ok(connection), listener))
+        })
+    }
+
+    /// Whether the path still leads here and the lock beside it is still ours.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match identity_of_socket(&self.folder, &self.name) {
+            Ok(Some(identity)) if identity == self.identity => self.lock.standing(),
+            _ => Standing::Lost,
+        }
+    }
+
+    /// Ends when the path does not lead here any more (B11). Then bind again with [`Leftover::Respect`]; the connections that
+    /// stand go on.
+    pub async fn lost(&self) {
+        while self.standing() == Standing::Held {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    fn admit(&self, stream: SystemStream) -> Option<Connection> {
+        let peer = match Peer::of(&stream) {
+            Ok(peer) => peer,
+            Err(error) => {
+                tracing::warn!(%error, "refused a connection whose user the kernel does not tell");
+                return None;
+            }
+        };
+        if !is_welcome(&peer, Uid::effective().as_raw()) {
+            return None;
+        }
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            if !self.was_full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(socket = %self.path().display(), "too many connections: further ones are closed");
+            }
+            return None;
+        };
+        self.was_full.store(false, Ordering::Relaxed);
+        Some(Connection { stream, peer: Arc::new(peer), _place: place })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.standing() == Standing::Held
+            && let Ok(folder) = self.folder.opened()
+        {
+            let _ = unlinkat(&folder, self.name.as_str(), UnlinkatFlags::NoRemoveDir);
+        }
+    }
+}
+
+/// Only the uid of this daemon (P1).
+fn is_welcome(peer: &Peer, own: u32) -> bool {
+    match peer.uid {
+        uid if uid == own => return true,
+        0 => tracing::warn!(uid = 0, "refused a connection of root: run the program as the user of this daemon, without sudo"),
+        uid => tracing::warn!(uid, "refused a connection of another user"),
+    }
+    false
+}
+
+fn split(path: &Path) -> Result<(Folder, String), BindError> {
+    let folder = path.parent().filter(|folder| folder.is_absolute());
+    let name = path.file_name().and_then(|name| name.to_str());
+    match (folder, name) {
+        (Some(folder), Some(name)) => Ok((Folder::at(folder), name.to_owned())),
+        _ => Err(BindError::BadPath(path.to_owned())),
+    }
+}
+
+fn listen(path: &Path) -> Result<SystemListener, FileError> {
+    let failed = |source| FileError::Io { doing: "bind", path: path.to_owned(), source };
+    let name = path.to_fs_name::<GenericFilePath>().map_err(failed)?;
+    // Erasing the path is ours: it must look at the locks first.
+    let options = ListenerOptions::new().name(name).reclaim_name(false);
+    bind_private(options, path).map_err(failed)
+}
+
+/// Private from birth, under any umask (P4).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn bind_private(options: ListenerOptions<'_>, _path: &Path) -> io::Result<SystemListener> {
+    use interprocess::os::unix::local_socket::ListenerOptionsExt;
+    options.mode(0o600).create_tokio_as()
+}
+
+/// Nobody else can enter the folder, so that nobody can look before the mode is right.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn bind_private(options: ListenerOptions<'_>, path: &Path) -> io::Result<SystemListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let listener: SystemListener = options.create_tokio_as()?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn clear(folder: &Folder, name: &str, leftover: Leftover) -> Result<(), BindError> {
+    match (identity_of_socket(folder, name)?, leftover) {
+        (None, _) => Ok(()),
+        (Some(_), Leftover::Respect) => Err(BindError::Occupied(folder.join(name))),
+        (Some(_), Leftover::Erase) => Ok(folder.remove(name)?),
+    }
+}
+
+/// `None`: nothing stands there. What is not a socket of ours is an error.
+fn identity_of_socket(folder: &Folder, name: &str) -> Result<Option<Identity>, FileError> {
+    let path = folder.join(name);
+    match fstatat(&folder.opened()?, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(failed("look at", &path, errno)),
+        Ok(stat) if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFSOCK => {
+            Err(refused(&path, Unsafe::NotASocket))
+        }
+        Ok(stat) if stat.st_uid != Uid::effective().as_raw() => Err(refused(&path, Unsafe::OwnedBy(stat.st_uid))),
+        Ok(stat) => Ok(Some(Identity::of(&stat))),
+    }
+}
+
+/// A connection of this uid. Its place is free again when it is dropped.
+#[derive(Debug)]
+pub struct Connection {
+    stream: SystemStream,
+    peer: Arc<Peer>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> Arc<Peer> {
+        self.peer.clone()
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,403 @@
+//! The records as they are written: JSON inside the seal, in memory that is wiped.
+//!
+//! The form belongs to the version in the seal's header: whoever changes it raises [`super::seal::VERSION`] and goes on reading
+//! the older ones (B34).
+//!
+//! Must never: be written anywhere but into a seal.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, DeviceCode, RefreshToken, SecretText};
+use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice};
+use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes, Subject};
+use mcp_authd_oauth::time::{Now, WallTime};
+use mcp_authd_oauth::token::{Binding, Life};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::accounts::AccountName;
+use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Rotation, SignInEnd, SignInRecord};
+
+use super::restore;
+
+const SUFFIX: &str = ".sealed";
+
+/// Names a record: its file, and inside the seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RecordId(String);
+
+impl RecordId {
+    pub(super) fn grant(account: &AccountName) -> Self {
+        Self(format!("grant-{account}"))
+    }
+
+    pub(super) fn sign_in(account: &AccountName) -> Self {
+        Self(format!("sign-in-{account}"))
+    }
+
+    /// The issuer is a URL and no file name; neither is told by the name.
+    pub(super) fn registration(issuer: &Issuer, client_id: &ClientId) -> Self {
+        let hash = Sha256::new().chain_update(issuer.as_str()).chain_update([0]).chain_update(client_id.as_str()).finalize();
+        let mut id = "registration-".to_owned();
+        for byte in hash {
+            let _ = write!(id, "{byte:02x}");
+        }
+        Self(id)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn file_name(&self) -> String {
+        format!("{}{SUFFIX}", self.0)
+    }
+}
+
+/// Whether a file name is that of a record.
+pub(super) fn is_record(file_name: &str) -> bool {
+    file_name.ends_with(SUFFIX)
+}
+
+/// A client at an issuer, as registered (RFC 7591, 3.2.1) or told by the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The authorization server.
+    pub issuer: Issuer,
+    /// The client.
+    pub client_id: ClientId,
+    /// Its secret, where it has one.
+    pub client_secret: Option<ClientSecret>,
+    /// When the secret ends. `None`: never, or unknown.
+    pub client_secret_expires_at: Option<WallTime>,
+    /// Reads and changes the registration (RFC 7592, 3).
+    pub registration_access_token: Option<SecretText>,
+}
+
+/// What can be kept.
+pub(super) trait Record: Sized {
+    /// What the seal's header tells.
+    fn generation(&self) -> u64;
+    /// As it is written at `now`.
+    fn write(&self, now: Now) -> Option<Zeroizing<Vec<u8>>>;
+    /// As it was written, with the times of this boot. `None`: it is not what we write.
+    fn read(plain: &[u8], now: Now) -> Option<Self>;
+}
+
+impl Record for GrantRecord {
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn write(&self, _now: Now) -> Option<Zeroizing<Vec<u8>>> {
+        let grant = &self.grant;
+        to_json(&WrittenGrant {
+            generation: self.generation,
+            revision: self.revision,
+            saved_at: self.saved_at,
+            used_at: self.used_at,
+            intent: self.intent.map(Into::into),
+            access: grant.access.as_ref().map(WrittenToken::from),
+            refresh_token: grant.refresh_token.clone().map(Clear),
+            rotation: grant.rotation.into(),
+            scopes: grant.scopes.clone(),
+            subject: grant.subject.clone(),
+            binding: grant.binding.clone(),
+            granted_at: grant.granted_at,
+            refreshed_at: grant.refreshed_at,
+        })
+    }
+
+    fn read(plain: &[u8], now: Now) -> Option<Self> {
+        let written: WrittenGrant = serde_json::from_slice(plain).ok()?;
+        let grant = Grant {
+            access: written.access.map(|token| token.restored(written.saved_at, now)),
+            refresh_token: written.refresh_token.map(|token| token.0),
+            rotation: written.rotation.into(),
+            scopes: written.scopes,
+            subject: written.subject,
+            binding: written.binding,
+            granted_at: written.granted_at,
+            refreshed_at: written.refreshed_at,
+        };
+        Some(Self {
+            generation: written.generation,
+            revision: written.revision,
+            grant,
+            intent: written.intent.map(Into::into),
+            used_at: written.used_at,
+            saved_at: written.saved_at,
+        })
+    }
+}
+
+impl Record for SignInRecord {
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn write(&self, now: Now) -> Option<Zeroizing<Vec<u8>>> {
+        to_json(&WrittenSignIn {
+            generation: self.generation,
+            revision: self.revision,
+            signed_out: self.signed_out,
+            pending: self.pending.as_ref().map(|pending| WrittenPending::new(pending, now)),
+            unanswered_starts: self.unanswered_starts.clone(),
+            last_end: self.last_end.map(|(how, at)| WrittenEnd { how: how.into(), at }),
+            refused_scopes: self.refused_scopes.clone(),
+        })
+    }
+
+    fn read(plain: &[u8], now: Now) -> Option<Self> {
+        let written: WrittenSignIn = serde_json::from_slice(plain).ok()?;
+        Some(Self {
+            pending: written.pending.map(|pending| pending.restored(now)),
+            unanswered_starts: written.unanswered_starts,
+            last_end: written.last_end.map(|end| (end.how.into(), end.at)),
+            generation: written.generation,
+            revision: written.revision,
+            signed_out: written.signed_out,
+            refused_scopes: written.refused_scopes,
+        })
+    }
+}
+
+impl Record for Registration {
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn write(&self, _now: Now) -> Option<Zeroizing<Vec<u8>>> {
+        to_json(&WrittenRegistration {
+            issuer: self.issuer.clone(),
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone().map(Clear),
+            client_secret_expires_at: self.client_secret_expires_at,
+            registration_access_token: self.registration_access_token.clone().map(Clear),
+        })
+    }
+
+    fn read(plain: &[u8], _now: Now) -> Option<Self> {
+        let written: WrittenRegistration = serde_json::from_slice(plain).ok()?;
+        Some(Self {
+            issuer: written.issuer,
+            client_id: written.client_id,
+            client_secret: written.client_secret.map(|secret| secret.0),
+            client_secret_expires_at: written.client_secret_expires_at,
+            registration_access_token: written.registration_access_token.map(|token| token.0),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenGrant {
+    generation: u64,
+    revision: u64,
+    saved_at: WallTime,
+    used_at: Option<WallTime>,
+    intent: Option<WrittenIntent>,
+    access: Option<WrittenToken>,
+    refresh_token: Option<Clear<RefreshToken>>,
+    rotation: WrittenRotation,
+    scopes: Scopes,
+    subject: Option<Subject>,
+    binding: Binding,
+    granted_at: WallTime,
+    refreshed_at: Option<WallTime>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenToken {
+    access_token: Clear<AccessToken>,
+    requested: WallTime,
+    /// Absent: unknown.
+    life_ms: Option<u64>,
+}
+
+impl From<&HeldToken> for WrittenToken {
+    fn from(token: &HeldToken) -> Self {
+        let life_ms = match token.life {
+            Life::Known(life) => Some(millis(life)),
+            Life::Unknown => None,
+        };
+        Self { access_token: Clear(token.access_token.clone()), requested: token.requested_wall, life_ms }
+    }
+}
+
+impl WrittenToken {
+    fn restored(self, saved_at: WallTime, now: Now) -> HeldToken {
+        let life = self.life_ms.map_or(Life::Unknown, |life| Life::Known(Duration::from_millis(life)));
+        let times = restore::token(self.requested, life, saved_at, now);
+        HeldToken {
+            access_token: self.access_token.0,
+            requested: times.requested,
+            requested_wall: times.requested_wall,
+            life: times.life,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenSignIn {
+    generation: u64,
+    revision: u64,
+    signed_out: bool,
+    pending: Option<WrittenPending>,
+    unanswered_starts: Vec<WallTime>,
+    last_end: Option<WrittenEnd>,
+    refused_scopes: Option<Scopes>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenEnd {
+    how: WrittenSignInEnd,
+    at: WallTime,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenPending {
+    id: u64,
+    purpose: WrittenPurpose,
+    asked_by: String,
+    replace: bool,
+    device_code: Clear<DeviceCode>,
+    prompt: DevicePrompt,
+    saved_at: WallTime,
+    /// How long it had to go when it was saved.
+    left_ms: u64,
+    expires: WallTime,
+    interval_ms: u64,
+    binding: Binding,
+    requested_scopes: Scopes,
+}
+
+impl WrittenPending {
+    fn new(pending: &PendingRecord, now: Now) -> Self {
+        let device = &pending.device;
+        Self {
+            id: pending.id,
+            purpose: pending.purpose.into(),
+            asked_by: pending.asked_by.clone(),
+            replace: pending.replace,
+            device_code: Clear(device.device_code.clone()),
+            prompt: device.prompt.clone(),
+            saved_at: now.wall,
+            left_ms: millis(device.expires.since(now.instant)),
+            expires: device.expires_wall,
+            interval_ms: millis(device.interval),
+            binding: device.binding.clone(),
+            requested_scopes: device.requested_scopes.clone(),
+        }
+    }
+
+    fn restored(self, now: Now) -> PendingRecord {
+        let device = PendingDevice {
+            device_code: self.device_code.0,
+            prompt: self.prompt,
+            expires: restore::deadline(self.expires, Duration::from_millis(self.left_ms), self.saved_at, now),
+            expires_wall: self.expires,
+            interval: Duration::from_millis(self.interval_ms),
+            binding: self.binding,
+            requested_scopes: self.requested_scopes,
+        };
+        PendingRecord { id: self.id, device, purpose: self.purpose.into(), asked_by: self.asked_by, replace: self.replace }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenRegistration {
+    issuer: Issuer,
+    client_id: ClientId,
+    client_secret: Option<Clear<ClientSecret>>,
+    client_secret_expires_at: Option<WallTime>,
+    registration_access_token: Option<Clear<SecretText>>,
+}
+
+macro_rules! written {
+    ($written:ident = $known:ident { $($variant:ident),+ }) => {
+        #[derive(Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum $written { $($variant),+ }
+
+        impl From<$known> for $written {
+            fn from(known: $known) -> Self {
+                match known { $($known::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$written> for $known {
+            fn from(written: $written) -> Self {
+                match written { $($written::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+written!(WrittenIntent = Intent { First, Replay });
+written!(WrittenRotation = Rotation { Unknown, Rotates, Keeps });
+written!(WrittenPurpose = Purpose { First, Again, MoreAccess });
+written!(WrittenSignInEnd = SignInEnd { Granted, Denied, Cancelled, Expired, Failed, OtherSubject });
+
+/// A secret inside the seal: the one place where it is written as it is.
+struct Clear<T>(T);
+
+trait Secret: Sized {
+    fn text(&self) -> &str;
+    fn of(text: String) -> Self;
+}
+
+macro_rules! secret {
+    ($($secret:ident),+) => { $(
+        impl Secret for $secret {
+            fn text(&self) -> &str {
+                self.expose()
+            }
+            fn of(text: String) -> Self {
+                Self::new(text)
+            }
+        }
+    )+ };
+}
+
+secret!(AccessToken, RefreshToken, DeviceCode, ClientSecret, SecretText);
+
+impl<T: Secret> Serialize for Clear<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.text())
+    }
+}
+
+impl<'de, T: Secret> Deserialize<'de> for Clear<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(T::of(text)))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// JSON in a buffer that is wiped, and never grows: growing would leave a copy behind.
+fn to_json(value: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
+    let mut length = Count(0);
+    serde_json::to_writer(&mut length, value).ok()?;
+    let mut json = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *json, value).ok()?;
+    Some(json)
+}
+
+struct Count(usize);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
