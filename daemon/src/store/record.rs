@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::accounts::AccountName;
-use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Rotation, SignInEnd, SignInRecord};
+use crate::accounts::grant::{Grant, GrantRecord, HeldToken, NotRenewable, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord};
 
 use super::restore;
 
@@ -101,7 +101,7 @@ impl Record for GrantRecord {
             used_at: self.used_at,
             intent: self.intent.map(Into::into),
             access: grant.access.as_ref().map(WrittenToken::from),
-            refresh_token: grant.refresh_token.clone().map(Clear),
+            renewal: WrittenRenewal::from(&grant.renewal),
             rotation: grant.rotation.into(),
             scopes: grant.scopes.clone(),
             subject: grant.subject.clone(),
@@ -115,7 +115,7 @@ impl Record for GrantRecord {
         let written: WrittenGrant = serde_json::from_slice(plain).ok()?;
         let grant = Grant {
             access: written.access.map(|token| token.restored(written.saved_at, now)),
-            refresh_token: written.refresh_token.map(|token| token.0),
+            renewal: written.renewal.into(),
             rotation: written.rotation.into(),
             scopes: written.scopes,
             subject: written.subject,
@@ -200,13 +200,44 @@ struct WrittenGrant {
     used_at: Option<WallTime>,
     intent: Option<WrittenIntent>,
     access: Option<WrittenToken>,
-    refresh_token: Option<Clear<RefreshToken>>,
+    renewal: WrittenRenewal,
     rotation: WrittenRotation,
     scopes: Scopes,
     subject: Option<Subject>,
     binding: Binding,
     granted_at: WallTime,
     refreshed_at: Option<WallTime>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenRenewal {
+    RefreshToken(Clear<RefreshToken>),
+    NotIssued,
+    Dead,
+    InDoubt,
+}
+
+impl From<&Renewal> for WrittenRenewal {
+    fn from(renewal: &Renewal) -> Self {
+        match renewal {
+            Renewal::With(token) => Self::RefreshToken(Clear(token.clone())),
+            Renewal::Not(NotRenewable::NotIssued) => Self::NotIssued,
+            Renewal::Not(NotRenewable::Dead) => Self::Dead,
+            Renewal::Not(NotRenewable::InDoubt) => Self::InDoubt,
+        }
+    }
+}
+
+impl From<WrittenRenewal> for Renewal {
+    fn from(written: WrittenRenewal) -> Self {
+        match written {
+            WrittenRenewal::RefreshToken(token) => Self::With(token.0),
+            WrittenRenewal::NotIssued => Self::Not(NotRenewable::NotIssued),
+            WrittenRenewal::Dead => Self::Not(NotRenewable::Dead),
+            WrittenRenewal::InDoubt => Self::Not(NotRenewable::InDoubt),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

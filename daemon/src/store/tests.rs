@@ -30,7 +30,7 @@ use tempfile::TempDir;
 
 use super::seal::{VERSION, as_of_version};
 use super::{Key, KeyFile, KeyOutcome, KeySource, OpenError, Registration, SealedStore};
-use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Rotation, SignInEnd, SignInRecord};
+use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord};
 use crate::accounts::{AccountName, KeyState, LoadError, SaveError, Stored, Vault};
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::folder::Folder;
@@ -121,7 +121,7 @@ fn grant(generation: u64) -> GrantRecord {
                 requested_wall: NOW.wall - HOUR / 4,
                 life: Life::Known(HOUR),
             }),
-            refresh_token: Some(RefreshToken::new(format!("SNTL_RT_{generation}"))),
+            renewal: Renewal::With(RefreshToken::new(format!("SNTL_RT_{generation}"))),
             rotation: Rotation::Rotates,
             scopes: Scopes::parse("read write"),
             subject: Some(Subject::new("ada")),
