@@ -270,7 +270,7 @@ impl Client {
                 Step::Done(Ok(Granted { success, binding, requested_scopes }))
             }
             Verdict::Failed(why) => failed(why),
-            Verdict::GoOn(_) if turn == Turn::Last || now.instant >= polling.pending.expires => failed(SignInFailure::Expired),
+            Verdict::GoOn(_) if turn == Turn::Last => failed(SignInFailure::Expired),
             Verdict::GoOn(setback) => {
                 polling.note(setback);
                 let next = polling.next(now.instant, wish);
