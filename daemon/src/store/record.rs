@@ -19,7 +19,9 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::accounts::AccountName;
-use crate::accounts::grant::{Grant, GrantRecord, HeldToken, NotRenewable, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord};
+use crate::accounts::grant::{
+    Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+};
 
 use super::restore;
 
@@ -261,13 +263,8 @@ impl From<&HeldToken> for WrittenToken {
 impl WrittenToken {
     fn restored(self, saved_at: WallTime, now: Now) -> HeldToken {
         let life = self.life_ms.map_or(Life::Unknown, |life| Life::Known(Duration::from_millis(life)));
-        let times = restore::token(self.requested, life, saved_at, now);
-        HeldToken {
-            access_token: self.access_token.0,
-            requested: times.requested,
-            requested_wall: times.requested_wall,
-            life: times.life,
-        }
+        let requested = restore::token(self.requested, life, saved_at, now);
+        HeldToken { access_token: self.access_token.0, requested, requested_wall: self.requested, life }
     }
 }
 

@@ -30,7 +30,9 @@ use tempfile::TempDir;
 
 use super::seal::{VERSION, as_of_version};
 use super::{Key, KeyFile, KeyOutcome, KeySource, OpenError, Registration, SealedStore};
-use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord};
+use crate::accounts::grant::{
+    Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+};
 use crate::accounts::{AccountName, KeyState, LoadError, SaveError, Stored, Vault};
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::folder::Folder;

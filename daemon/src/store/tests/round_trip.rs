@@ -10,7 +10,9 @@ use mcp_authd_oauth::token::{Binding, Life};
 use proptest::prelude::*;
 
 use super::{NOW, binding};
-use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Rotation, SignInEnd, SignInRecord};
+use crate::accounts::grant::{
+    Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+};
 use crate::store::Registration;
 use crate::store::record::Record;
 
@@ -48,6 +50,7 @@ prop_compose! {
         (generation, revision, granted_at) in any::<(u64, u64, u64)>(),
         access in proptest::option::of(any_token()),
         refresh_token in proptest::option::of(text()),
+        not_renewable in prop_oneof![Just(NotRenewable::NotIssued), Just(NotRenewable::Dead), Just(NotRenewable::InDoubt)],
         rotation in prop_oneof![Just(Rotation::Unknown), Just(Rotation::Rotates), Just(Rotation::Keeps)],
         scopes in proptest::collection::vec(text(), 0..4),
         subject in proptest::option::of(text()),
@@ -60,7 +63,7 @@ prop_compose! {
             revision,
             grant: Grant {
                 access,
-                refresh_token: refresh_token.map(RefreshToken::new),
+                renewal: refresh_token.map_or(Renewal::Not(not_renewable), |token| Renewal::With(RefreshToken::new(token))),
                 rotation,
                 scopes: Scopes::from_words(scopes),
                 subject: subject.map(Subject::new),
