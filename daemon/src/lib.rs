@@ -6,4 +6,5 @@
 pub mod accounts;
 pub mod config;
 pub mod host;
+pub mod rpc;
 pub mod store;

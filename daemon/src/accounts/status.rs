@@ -43,6 +43,8 @@ pub enum Health {
     Degraded(Trouble),
     /// A person has to log in.
     LoginRequired(LoginReason),
+    /// The person has just logged out, and the record is being erased.
+    SigningOut,
     /// The person logged out.
     SignedOut,
     /// The store's key is not open.
@@ -87,6 +89,8 @@ pub struct GrantStatus {
     pub refreshed_at: Option<WallTime>,
     /// Whether the daemon can renew it without a person.
     pub renewable: bool,
+    /// Whether the server takes tokens back (RFC 7009).
+    pub revocable: bool,
     /// A refresh is in flight.
     pub refreshing: bool,
     /// Whose it is, where known.

@@ -26,6 +26,7 @@ fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
         granted_at: grant.granted_at,
         refreshed_at: grant.refreshed_at,
         renewable: grant.refresh_token().is_some(),
+        revocable: grant.binding.revocation_endpoint.is_some(),
         refreshing: matches!(credential, Credential::Spending(_)),
         subject: grant.subject.clone(),
     }
@@ -37,7 +38,7 @@ fn health(account: &Account, now: Now) -> Health {
         Credential::Unsaved(Unsaved { save: Save::Retrying(_, why) | Save::Again { why, .. }, .. }) => {
             Health::Degraded(Trouble::NotSaved(why.clone()))
         }
-        Credential::Resting(Resting { why, grant, .. }) => health_resting(why, grant, now),
+        Credential::Resting(Resting { why, .. }) => health_resting(why),
         Credential::Held(grant) | Credential::Spending(Spending { grant, .. }) | Credential::Unsaved(Unsaved { grant, .. }) => {
             health_with_grant(account, grant, now)
         }
@@ -49,7 +50,8 @@ fn health_without_grant(absent: &Absent, account: &Account) -> Health {
         Absent::Loading => Health::Loading,
         Absent::Never => health_before_login(account),
         Absent::SignedOut(Erasure::Again { why, .. }) => Health::Degraded(Trouble::NotErased(why.clone())),
-        Absent::SignedOut(Erasure::InFlight(_) | Erasure::Done) => Health::SignedOut,
+        Absent::SignedOut(Erasure::InFlight(_)) => Health::SigningOut,
+        Absent::SignedOut(Erasure::Done) => Health::SignedOut,
         Absent::Locked => Health::Locked,
         Absent::WrongKey => Health::WrongKey,
         Absent::Damaged => Health::LoginRequired(LoginReason::Damaged),
@@ -70,8 +72,7 @@ fn health_before_login(account: &Account) -> Health {
     }
 }
 
-fn health_resting(why: &Rest, grant: &Grant, _now: Now) -> Health {
-    debug_assert!(grant.refresh_token().is_some(), "only a renewable grant rests");
+fn health_resting(why: &Rest) -> Health {
     Health::Degraded(match why {
         Rest::NothingSent(why) => Trouble::Unreachable(why.clone()),
         Rest::IntentNotSaved(why) => Trouble::NotSaved(why.clone()),

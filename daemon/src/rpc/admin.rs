@@ -1,0 +1,125 @@
+//! What the person's tool asks on `admin.sock`.
+
+use std::time::Duration;
+
+use mcp_authd_proto::v1;
+use mcp_authd_proto::v1::admin_server::Admin;
+use tokio::sync::watch::Receiver;
+use tonic::{Request, Response, Status as Refused};
+
+use super::need::{self, Asked};
+use super::{Face, convert, watch, words};
+use crate::accounts::KeyState;
+use crate::accounts::keeper::AccountHandle;
+use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
+use crate::accounts::status::{Health, Status, Trouble};
+
+/// How long the keeper may take to do what the person asked before the answer tells what stands then.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The service for the person.
+pub(super) struct AdminFace(pub(super) Face);
+
+#[tonic::async_trait]
+impl Admin for AdminFace {
+    async fn start_sign_in(&self, request: Request<v1::StartSignInRequest>) -> Result<Response<v1::AccountStatus>, Refused> {
+        let request = request.into_inner();
+        let account = self.account(request.account)?;
+        let wants = match (request.replace, request.again) {
+            (true, _) => PersonWants::Replace,
+            (false, true) => PersonWants::Again,
+            (false, false) => PersonWants::ToBeSignedIn,
+        };
+        let asked = Asked::check(None, None)?;
+        let need = asked.need(SignInMode::Person(wants), need::max_wait(request.max_wait)?, self.0.clock.now());
+        let answer = account.token(need).await.map_err(|gone| Refused::unavailable(gone.to_string()))?;
+        let mut wire = self.status_of(&account);
+        if let AnswerState::Refusal(refusal) = &answer.state {
+            let refusal = words::refusal(refusal, account.config().name.as_str());
+            (wire.message, wire.next_step) = (refusal.message, refusal.next_step);
+        }
+        Ok(Response::new(wire))
+    }
+
+    async fn cancel_sign_in(&self, request: Request<v1::CancelSignInRequest>) -> Result<Response<v1::AccountStatus>, Refused> {
+        let account = self.account(request.into_inner().account)?;
+        account.cancel_sign_in();
+        settled(account.status(), |status| status.sign_in.is_none()).await;
+        Ok(Response::new(self.status_of(&account)))
+    }
+
+    async fn sign_out(&self, request: Request<v1::SignOutRequest>) -> Result<Response<v1::SignOutResponse>, Refused> {
+        let account = self.account(request.into_inner().account)?;
+        let before = account.status().borrow().clone();
+        account.sign_out();
+        let is_over = |health: &Health| matches!(health, Health::SignedOut | Health::Degraded(Trouble::NotErased(_)));
+        let after = settled(account.status(), |status| status.revision > before.revision && is_over(&status.health)).await;
+        let revocation = match before.grant {
+            None => v1::Revocation::Nothing,
+            Some(grant) if grant.revocable => v1::Revocation::Sent,
+            Some(_) => v1::Revocation::NoEndpoint,
+        };
+        Ok(Response::new(v1::SignOutResponse {
+            account: account.config().name.to_string(),
+            erased: after.health == Health::SignedOut,
+            revocation: revocation.into(),
+        }))
+    }
+
+    type WatchAccountsStream = watch::AccountStream;
+
+    async fn watch_accounts(
+        &self,
+        request: Request<v1::WatchAccountsRequest>,
+    ) -> Result<Response<Self::WatchAccountsStream>, Refused> {
+        let name = request.into_inner().account;
+        let handles = if name.is_empty() { self.0.registry.iter().cloned().collect() } else { vec![self.account(name)?] };
+        Ok(Response::new(watch::accounts(self.0.clone(), handles)))
+    }
+
+    async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Refused> {
+        let facts = &self.0.facts;
+        let key_state = match *facts.key.borrow() {
+            KeyState::Loading => v1::KeyState::Loading,
+            KeyState::Open => v1::KeyState::Open,
+            KeyState::Locked => v1::KeyState::Locked,
+            KeyState::Wrong => v1::KeyState::Wrong,
+        };
+        Ok(Response::new(v1::StatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id().into(),
+            started_at: Some(convert::timestamp(facts.started_at)),
+            key_source: facts.key_source.clone(),
+            key_state: key_state.into(),
+            accounts: self.0.registry.iter().map(|handle| self.status_of(handle)).collect(),
+            config_path: facts.config_path.display().to_string(),
+        }))
+    }
+
+    async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Refused> {
+        tracing::info!("asked to stop on the admin socket");
+        self.0.stop.cancel();
+        Ok(Response::new(v1::StopResponse {}))
+    }
+}
+
+impl AdminFace {
+    fn account(&self, name: String) -> Result<AccountHandle, Refused> {
+        let target = need::target(name)?;
+        let asked = Asked { target, ..Asked::check(None, None)? };
+        self.0
+            .find(&asked)
+            .cloned()
+            .map_err(|refusal| Refused::not_found(format!("{} Next: {}", refusal.message, refusal.next_step)))
+    }
+
+    fn status_of(&self, account: &AccountHandle) -> v1::AccountStatus {
+        convert::account_status(&account.status().borrow(), account.config(), self.0.clock.now())
+    }
+}
+
+/// The status once it is as wanted, or as it stands when patience ends.
+async fn settled(mut status: Receiver<Status>, is_wanted: impl Fn(&Status) -> bool) -> Status {
+    let _ = tokio::time::timeout(PATIENCE, status.wait_for(|status| is_wanted(status))).await;
+    status.borrow().clone()
+}

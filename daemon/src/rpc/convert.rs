@@ -1,0 +1,162 @@
+//! From the accounts' words to the wire. Nothing here decides.
+
+use std::time::Duration;
+
+use mcp_authd_oauth::time::{Instant, Now, WallTime};
+use mcp_authd_proto::v1;
+
+use super::words;
+use crate::accounts::AccountConfig;
+use crate::accounts::grant::{Purpose, SignInEnd};
+use crate::accounts::need::{Answer, AnswerState, ServedToken, SignInPrompt};
+use crate::accounts::status::{GrantStatus, Health, Status};
+
+/// An answer on the wire.
+pub(super) fn token_state(answer: &Answer, account: &AccountConfig, now: Now) -> v1::TokenState {
+    let name = account.name.as_str();
+    let state = match &answer.state {
+        AnswerState::Token(token) => v1::token_state::State::Token(access_token(token, now)),
+        AnswerState::SignIn(prompt) => v1::token_state::State::SignIn(sign_in(prompt, name, now)),
+        AnswerState::Refusal(refusal) => v1::token_state::State::Refusal(words::refusal(refusal, name)),
+    };
+    v1::TokenState { account: name.to_owned(), revision: answer.revision, state: Some(state) }
+}
+
+/// A refusal for a request that fits no account.
+pub(super) fn refused(refusal: v1::Refusal) -> v1::TokenState {
+    v1::TokenState { account: String::new(), revision: 0, state: Some(v1::token_state::State::Refusal(refusal)) }
+}
+
+fn access_token(token: &ServedToken, now: Now) -> v1::AccessToken {
+    v1::AccessToken {
+        access_token: token.access_token.expose().to_owned(),
+        token_type: "Bearer".to_owned(),
+        expires_at: token.expires.map(|at| timestamp(now.wall_of(at))),
+        expires_in: token.expires.map(|at| wire_duration(at.since(now.instant))),
+        scopes: token.scopes.iter().map(str::to_owned).collect(),
+        resource: token.resource.as_ref().map(|resource| resource.as_str().to_owned()).unwrap_or_default(),
+    }
+}
+
+/// A login that waits, ready to be shown.
+fn sign_in(prompt: &SignInPrompt, account: &str, now: Now) -> v1::SignIn {
+    let device = &prompt.prompt;
+    let left = prompt.expires.since(now.instant);
+    let asked_by = if prompt.asked_by.is_empty() { String::new() } else { format!(" ({} asks)", prompt.asked_by) };
+    let own_words = device.message.as_ref().map(|message| format!(" {message}")).unwrap_or_default();
+    let message = format!(
+        "To log in to \"{account}\"{asked_by}, open {} and enter the code {}; it is good for {} more.{own_words}",
+        device.verification_uri,
+        device.user_code,
+        minutes(left),
+    );
+    v1::SignIn {
+        id: prompt.id.to_string(),
+        purpose: purpose(prompt.purpose).into(),
+        how: Some(v1::sign_in::How::Device(v1::Device {
+            user_code: device.user_code.as_str().to_owned(),
+            verification_uri: device.verification_uri.clone(),
+            verification_uri_complete: device.verification_uri_complete.clone().unwrap_or_default(),
+        })),
+        expires_in: Some(wire_duration(left)),
+        message,
+        asked_by: prompt.asked_by.clone(),
+    }
+}
+
+fn purpose(purpose: Purpose) -> v1::Purpose {
+    match purpose {
+        Purpose::First => v1::Purpose::First,
+        Purpose::Again => v1::Purpose::Again,
+        Purpose::MoreAccess => v1::Purpose::MoreAccess,
+    }
+}
+
+/// An account as the person sees it.
+pub(super) fn account_status(status: &Status, account: &AccountConfig, now: Now) -> v1::AccountStatus {
+    let name = account.name.as_str();
+    let (message, next_step) = words::health(&status.health, name);
+    v1::AccountStatus {
+        name: name.to_owned(),
+        issuer: account.server_name().to_owned(),
+        client_id: account.client_id.as_str().to_owned(),
+        resources: account.resource.iter().map(|resource| resource.as_str().to_owned()).collect(),
+        scopes: account.scopes.iter().map(str::to_owned).collect(),
+        revision: status.revision,
+        health: health(status).into(),
+        message,
+        next_step,
+        grant: status.grant.as_ref().map(|grant| grant_status(grant, now)),
+        sign_in: status.sign_in.as_ref().map(|prompt| sign_in(prompt, name, now)),
+        last_sign_in_end: status.last_end.map_or(v1::SignInEnd::Unspecified, sign_in_end).into(),
+    }
+}
+
+/// An account as every program on the socket may see it.
+pub(super) fn account(account: &AccountConfig) -> v1::Account {
+    v1::Account {
+        name: account.name.to_string(),
+        issuer: account.server_name().to_owned(),
+        resources: account.resource.iter().map(|resource| resource.as_str().to_owned()).collect(),
+        scopes: account.scopes.iter().map(str::to_owned).collect(),
+    }
+}
+
+fn health(status: &Status) -> v1::Health {
+    match &status.health {
+        Health::Good => v1::Health::Good,
+        Health::Loading | Health::SigningOut => v1::Health::Loading,
+        Health::Degraded(_) => v1::Health::Degraded,
+        Health::LoginRequired(_) | Health::SignedOut if status.sign_in.is_some() => v1::Health::SigningIn,
+        Health::LoginRequired(_) | Health::SignedOut | Health::Removed => v1::Health::LoginRequired,
+        Health::Locked | Health::WrongKey => v1::Health::Locked,
+    }
+}
+
+fn grant_status(grant: &GrantStatus, now: Now) -> v1::GrantStatus {
+    v1::GrantStatus {
+        scopes: grant.scopes.iter().map(str::to_owned).collect(),
+        expires_at: grant.expires.map(|at: Instant| timestamp(now.wall_of(at))),
+        expires_in: grant.expires.map(|at| wire_duration(at.since(now.instant))),
+        obtained_at: Some(timestamp(grant.granted_at)),
+        refreshed_at: grant.refreshed_at.map(timestamp),
+        renewable: grant.renewable,
+        refreshing: grant.refreshing,
+        subject: grant.subject.as_ref().map(|subject| subject.as_str().to_owned()).unwrap_or_default(),
+    }
+}
+
+fn sign_in_end(end: SignInEnd) -> v1::SignInEnd {
+    match end {
+        SignInEnd::Granted => v1::SignInEnd::Granted,
+        SignInEnd::Denied => v1::SignInEnd::Denied,
+        SignInEnd::Expired => v1::SignInEnd::Expired,
+        SignInEnd::Cancelled => v1::SignInEnd::Cancelled,
+        SignInEnd::Failed => v1::SignInEnd::Failed,
+        SignInEnd::OtherSubject => v1::SignInEnd::OtherSubject,
+    }
+}
+
+/// A span on the wire; saturates.
+pub(super) fn wire_duration(span: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(span.subsec_nanos()).unwrap_or(0),
+    }
+}
+
+/// A moment on the wire.
+pub(super) fn timestamp(at: WallTime) -> prost_types::Timestamp {
+    let millis = at.as_millis();
+    prost_types::Timestamp {
+        seconds: i64::try_from(millis / 1000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(millis % 1000).unwrap_or(0) * 1_000_000,
+    }
+}
+
+fn minutes(span: Duration) -> String {
+    match span.as_secs() {
+        0..=89 => format!("{} seconds", span.as_secs()),
+        seconds => format!("{} minutes", (seconds + 30) / 60),
+    }
+}

@@ -1,0 +1,235 @@
+//! Every sentence that a person reads, and what to type next: the one file that maps refusals and troubles to words.
+
+use std::time::Duration;
+
+use mcp_authd_proto::v1;
+
+use super::convert::wire_duration;
+use crate::accounts::need::{LoginReason, Refusal};
+use crate::accounts::registry::NoAccount;
+use crate::accounts::status::{Health, Trouble};
+
+/// A refusal on the wire.
+pub(super) fn refusal(refusal: &Refusal, account: &str) -> v1::Refusal {
+    let said = said(refusal, account);
+    v1::Refusal {
+        reason: said.reason.into(),
+        message: said.message,
+        next_step: said.next_step,
+        retry_after: said.retry_after.map(wire_duration),
+    }
+}
+
+/// A request that fits no account, or several.
+pub(super) fn no_account(error: &NoAccount, config_path: &str) -> v1::Refusal {
+    let (reason, next_step) = match error {
+        NoAccount::NoneConfigured => {
+            (v1::Reason::NoSuchAccount, format!("add an account to {config_path} and restart mcp-authd; README.md shows one"))
+        }
+        NoAccount::NoMatch { .. } => (v1::Reason::NoSuchAccount, "see the accounts with: authctl status".to_owned()),
+        NoAccount::Several { names } => {
+            let name = names.first().map_or("NAME", String::as_str);
+            (v1::Reason::Ambiguous, format!("name one of them, for example: authctl token {name}"))
+        }
+    };
+    v1::Refusal { reason: reason.into(), message: sentence(&error.to_string()), next_step, retry_after: None }
+}
+
+/// How an account is, in one sentence, and what to type next. Both empty where all is well.
+pub(super) fn health(health: &Health, account: &str) -> (String, String) {
+    match health {
+        Health::Good => (String::new(), String::new()),
+        Health::Loading => ("Its record is being read.".to_owned(), String::new()),
+        Health::Degraded(trouble) => degraded(trouble, account),
+        Health::LoginRequired(reason) => (why_login(*reason), login(account)),
+        Health::SigningOut => ("It is being logged out.".to_owned(), String::new()),
+        Health::SignedOut => ("It was logged out.".to_owned(), login(account)),
+        Health::Locked => (
+            "The store's key is not open.".to_owned(),
+            "the daemon's log names what opens it; the daemon goes on by itself then".to_owned(),
+        ),
+        Health::WrongKey => (
+            "The store was sealed with another key.".to_owned(),
+            "put the old key back, or move the records away; the daemon's log names both files".to_owned(),
+        ),
+        Health::Removed => ("It is gone from the configuration.".to_owned(), String::new()),
+    }
+}
+
+struct Said {
+    reason: v1::Reason,
+    message: String,
+    next_step: String,
+    retry_after: Option<Duration>,
+}
+
+fn said(refusal: &Refusal, account: &str) -> Said {
+    let simple = |reason, message: String, next_step: String| Said { reason, message, next_step, retry_after: None };
+    match refusal {
+        Refusal::LoginRequired(why) => simple(v1::Reason::LoginRequired, why_login(*why), login(account)),
+        Refusal::Denied => {
+            simple(v1::Reason::Denied, "The login was refused or cancelled; programs begin no other.".to_owned(), login(account))
+        }
+        Refusal::TooManyPrompts => simple(
+            v1::Reason::TooManyPrompts,
+            "Several logins were begun and not answered; programs begin no other for now.".to_owned(),
+            login(account),
+        ),
+        Refusal::Unavailable { retry_after, why } => Said {
+            reason: v1::Reason::Unavailable,
+            message: sentence(&format!("no token right now: {why}")),
+            next_step: format!("try again{}, or look with: authctl status", in_words(*retry_after)),
+            retry_after: *retry_after,
+        },
+        Refusal::NotSaved { retry_after } => Said {
+            reason: v1::Reason::NotSaved,
+            message: "The store refuses to save, and what cannot be saved is not refreshed.".to_owned(),
+            next_step: "make room on the disk; authctl status tells the reason".to_owned(),
+            retry_after: *retry_after,
+        },
+        Refusal::InsufficientScope { missing } => simple(
+            v1::Reason::InsufficientScope,
+            format!("The login does not cover: {}.", missing.to_parameter()),
+            format!("allow it with: authctl login {account} --again"),
+        ),
+        Refusal::TokenRejected => simple(
+            v1::Reason::TokenRejected,
+            "The server rejects even a fresh token, so another one would not help: look at its resource, audience and scopes."
+                .to_owned(),
+            format!("see what the token is for with: authctl status; log in anew with: authctl login {account} --again"),
+        ),
+        Refusal::AccountMismatch => simple(
+            v1::Reason::AccountMismatch,
+            "The login was another person's or account's, and changed nothing.".to_owned(),
+            format!(
+                "log in as the same one with: authctl login {account}; or take the new one with: authctl login {account} --replace"
+            ),
+        ),
+        Refusal::Configuration { why } => simple(
+            v1::Reason::Configuration,
+            sentence(&format!("the authorization server refuses this configuration: {why}")),
+            "mend the account in config.toml and restart mcp-authd; authctl status names the file".to_owned(),
+        ),
+        Refusal::Locked => {
+            simple(v1::Reason::Locked, "The store's key is not open.".to_owned(), "see why with: authctl status".to_owned())
+        }
+        Refusal::NoSuchAccount => simple(
+            v1::Reason::NoSuchAccount,
+            "The account is gone from the configuration.".to_owned(),
+            "see the accounts with: authctl status".to_owned(),
+        ),
+        Refusal::SignedOut => {
+            simple(v1::Reason::SignedOut, "The account was logged out; programs begin no login then.".to_owned(), login(account))
+        }
+    }
+}
+
+fn degraded(trouble: &Trouble, account: &str) -> (String, String) {
+    match trouble {
+        Trouble::NotSaved(why) => (
+            sentence(&format!("not saved: {why}")),
+            "make room on the disk, or mend the folder; the daemon saves by itself then".to_owned(),
+        ),
+        Trouble::NotErased(why) => (
+            sentence(&format!("logged out, but not erased: {why}")),
+            "mend the folder; the daemon erases by itself then".to_owned(),
+        ),
+        Trouble::NotRead(why) => (
+            sentence(&format!("the record cannot be read: {why}")),
+            "mend the folder; the daemon reads by itself then".to_owned(),
+        ),
+        Trouble::Unreachable(why) => (
+            sentence(&format!("the authorization server cannot be reached: {why}")),
+            "look at your network; the daemon tries again by itself".to_owned(),
+        ),
+        Trouble::Later(why) => {
+            (sentence(&format!("the last refresh did not work: {why}")), "wait; the daemon tries again by itself".to_owned())
+        }
+        Trouble::Configuration(why) => (
+            sentence(&format!("the authorization server refuses this configuration: {why}")),
+            format!("mend the account \"{account}\" in config.toml and restart mcp-authd"),
+        ),
+        Trouble::ReplayLater => (
+            "The answer to a refresh was lost; it is asked for once more, later.".to_owned(),
+            format!("wait, or log in anew with: authctl login {account} --again"),
+        ),
+        Trouble::Ending(reason) => (
+            format!("The token serves to its end and cannot be renewed. {}", why_login(*reason)),
+            format!("{} --again", login(account)),
+        ),
+    }
+}
+
+fn why_login(reason: LoginReason) -> String {
+    match reason {
+        LoginReason::Never => "Nobody has logged in yet.",
+        LoginReason::Dead => "The authorization server has ended the login.",
+        LoginReason::InDoubt => "The answers to two refreshes were lost, and a third try could end the login at the server.",
+        LoginReason::Damaged => "The record was damaged and has been set aside.",
+        LoginReason::NotRenewable => "The token has ended or was rejected, and the server gave nothing to renew it with.",
+        LoginReason::LastFailed => "The last login was not completed.",
+    }
+    .to_owned()
+}
+
+fn login(account: &str) -> String {
+    format!("authctl login {account}")
+}
+
+fn in_words(wait: Option<Duration>) -> String {
+    match wait.map(|wait| wait.as_millis().div_ceil(1000)) {
+        None | Some(0) => String::new(),
+        Some(1) => " in a second".to_owned(),
+        Some(seconds @ 2..=90) => format!(" in {seconds} seconds"),
+        Some(seconds) => format!(" in {} minutes", seconds.div_ceil(60)),
+    }
+}
+
+/// A capital at the beginning, one full stop at the end.
+fn sentence(text: &str) -> String {
+    let mut characters = text.trim_end_matches(['.', ' ']).chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_authd_oauth::terms::Scopes;
+
+    #[test]
+    fn every_refusal_says_what_to_type_next_and_is_a_sentence() {
+        let refusals = [
+            Refusal::LoginRequired(LoginReason::Never),
+            Refusal::Denied,
+            Refusal::TooManyPrompts,
+            Refusal::Unavailable { retry_after: Some(Duration::from_secs(3)), why: "no connection could be made".to_owned() },
+            Refusal::NotSaved { retry_after: None },
+            Refusal::InsufficientScope { missing: Scopes::parse("a b") },
+            Refusal::TokenRejected,
+            Refusal::AccountMismatch,
+            Refusal::Configuration { why: "invalid_target".to_owned() },
+            Refusal::Locked,
+            Refusal::NoSuchAccount,
+            Refusal::SignedOut,
+        ];
+        let mut reasons: Vec<_> = refusals
+            .iter()
+            .map(|given| {
+                let wire = refusal(given, "work");
+                assert!(wire.message.ends_with('.') && wire.message.starts_with(char::is_uppercase), "{}", wire.message);
+                assert!(wire.next_step.contains("authctl") || wire.next_step.contains("config"), "{}", wire.next_step);
+                wire.reason
+            })
+            .collect();
+        reasons.dedup();
+        assert_eq!(reasons.len(), refusals.len(), "each has its own reason");
+    }
+
+    #[test]
+    fn waits_are_told_in_words() {
+        assert_eq!(in_words(Some(Duration::from_millis(1))), " in a second");
+        assert_eq!(in_words(Some(Duration::from_secs(45))), " in 45 seconds");
+        assert_eq!(in_words(Some(Duration::from_secs(3600))), " in 60 minutes");
+    }
+}
