@@ -6,3 +6,4 @@
 pub mod accounts;
 pub mod config;
 pub mod host;
+pub mod upstream;
