@@ -80,3 +80,40 @@ impl http_body::Body for FormBody {
         SizeHint::with_exact(if self.rest.is_some() { self.length } else { 0 })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::future::poll_fn;
+
+    use super::*;
+
+    async fn next(body: &mut FormBody) -> Option<Result<Bytes, Withdrawn>> {
+        let frame = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *body), cx)).await?;
+        Some(frame.map(|frame| frame.into_data().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn a_body_that_was_handed_out_cannot_be_withdrawn() {
+        let (mut body, mut receipt) = FormBody::new(SecretText::new("a=b"));
+        assert_eq!(http_body::Body::size_hint(&body).exact(), Some(3));
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "a=b");
+        assert!(next(&mut body).await.is_none());
+        assert!(!receipt.withdraw());
+    }
+
+    #[tokio::test]
+    async fn a_withdrawn_body_is_never_handed_out() {
+        let (mut body, mut receipt) = FormBody::new(SecretText::new("a=b"));
+        assert!(receipt.withdraw());
+        assert!(next(&mut body).await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_died_with_its_connection_was_not_handed_out() {
+        let (body, mut receipt) = FormBody::new(SecretText::new("a=b"));
+        drop(body);
+        assert!(receipt.withdraw());
+    }
+}

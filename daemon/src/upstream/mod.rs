@@ -6,5 +6,9 @@
 mod answer;
 pub mod drive;
 mod form_body;
+#[cfg(test)]
+mod scripted;
 pub mod transport;
+#[cfg(test)]
+mod transport_tests;
 mod undelivered;
