@@ -1,12 +1,13 @@
 //! URLs that requests go to: checked once, kept byte for byte (D3, D4).
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 /// A URL that a request may go to: https, or http on loopback where the person's own configuration is on loopback.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Endpoint(String);
 
@@ -89,7 +90,7 @@ impl Endpoint {
         Url::parse(&self.0).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
     }
 
-    /// Whether it names this machine: `localhost`, 127.0.0.0/8 or [::1].
+    /// Whether it names this machine: `localhost`, 127.0.0.0/8, `[::1]`, or an address that ends there.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
@@ -102,11 +103,19 @@ fn has_userinfo(before_query: &str) -> bool {
 
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(ip)) => reaches_this_machine(ip),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some_and(reaches_this_machine),
         None => false,
     }
+}
+
+/// A connection to the unspecified address ends on this machine too.
+fn reaches_this_machine(ip: Ipv4Addr) -> bool {
+    ip.is_loopback() || ip.is_unspecified()
 }
 
 impl TryFrom<String> for Endpoint {
@@ -126,5 +135,97 @@ impl fmt::Display for Endpoint {
     /// Without the query (DESIGN, 8.17).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.split('?').next().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    /// Without the query (DESIGN, 8.17).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refused(text: &str) -> InvalidEndpoint {
+        Endpoint::parse(text, Loopback::Allowed).unwrap_err()
+    }
+
+    #[test]
+    fn d3_only_https_is_an_endpoint_and_http_only_on_loopback() {
+        for good in ["https://as.example/token", "http://127.0.0.1:8080/token", "http://[::1]/t", "http://localhost/t?x=1"] {
+            assert_eq!(Endpoint::parse(good, Loopback::Allowed).unwrap().as_str(), good);
+        }
+        for bad in
+            ["http://as.example/token", "javascript:alert(1)", "file:///etc/passwd", "ftp://as.example", "http://10.0.0.1/t"]
+        {
+            assert_eq!(refused(bad), InvalidEndpoint::NotHttps, "{bad}");
+        }
+    }
+
+    #[test]
+    fn d3_a_server_elsewhere_cannot_name_this_machine_however_it_spells_it() {
+        let spellings = [
+            "127.0.0.1",
+            "127.9.9.9",
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "a.localhost",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "0.0.0.0",
+            "[::]",
+            "0x7f.1",
+            "2130706433",
+            "127.1",
+        ];
+        for host in spellings {
+            let verdict = Endpoint::parse(&format!("https://{host}/token"), Loopback::Refused);
+            assert_eq!(verdict, Err(InvalidEndpoint::UnexpectedLoopback), "{host}");
+        }
+    }
+
+    #[test]
+    fn d4_userinfo_fragments_and_strange_characters_are_refused() {
+        for bad in ["https://user@as.example/t", "https://u:p@as.example/t", "https://@as.example/t", "https:/u@as.example"] {
+            assert_eq!(refused(bad), InvalidEndpoint::UserInfo, "{bad}");
+        }
+        assert_eq!(refused("https://as.example/t#frag"), InvalidEndpoint::Fragment);
+        for bad in [
+            "https://as.example/t\n",
+            " https://as.example",
+            "https://as.example\\@evil",
+            "https://\u{202e}as",
+            "https://a.b/\u{1b}[31m",
+        ] {
+            assert_eq!(refused(bad), InvalidEndpoint::BadCharacters, "{bad:?}");
+        }
+        for bad in ["--flag", "", "/token", "as.example/token", "https://"] {
+            assert_eq!(refused(bad), InvalidEndpoint::NotAUrl, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_kept_byte_for_byte_and_shown_without_its_query() {
+        let endpoint = Endpoint::parse("https://AS.example:443/a/../b?key=SNTL", Loopback::Refused).unwrap();
+        assert_eq!(endpoint.as_str(), "https://AS.example:443/a/../b?key=SNTL");
+        assert_eq!(endpoint.to_string(), "https://AS.example:443/a/../b");
+        assert!(!format!("{endpoint:?}").contains("SNTL"));
+        assert_eq!(endpoint.origin(), "https://as.example");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_accepted_is_accepted_again(text in "(https?|ftp)?:?/?/?[ -~]{0,30}") {
+            if let Ok(endpoint) = Endpoint::parse(&text, Loopback::Allowed) {
+                prop_assert_eq!(endpoint.as_str(), &text);
+                prop_assert_eq!(Endpoint::try_from(text).unwrap(), endpoint);
+            }
+        }
     }
 }

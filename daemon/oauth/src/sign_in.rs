@@ -1,12 +1,14 @@
 //! A login as the rooms above see it: what a person is shown, what is kept while it waits, how it ends.
 
+use std::fmt;
+use std::time::Duration;
+
 use crate::http::NothingSent;
 use crate::misbehaved::ServerMisbehaved;
 use crate::secret::DeviceCode;
 use crate::terms::{Scopes, UserCode};
 use crate::time::{Instant, WallTime};
 use crate::token::{Binding, ErrorAnswer};
-use std::time::Duration;
 
 /// A login that waits for its person: enough to go on after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct PendingDevice {
 }
 
 /// What a person is shown (RFC 8628, 3.3). Fit for a terminal: no control, bidi or escape characters (D19).
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DevicePrompt {
     /// What to type.
     pub user_code: UserCode,
@@ -38,6 +40,14 @@ pub struct DevicePrompt {
     pub verification_uri_complete: Option<String>,
     /// The server's own words to the person, if any.
     pub message: Option<String>,
+}
+
+impl fmt::Debug for DevicePrompt {
+    /// Without the code, which the complete URI and the message may hold too (D20).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let page = self.verification_uri.split(['?', '#']).next().unwrap_or_default();
+        f.debug_struct("DevicePrompt").field("verification_uri", &page).finish_non_exhaustive()
+    }
 }
 
 /// How a login ended, when it did not end well.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! term {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -33,6 +33,16 @@ macro_rules! term {
             }
         }
     };
+}
+
+macro_rules! plain_debug {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.0).finish()
+            }
+        }
+    )*};
 }
 
 term!(
@@ -59,6 +69,14 @@ term!(
     /// The code that a person types (RFC 8628, 3.2). Never logged (D20).
     UserCode
 );
+plain_debug!(Issuer ClientId Resource Audience Subject);
+
+impl fmt::Debug for UserCode {
+    /// Whoever reads a log must not be able to answer a login (D20).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserCode(..)")
+    }
+}
 
 /// A set of scopes (RFC 6749, 3.3), in a fixed order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -119,6 +137,12 @@ mod tests {
     fn scopes_come_with_spaces_or_with_commas() {
         assert_eq!(Scopes::parse("repo gist"), Scopes::parse("gist,repo"));
         assert_eq!(Scopes::parse("b  a").to_parameter(), "a b");
+    }
+
+    #[test]
+    fn d20_a_user_code_is_not_in_debug_and_other_terms_are() {
+        assert_eq!(format!("{:?}", UserCode::new("WDJB-MJHT")), "UserCode(..)");
+        assert_eq!(format!("{:?}", ClientId::new("me")), "ClientId(\"me\")");
     }
 
     #[test]

@@ -1,1 +1,132 @@
-//! Wire bodies.
+//! Wire bodies: what servers send, read with care, and nothing of it trusted (RFC 8259, RFC 6749, RFC 8628, RFC 8414).
+//!
+//! What a body is, is decided by the body: neither the `Content-Type` nor the status is believed (D7, D17).
+//! Must never: panic on any bytes, echo a body, or let one bad member hide a refresh token (I9, D43).
+
+pub(crate) mod device_answer;
+pub(crate) mod error_answer;
+pub(crate) mod form;
+mod json;
+mod jwt;
+mod members;
+pub(crate) mod metadata;
+pub(crate) mod retry_after;
+pub(crate) mod revocation_answer;
+pub(crate) mod shown;
+pub(crate) mod token_answer;
+
+use crate::http::HttpAnswer;
+use crate::misbehaved::ServerMisbehaved;
+use json::Object;
+use members::Members;
+
+/// The largest body that is looked at (D6). The transport cuts off earlier where an endpoint deserves less.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// What a body turned out to be.
+#[derive(Debug)]
+enum Reading {
+    /// An object, read to its end.
+    Whole(Members),
+    /// An object that is cut off or broken, with what stood complete before that.
+    Broken(Members),
+    /// Nothing that has members.
+    Unreadable(ServerMisbehaved),
+}
+
+/// Reads a body: a JSON object, else a form.
+fn read(answer: &HttpAnswer) -> Reading {
+    let body = answer.body.expose();
+    if body.len() > LARGEST_BODY {
+        return Reading::Unreadable(ServerMisbehaved::TooLarge);
+    }
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    match body.first() {
+        Some(b'{') => match json::object(body) {
+            Object::Whole(members) => Reading::Whole(members),
+            Object::Broken(members) => Reading::Broken(members),
+        },
+        Some(b'<') => Reading::Unreadable(ServerMisbehaved::WebPage),
+        _ => form::parse(body).map_or(Reading::Unreadable(ServerMisbehaved::NotAnObject), Reading::Whole),
+    }
+}
+
+/// How a status is understood where no `error` member decides (D16, D48).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StatusClass {
+    /// 2xx.
+    Success,
+    /// 3xx.
+    Redirect,
+    /// 408, 425, 429 and 5xx: it may pass.
+    Later,
+    /// Any other.
+    Refusal,
+}
+
+impl StatusClass {
+    pub(crate) fn of(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirect,
+            408 | 425 | 429 | 500..=599 => Self::Later,
+            _ => Self::Refusal,
+        }
+    }
+}
+
+/// What stood in the place of an error code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoErrorCode {
+    /// A redirect: never followed (D5).
+    Redirect,
+    /// 408, 425, 429, 5xx.
+    Later,
+    /// Another status, with an object: the server itself speaks.
+    Object,
+    /// Another status, with a web page or the like: anything on the way may have spoken (P15).
+    Page,
+}
+
+impl NoErrorCode {
+    fn of(status: StatusClass, reading: &Reading) -> Self {
+        match (status, reading) {
+            (StatusClass::Redirect, _) => Self::Redirect,
+            (StatusClass::Later, _) => Self::Later,
+            (_, Reading::Whole(_)) => Self::Object,
+            (_, Reading::Broken(_) | Reading::Unreadable(_)) => Self::Page,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::http::Body;
+
+    /// An answer with this status and body.
+    pub(crate) fn answer(status: u16, body: impl AsRef<[u8]>) -> HttpAnswer {
+        HttpAnswer { status, content_type: None, retry_after: None, body: Body::new(body.as_ref().to_vec()) }
+    }
+
+    #[test]
+    fn d7_a_body_decides_what_it_is_whatever_its_content_type_says() {
+        let mut json = answer(200, "\u{feff} \n{\"error\":\"x\"}\n");
+        json.content_type = Some("text/html".into());
+        assert!(matches!(read(&json), Reading::Whole(_)));
+        let mut page = answer(200, "<!doctype html>");
+        page.content_type = Some("application/json".into());
+        assert!(matches!(read(&page), Reading::Unreadable(ServerMisbehaved::WebPage)));
+        assert!(matches!(read(&answer(200, "error=x")), Reading::Whole(_)));
+        for other in ["", "[]", "null", "\"text\"", "12", "OK"] {
+            assert!(matches!(read(&answer(200, other)), Reading::Unreadable(ServerMisbehaved::NotAnObject)), "{other}");
+        }
+    }
+
+    #[test]
+    fn d6_a_body_beyond_any_limit_is_not_looked_at() {
+        let large = format!("{{\"x\":\"{}\"}}", "x".repeat(LARGEST_BODY));
+        assert!(matches!(read(&answer(200, large)), Reading::Unreadable(ServerMisbehaved::TooLarge)));
+    }
+}

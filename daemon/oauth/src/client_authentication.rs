@@ -1,0 +1,124 @@
+//! How a client says who it is (RFC 6749, 2.3), and the POST that every endpoint of an authorization server takes.
+//!
+//! Must never: put a secret into a URL (D64).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::endpoint::Endpoint;
+use crate::http::{HttpRequest, Method, Patience};
+use crate::secret::{ClientSecret, SecretText};
+use crate::terms::ClientId;
+use crate::wire::error_answer::Sent;
+use crate::wire::form;
+
+/// The `token_endpoint_auth_method` of a client (RFC 7591, section 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `none`: only the `client_id` is sent.
+    Public,
+    /// `client_secret_basic`: both in the `Authorization` header.
+    ClientSecretBasic(ClientSecret),
+    /// `client_secret_post`: both in the body.
+    ClientSecretPost(ClientSecret),
+}
+
+impl ClientAuthentication {
+    /// Every secret of a request, in each shape in which it goes out: an answer must not echo them (D61).
+    pub(crate) fn sent(&self, client_id: &ClientId, token: Option<&str>) -> Sent {
+        let mut secrets = Vec::new();
+        let secret = match self {
+            Self::Public => None,
+            Self::ClientSecretBasic(secret) => {
+                secrets.push(basic(client_id, secret));
+                Some(secret.expose())
+            }
+            Self::ClientSecretPost(secret) => Some(secret.expose()),
+        };
+        for secret in secret.into_iter().chain(token) {
+            secrets.push(SecretText::new(secret));
+            secrets.push(SecretText::new(form::encode_value(secret)));
+        }
+        Sent::new(secrets)
+    }
+}
+
+/// A POST with parameters, before its client has signed it.
+pub(crate) struct Post<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) client_id: &'a ClientId,
+    pub(crate) parameters: Vec<(&'a str, &'a str)>,
+    pub(crate) patience: Patience,
+}
+
+impl<'a> Post<'a> {
+    /// The request. RFC 6749, 2.3: one method of authentication in a request, not two.
+    pub(crate) fn signed_by(mut self, client: &'a ClientAuthentication) -> HttpRequest {
+        let authorization = match client {
+            ClientAuthentication::Public => {
+                self.parameters.push(("client_id", self.client_id.as_str()));
+                None
+            }
+            ClientAuthentication::ClientSecretPost(secret) => {
+                self.parameters.push(("client_id", self.client_id.as_str()));
+                self.parameters.push(("client_secret", secret.expose()));
+                None
+            }
+            ClientAuthentication::ClientSecretBasic(secret) => {
+                let credentials = basic(self.client_id, secret);
+                Some(SecretText::new(format!("Basic {}", credentials.expose())))
+            }
+        };
+        HttpRequest {
+            endpoint: self.endpoint.clone(),
+            method: Method::PostForm(form::encode(&self.parameters)),
+            authorization,
+            patience: self.patience,
+        }
+    }
+}
+
+/// The credentials of Basic. RFC 6749, 2.3.1: both halves are form-urlencoded first.
+fn basic(client_id: &ClientId, secret: &ClientSecret) -> SecretText {
+    let secret = Zeroizing::new(form::encode_value(secret.expose()));
+    let pair = Zeroizing::new(format!("{}:{}", form::encode_value(client_id.as_str()), secret.as_str()));
+    SecretText::new(STANDARD.encode(pair.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::endpoint::Loopback;
+
+    fn post(client: &ClientAuthentication) -> (String, Option<String>) {
+        let request = Post {
+            endpoint: &Endpoint::parse("https://as.example/token", Loopback::Refused).unwrap(),
+            client_id: &ClientId::new("me:you"),
+            parameters: vec![("a", "1 2")],
+            patience: Patience::Endpoint,
+        }
+        .signed_by(client);
+        assert!(!format!("{request:?}").contains("SNTL"));
+        let Method::PostForm(body) = request.method else { panic!("not a POST") };
+        (body.expose().to_owned(), request.authorization.map(|header| header.expose().to_owned()))
+    }
+
+    #[test]
+    fn a_public_client_sends_its_name_in_the_body() {
+        assert_eq!(post(&ClientAuthentication::Public), ("a=1+2&client_id=me%3Ayou".to_owned(), None));
+    }
+
+    #[test]
+    fn a_secret_goes_into_the_body_or_into_the_header_and_never_into_both() {
+        let secret = || ClientSecret::new("SNTL_CS:%");
+        let (body, header) = post(&ClientAuthentication::ClientSecretPost(secret()));
+        assert_eq!((body.as_str(), header), ("a=1+2&client_id=me%3Ayou&client_secret=SNTL_CS%3A%25", None));
+        let (body, header) = post(&ClientAuthentication::ClientSecretBasic(secret()));
+        assert_eq!(body, "a=1+2");
+        let header = header.unwrap();
+        let decoded = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(String::from_utf8(decoded).unwrap(), "me%3Ayou:SNTL_CS%3A%25");
+    }
+}
