@@ -36,8 +36,8 @@ impl Act {
     }
 
     /// A redirect.
-    pub(super) fn redirect(location: &str) -> Self {
-        Self::answer(307, &format!("Location: {location}\r\n"), "")
+    pub(super) fn redirect(status: u16, location: &str) -> Self {
+        Self::answer(status, &format!("Location: {location}\r\n"), "")
     }
 }
 

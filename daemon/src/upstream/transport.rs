@@ -288,3 +288,26 @@ fn same_origin_target(response: &Response, from: &Endpoint) -> Option<Endpoint> 
     let target = Endpoint::parse(target.as_str(), loopback).ok()?;
     (target.origin() == from.origin()).then_some(target)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::pin::Pin;
+
+    use super::*;
+
+    fn failure() -> Failure {
+        Failure::Request(Client::builder().user_agent("\n").build().unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn the_receipt_decides_whether_a_failed_request_counts() {
+        let (mut body, mut receipt) = FormBody::new(SecretText::new("a=b"));
+        std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await.unwrap().unwrap();
+        assert_eq!(failure().judged_by(&mut receipt), Undelivered::AnswerLost(AnswerLost::ConnectionEnded));
+
+        let (_body, mut receipt) = FormBody::new(SecretText::new("a=b"));
+        assert_eq!(failure().judged_by(&mut receipt), Undelivered::NothingSent(NothingSent::NotConnected));
+    }
+}

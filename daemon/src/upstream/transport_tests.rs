@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use reqwest::Certificate;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
+use super::captured_log::CapturedLog;
 use super::drive::Transport;
 use super::scripted::{Act, Scripted, Speaks, self_signed};
 use super::transport::{HttpTransport, Limits};
@@ -224,32 +224,48 @@ async fn a_drip_slower_than_the_limit_loses_the_answer() {
 
 #[tokio::test]
 async fn the_time_for_connecting_does_not_count_once_the_request_is_written() {
-    let short = Limits { connect: Duration::from_millis(100), spending: Duration::from_millis(400), ..Limits::STANDARD };
+    let short = Limits { connect: Duration::from_millis(1_000), spending: Duration::from_millis(1_300), ..Limits::STANDARD };
     let server = Scripted::plain([Act::WriteAndHold(vec![])]).await;
     let ended = HttpTransport::with(short, vec![]).exchange(post(&server.url("/token"), Patience::Spending)).await;
     assert_eq!(lost(ended), AnswerLost::TimeOver(short.spending));
 }
 
+#[test]
+fn a_proxy_of_the_environment_is_not_asked() {
+    // A process of its own, so that the environment is its own: there, a request must reach its server all the same (D64).
+    let one = "upstream::transport_tests::a_whole_answer_comes_with_its_status_headers_and_body";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", one]).env_remove("NO_PROXY").env_remove("no_proxy");
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        child.env(name, "http://127.0.0.1:1");
+    }
+    let ended = child.output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && told.contains("1 passed"), "{told}");
+}
+
 #[tokio::test]
 async fn a_redirect_at_an_endpoint_is_the_answer_and_the_other_host_gets_nothing() {
     for patience in [Patience::Endpoint, Patience::Spending] {
-        let evil = Scripted::plain([]).await;
-        let server = Scripted::plain([Act::redirect(&evil.url("/token"))]).await;
-        let answer = transport().exchange(post(&server.url("/token"), patience)).await.unwrap();
-        assert_eq!(answer.status, 307);
-        assert_eq!(evil.received(), [""; 0]);
-        assert_eq!(server.received().len(), 1);
+        for status in [301, 302, 303, 307, 308] {
+            let evil = Scripted::plain([]).await;
+            let server = Scripted::plain([Act::redirect(status, &evil.url("/token"))]).await;
+            let answer = transport().exchange(post(&server.url("/token"), patience)).await.unwrap();
+            assert_eq!(answer.status, status);
+            assert_eq!(evil.received(), [""; 0]);
+            assert_eq!(server.received().len(), 1);
+        }
     }
 }
 
 #[tokio::test]
 async fn a_document_is_followed_three_hops_within_its_origin() {
-    let hops = || [Act::redirect("/two"), Act::redirect("three"), Act::redirect("/four?x=1")];
+    let hops = || [Act::redirect(307, "/two"), Act::redirect(307, "three"), Act::redirect(307, "/four?x=1")];
     let server = Scripted::plain(hops().into_iter().chain([Act::answer(200, "", "{}")])).await;
     assert_eq!(transport().exchange(get(&server.url("/one"))).await.unwrap().status, 200);
     assert!(server.received()[3].starts_with("GET /four?x=1 "), "{:?}", server.received());
 
-    let server = Scripted::plain(hops().into_iter().chain([Act::redirect("/five")])).await;
+    let server = Scripted::plain(hops().into_iter().chain([Act::redirect(307, "/five")])).await;
     assert_eq!(transport().exchange(get(&server.url("/one"))).await.unwrap().status, 307);
     assert_eq!(server.received().len(), 4);
 }
@@ -258,8 +274,8 @@ async fn a_document_is_followed_three_hops_within_its_origin() {
 async fn a_document_is_not_followed_to_another_origin() {
     let elsewhere = Scripted::plain([]).await;
     for location in [elsewhere.url("/"), format!("//127.0.0.1:{}/", elsewhere.port), "https://127.0.0.1/".to_owned()] {
-        let server = Scripted::plain([Act::redirect(&location)]).await;
-        assert_eq!(transport().exchange(get(&server.url("/one"))).await.unwrap().status, 307);
+        let server = Scripted::plain([Act::redirect(308, &location)]).await;
+        assert_eq!(transport().exchange(get(&server.url("/one"))).await.unwrap().status, 308);
     }
     assert_eq!(elsewhere.received(), [""; 0]);
 }
@@ -301,29 +317,9 @@ async fn http2_is_spoken_and_a_refused_stream_is_not_sent_again() {
     }
 }
 
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level() {
-    let log = Captured::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
-
+    let log = CapturedLog::begin();
     let answers = [
         Act::answer(200, "X-Token: SNTL_H\r\n", "{\"refresh_token\":\"SNTL_RT_2\"}"),
         Act::Reset,
@@ -340,9 +336,8 @@ async fn no_secret_is_logged_at_any_level() {
     let mut request = post(&format!("https://127.0.0.1:{port}/token?key=SNTL_Q"), Patience::Spending);
     request.authorization = Some(SecretText::new("Basic SNTL_CS"));
     trusting(vec![trusted]).exchange(request).await.unwrap();
-    drop(guard);
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.end();
     assert!(text.contains("an authorization server answered") && text.contains("/token"), "{text}");
     assert!(text.contains("h2::"), "the HTTP stack's own lines are looked at too: {text}");
     assert!(!text.contains("SNTL"), "{text}");
