@@ -152,9 +152,9 @@ impl Flow for DeviceFlow {
             }
             (State::Waiting { polling, poll }, _) if now.instant < poll.at => client.wait(polling, Next::Poll(poll)),
             (State::Waiting { polling, .. }, _) => client.poll(polling, now),
-            (State::Polled(poll), Input::Answered(result)) => client.polled(poll, result, now),
+            (State::Polled(poll), Input::Answered(result)) => client.polled(poll, &result, now),
             // Nobody knows what became of the poll.
-            (State::Polled(poll), _) => client.polled(poll, Err(Undelivered::AnswerLost(AnswerLost::Interrupted)), now),
+            (State::Polled(poll), _) => client.polled(poll, &Err(Undelivered::AnswerLost(AnswerLost::Interrupted)), now),
             (State::Ending { expires }, _) if now.instant < expires => client.end(expires),
             (State::Ending { .. }, _) => failed(SignInFailure::Expired),
         }
@@ -257,8 +257,8 @@ impl Client {
     }
 
     /// RFC 8628, 3.5.
-    fn polled(self, poll: Poll, result: Result<HttpAnswer, Undelivered>, now: Now) -> Step<DeviceFlow> {
-        let (verdict, wish) = match &result {
+    fn polled(self, poll: Poll, result: &Result<HttpAnswer, Undelivered>, now: Now) -> Step<DeviceFlow> {
+        let (verdict, wish) = match result {
             Ok(answer) => (self.verdict(&poll, answer), retry_after::read(answer, now)),
             Err(Undelivered::NothingSent(_)) => (Verdict::GoOn(Setback::Failed), None),
             Err(Undelivered::AnswerLost(_)) => (Verdict::GoOn(Setback::AnswerLost), None),
@@ -270,7 +270,7 @@ impl Client {
                 Step::Done(Ok(Granted { success, binding, requested_scopes }))
             }
             Verdict::Failed(why) => failed(why),
-            Verdict::GoOn(_) if turn == Turn::Last || now.instant >= polling.pending.expires => failed(SignInFailure::Expired),
+            Verdict::GoOn(_) if turn == Turn::Last => failed(SignInFailure::Expired),
             Verdict::GoOn(setback) => {
                 polling.note(setback);
                 let next = polling.next(now.instant, wish);

@@ -199,3 +199,126 @@ fn revocation(input: Input, secrets: &Sent, now: Now) -> Revocation {
 fn later(answer: &HttpAnswer, now: Now) -> RevocationFailure {
     RevocationFailure::Later { retry_after: retry_after::read(answer, now), status: answer.status }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::endpoint::Loopback;
+    use crate::http::{AnswerLost, Method};
+    use crate::terms::ClientId;
+    use crate::time::{Instant, WallTime};
+    use crate::wire::tests::answer;
+
+    const NOW: Now = Now { instant: Instant::from_millis(0), wall: WallTime::from_millis(0) };
+
+    #[derive(Clone, Copy)]
+    enum Offered {
+        Yes,
+        No,
+    }
+
+    fn flow(tokens: (Option<&str>, Option<&str>), offered: Offered) -> RevocationFlow {
+        let endpoint = |path: &str| Endpoint::parse(&format!("https://as.example/{path}"), Loopback::Refused).unwrap();
+        RevocationFlow::new(RevocationRequest {
+            refresh_token: tokens.0.map(RefreshToken::new),
+            access_token: tokens.1.map(AccessToken::new),
+            binding: Binding {
+                issuer: None,
+                token_endpoint: endpoint("token"),
+                revocation_endpoint: matches!(offered, Offered::Yes).then(|| endpoint("revoke")),
+                client_id: ClientId::new("me"),
+                resource: None,
+            },
+            client: ClientAuthentication::Public,
+        })
+    }
+
+    /// Runs to the end; tells the bodies that were sent.
+    fn run(flow: RevocationFlow, answers: Vec<Result<HttpAnswer, Undelivered>>) -> (Vec<String>, RevocationReport) {
+        let mut sent = Vec::new();
+        let mut answers = answers.into_iter();
+        let mut step = flow.handle(Input::Begin, NOW);
+        loop {
+            assert!(!format!("{step:?}").contains("SNTL"), "{step:?}");
+            step = match step {
+                Step::Send(request, flow) => {
+                    assert_eq!(request.endpoint.as_str(), "https://as.example/revoke");
+                    let Method::PostForm(body) = request.method else { panic!("not a POST") };
+                    sent.push(body.expose().to_owned());
+                    flow.handle(Input::Answered(answers.next().unwrap()), NOW)
+                }
+                Step::Done(report) => return (sent, report),
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+
+    const BOTH: (Option<&str>, Option<&str>) = (Some("SNTL_RT"), Some("SNTL_AT"));
+
+    #[test]
+    fn d63_the_refresh_token_goes_first_and_then_the_access_token() {
+        let (sent, report) = run(flow(BOTH, Offered::Yes), vec![Ok(answer(200, "")), Ok(answer(200, "{}"))]);
+        assert_eq!(
+            sent,
+            [
+                "token=SNTL_RT&token_type_hint=refresh_token&client_id=me",
+                "token=SNTL_AT&token_type_hint=access_token&client_id=me",
+            ]
+        );
+        assert_eq!(report, RevocationReport { refresh_token: Revocation::Revoked, access_token: Revocation::Revoked });
+    }
+
+    #[test]
+    fn d63_a_failure_is_told_and_does_not_keep_the_other_token() {
+        let cannot = || Err(Undelivered::NothingSent(NothingSent::NotConnected));
+        let (sent, report) = run(flow(BOTH, Offered::Yes), vec![cannot(), Ok(answer(200, ""))]);
+        assert_eq!(sent.len(), 2);
+        assert_eq!(report.refresh_token, Revocation::Failed(RevocationFailure::Unreachable(NothingSent::NotConnected)));
+        assert_eq!(report.access_token, Revocation::Revoked);
+    }
+
+    #[test]
+    fn d63_without_an_endpoint_nothing_is_sent() {
+        let (sent, report) = run(flow((Some("SNTL_RT"), None), Offered::No), Vec::new());
+        assert!(sent.is_empty());
+        assert_eq!(report, RevocationReport { refresh_token: Revocation::NoEndpoint, access_token: Revocation::NotHeld });
+    }
+
+    #[test]
+    fn what_is_not_held_is_not_sent() {
+        let (sent, report) =
+            run(flow((None, Some("SNTL_AT")), Offered::Yes), vec![Ok(answer(400, r#"{"error":"unsupported_token_type"}"#))]);
+        assert_eq!(sent.len(), 1);
+        assert_eq!(report, RevocationReport { refresh_token: Revocation::NotHeld, access_token: Revocation::NotSupported });
+        assert!(run(flow((None, None), Offered::Yes), Vec::new()).0.is_empty());
+    }
+
+    #[test]
+    fn every_answer_tells_what_became_of_the_token() {
+        let lost = Err(Undelivered::AnswerLost(AnswerLost::ConnectionEnded));
+        let page = RevocationFailure::Misbehaved(ServerMisbehaved::WebPage);
+        for (result, wanted) in [
+            (lost, RevocationFailure::AnswerLost),
+            (Ok(answer(503, "")), RevocationFailure::Later { retry_after: None, status: 503 }),
+            (
+                Ok(answer(400, r#"{"error":"temporarily_unavailable"}"#)),
+                RevocationFailure::Later { retry_after: None, status: 400 },
+            ),
+            (Ok(answer(307, "")), RevocationFailure::Misbehaved(ServerMisbehaved::Redirected { status: 307 })),
+            (Ok(answer(404, "<html>")), RevocationFailure::Misbehaved(ServerMisbehaved::NoErrorCode { status: 404 })),
+            (Ok(answer(200, "<html>")), page),
+        ] {
+            let (_, report) = run(flow((Some("SNTL_RT"), None), Offered::Yes), vec![result]);
+            assert_eq!(report.refresh_token, Revocation::Failed(wanted));
+        }
+    }
+
+    #[test]
+    fn d61_a_refusal_does_not_echo_the_token() {
+        let body = r#"{"error":"invalid_request","error_description":"no such token: SNTL_RT"}"#;
+        let (_, report) = run(flow((Some("SNTL_RT"), None), Offered::Yes), vec![Ok(answer(200, body))]);
+        let Revocation::Failed(RevocationFailure::Refused(error)) = report.refresh_token else { panic!("not refused") };
+        assert_eq!((error.error.as_str(), error.description), ("invalid_request", None));
+    }
+}
