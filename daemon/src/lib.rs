@@ -8,3 +8,4 @@ pub mod config;
 pub mod host;
 pub mod rpc;
 pub mod store;
+pub mod upstream;

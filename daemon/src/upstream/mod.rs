@@ -1,0 +1,224 @@
+//! The authorization servers over HTTP: one loop drives the flows of `oauth`, one transport carries their requests.
+//!
+//! Must never: keep or save a grant, decide about an account, or know gRPC. A credential goes back only to where it came from
+//! (P14).
+
+mod answer;
+#[cfg(test)]
+mod captured_log;
+pub mod drive;
+mod form_body;
+#[cfg(test)]
+mod scripted;
+mod servers;
+pub mod transport;
+#[cfg(test)]
+mod transport_tests;
+mod undelivered;
+#[cfg(test)]
+mod upstream_tests;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use mcp_authd_oauth::client_authentication::ClientAuthentication;
+use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
+use mcp_authd_oauth::http::AnswerLost;
+use mcp_authd_oauth::refresh::RefreshFlow;
+use mcp_authd_oauth::revocation::{Revocation, RevocationFlow, RevocationRequest};
+use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
+use tokio::sync::oneshot;
+
+use crate::accounts::{RefreshRequest, RevokeRequest, Upstream};
+use crate::config::{AccountConfig, ServerConfig};
+use crate::host::clock::Clock;
+use crate::host::tasks::Tasks;
+use drive::{Transport, drive};
+use servers::{DeviceServer, Servers};
+use transport::HttpTransport;
+
+/// The authorization servers, as the accounts see them.
+#[derive(Debug)]
+pub struct HttpUpstream<T = HttpTransport> {
+    wire: Arc<Wire<T>>,
+    tasks: Tasks,
+}
+
+/// What every request needs; the futures that are handed out own a share of it.
+#[derive(Debug)]
+struct Wire<T> {
+    transport: T,
+    clock: Clock,
+    servers: Servers,
+}
+
+impl HttpUpstream {
+    /// Over the network. Nothing is built or opened before the first request.
+    #[must_use]
+    pub fn new(tasks: Tasks, clock: Clock) -> Self {
+        Self::over(HttpTransport::new(tasks.clone(), clock.clone()), tasks, clock)
+    }
+}
+
+impl<T: Transport> HttpUpstream<T> {
+    /// Over any transport.
+    #[must_use]
+    pub fn over(transport: T, tasks: Tasks, clock: Clock) -> Self {
+        Self { wire: Arc::new(Wire { transport, clock, servers: Servers::default() }), tasks }
+    }
+}
+
+impl<T: Transport> Upstream for HttpUpstream<T> {
+    fn refresh(&self, account: Arc<AccountConfig>, request: RefreshRequest) -> BoxFuture<'static, RefreshOutcome> {
+        if !came_from(&request.binding, &account) {
+            tracing::warn!(account = %account.name, "a refresh token was not sent: it came from another server or client");
+            return ready(RefreshOutcome::Configuration(moved_away(&account))).boxed();
+        }
+        let (wire, tasks) = (self.wire.clone(), self.tasks.clone());
+        async move {
+            // I7: whoever waits for this may go away; the request does not notice. Only the end of the daemon ends it.
+            let (settled, outcome) = oneshot::channel();
+            tasks.work("refresh", async move {
+                let outcome = wire.refresh(request).await;
+                tracing::debug!(account = %account.name, outcome = word(&outcome), "a refresh has ended");
+                let _ = settled.send(outcome);
+            });
+            outcome.await.unwrap_or(RefreshOutcome::OutcomeUnknown(OutcomeUnknown::AnswerLost(AnswerLost::Interrupted)))
+        }
+        .boxed()
+    }
+
+    fn sign_in(
+        &self,
+        account: Arc<AccountConfig>,
+        scopes: Scopes,
+        prompt: oneshot::Sender<PendingDevice>,
+    ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
+        let wire = self.wire.clone();
+        async move { wire.sign_in(&account, scopes, prompt).await }.boxed()
+    }
+
+    fn resume_sign_in(
+        &self,
+        account: Arc<AccountConfig>,
+        pending: PendingDevice,
+    ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
+        if !came_from(&pending.binding, &account) {
+            tracing::warn!(account = %account.name, "a login was not resumed: it was begun with another server or client");
+            return ready(Err(SignInFailure::Refused(moved_away(&account)))).boxed();
+        }
+        let wire = self.wire.clone();
+        async move {
+            let flow = DeviceFlow::resume(pending, ClientAuthentication::Public);
+            drive(flow, &wire.transport, &wire.clock, drop).await
+        }
+        .boxed()
+    }
+
+    fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()> {
+        let wire = self.wire.clone();
+        async move { wire.revoke(&account, request).await }.boxed()
+    }
+}
+
+impl<T: Transport> Wire<T> {
+    /// Straight to the endpoint that issued the token: no discovery stands before a refresh (spec/pains.md 8, 9).
+    async fn refresh(&self, request: RefreshRequest) -> RefreshOutcome {
+        let flow = RefreshFlow::new(request.refresh_token, request.binding, ClientAuthentication::Public);
+        drive(flow, &self.transport, &self.clock, |never| match never {}).await
+    }
+
+    async fn sign_in(
+        &self,
+        account: &AccountConfig,
+        scopes: Scopes,
+        prompt: oneshot::Sender<PendingDevice>,
+    ) -> Result<Granted, SignInFailure> {
+        let server = self.servers.device_server(account, &self.transport, &self.clock).await?;
+        let DeviceServer { device_authorization_endpoint, binding, loopback } = server;
+        let flow = DeviceFlow::new(DeviceRequest {
+            device_authorization_endpoint,
+            binding,
+            scopes,
+            audience: account.audience.clone(),
+            extra_parameters: account.extra_parameters.clone(),
+            loopback,
+            client: ClientAuthentication::Public,
+        });
+        let mut prompt = Some(prompt);
+        let ended = drive(flow, &self.transport, &self.clock, |pending| {
+            if let Some(prompt) = prompt.take() {
+                // Nobody waits for it any more: the login goes on all the same (D22).
+                let _ = prompt.send(pending);
+            }
+        })
+        .await;
+        if ended.is_err() {
+            // Where endpoints have moved, the next login shall find them.
+            self.servers.forget(account);
+        }
+        ended
+    }
+
+    async fn revoke(&self, account: &AccountConfig, request: RevokeRequest) {
+        let RevokeRequest { refresh_token, access_token, binding } = request;
+        let client = ClientAuthentication::Public;
+        let flow = RevocationFlow::new(RevocationRequest { refresh_token, access_token, binding, client });
+        let report = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
+        tell(account, "refresh token", &report.refresh_token);
+        tell(account, "access token", &report.access_token);
+    }
+}
+
+/// The end of a revocation changes nothing here (D63); the log tells what may live on at the server.
+fn tell(account: &AccountConfig, token: &'static str, end: &Revocation) {
+    let account = &account.name;
+    match end {
+        Revocation::NotHeld => {}
+        Revocation::Revoked => tracing::info!(%account, token, "the authorization server has revoked the token"),
+        Revocation::NoEndpoint => {
+            tracing::info!(%account, token, "the authorization server offers no revocation; the token lives to its end")
+        }
+        Revocation::NotSupported => {
+            tracing::info!(%account, token, "the authorization server revokes no token of this type; it lives to its end")
+        }
+        Revocation::Failed(why) => {
+            tracing::warn!(%account, token, %why, "the token could not be revoked; it may live on at the authorization server")
+        }
+    }
+}
+
+/// Whether what is bound so came from where the account's configuration points now (P14).
+fn came_from(binding: &Binding, account: &AccountConfig) -> bool {
+    let same_server = match &account.server {
+        ServerConfig::Issuer(issuer) => binding.issuer.as_ref() == Some(issuer),
+        ServerConfig::Endpoints { token_endpoint, .. } => binding.issuer.is_none() && binding.token_endpoint == *token_endpoint,
+    };
+    same_server && binding.client_id == account.client_id
+}
+
+fn moved_away(account: &AccountConfig) -> ErrorAnswer {
+    ErrorAnswer {
+        error: "binding_changed".to_owned(),
+        description: Some(format!(
+            "the login belongs to another server or client than the configuration names now; log in again: authctl login {}",
+            account.name
+        )),
+        status: 0,
+    }
+}
+
+fn word(outcome: &RefreshOutcome) -> &'static str {
+    match outcome {
+        RefreshOutcome::Success(_) => "success",
+        RefreshOutcome::DeadGrant(_) => "dead grant",
+        RefreshOutcome::Configuration(_) => "configuration",
+        RefreshOutcome::UnknownError(_) => "unknown error",
+        RefreshOutcome::Later { .. } => "later",
+        RefreshOutcome::NothingSent(_) => "nothing sent",
+        RefreshOutcome::OutcomeUnknown(_) => "outcome unknown",
+    }
+}

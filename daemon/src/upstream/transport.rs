@@ -1,0 +1,313 @@
+//! HTTP: carries one request to its endpoint and brings the answer, within the limits of its patience.
+//!
+//! One reqwest client for all, built at first use on a thread where it may block. Every request has a connection of its own: a
+//! stale pooled one could take the request and die, and then nobody would know whether a refresh token was spent (D56). Must
+//! never: follow a redirect with a secret (D5), retry, read a proxy from the environment (D64), or log a query, header or body.
+
+use std::time::Duration;
+
+use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
+use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
+use mcp_authd_oauth::secret::SecretText;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
+use tokio::sync::OnceCell;
+
+use super::answer;
+use super::drive::Transport;
+use super::form_body::{FormBody, Receipt, wiped_after_use};
+use super::undelivered::nothing_sent;
+use crate::host::clock::Clock;
+use crate::host::tasks::Tasks;
+
+/// Product and version, and nothing about the machine or its user (D65).
+const USER_AGENT: &str = concat!("mcp-authd/", env!("CARGO_PKG_VERSION"));
+
+/// How many redirects of a metadata document are followed (D5).
+const MOST_HOPS: usize = 3;
+
+/// Carries requests over the network.
+#[derive(Debug)]
+pub struct HttpTransport {
+    tasks: Tasks,
+    clock: Clock,
+    limits: Limits,
+    roots: Vec<Certificate>,
+    client: OnceCell<Client>,
+}
+
+/// How long and how much (D6, D51). Values, so that a test can take smaller ones.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Name, connection and TLS, until the request is handed to a verified peer.
+    pub(super) connect: Duration,
+    /// A metadata document, redirects and connecting included.
+    pub(super) metadata: Duration,
+    /// An answer, once the request was handed over.
+    pub(super) endpoint: Duration,
+    /// The same, where giving up would leave the fate of a refresh token unknown (D51).
+    pub(super) spending: Duration,
+    /// The largest metadata document.
+    pub(super) metadata_bytes: usize,
+    /// The largest answer of an endpoint.
+    pub(super) endpoint_bytes: usize,
+}
+
+impl Limits {
+    pub(super) const STANDARD: Self = Self {
+        connect: Duration::from_secs(10),
+        metadata: Duration::from_secs(10),
+        endpoint: Duration::from_secs(30),
+        spending: Duration::from_secs(5 * 60),
+        metadata_bytes: 1024 * 1024,
+        endpoint_bytes: 256 * 1024,
+    };
+
+    const fn time(&self, patience: Patience) -> Duration {
+        match patience {
+            Patience::Metadata => self.metadata,
+            Patience::Endpoint => self.endpoint,
+            Patience::Spending => self.spending,
+        }
+    }
+
+    const fn bytes(&self, patience: Patience) -> usize {
+        match patience {
+            Patience::Metadata => self.metadata_bytes,
+            Patience::Endpoint | Patience::Spending => self.endpoint_bytes,
+        }
+    }
+}
+
+impl HttpTransport {
+    /// A transport that trusts the platform's certificates. Nothing is built or opened before the first request.
+    #[must_use]
+    pub fn new(tasks: Tasks, clock: Clock) -> Self {
+        Self { tasks, clock, limits: Limits::STANDARD, roots: Vec::new(), client: OnceCell::new() }
+    }
+
+    /// The same with other limits and further trusted certificates.
+    #[cfg(test)]
+    pub(super) fn with(limits: Limits, roots: Vec<Certificate>) -> Self {
+        Self { tasks: Tasks::new(), clock: Clock::system(), limits, roots, client: OnceCell::new() }
+    }
+
+    async fn client(&self) -> Result<&Client, NothingSent> {
+        let (limits, roots) = (self.limits, self.roots.clone());
+        self.client
+            .get_or_try_init(|| async move {
+                match self.tasks.blocking("http client", move || build_client(limits, roots)).await {
+                    Some(Ok(client)) => Ok(client),
+                    // Without one trusted certificate there is no client (the platform's list is empty or unreadable).
+                    Some(Err(failure)) => {
+                        tracing::error!(%failure, "the HTTP client could not be built; are CA certificates installed?");
+                        Err(NothingSent::NotVerified)
+                    }
+                    None => Err(NothingSent::NoResources),
+                }
+            })
+            .await
+    }
+
+    async fn carry(&self, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
+        let client = self.client().await.map_err(Undelivered::NothingSent)?;
+        let HttpRequest { endpoint, method, authorization, patience } = request;
+        match method {
+            Method::Get => self.read_document(client, endpoint, patience).await,
+            Method::PostForm(form) => {
+                let (body, receipt) = FormBody::new(form);
+                let mut post = client
+                    .post(endpoint.as_str())
+                    .header(ACCEPT, "application/json")
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .body(reqwest::Body::wrap(body));
+                if let Some(authorization) = authorization {
+                    post = post.header(AUTHORIZATION, sensitive(authorization)?);
+                }
+                self.hand_over(post, receipt, patience).await
+            }
+        }
+    }
+
+    /// Sends a form, once. Two time limits: one until it is handed to a verified peer, then the one of its patience (D51).
+    async fn hand_over(&self, post: RequestBuilder, mut receipt: Receipt, patience: Patience) -> Result<HttpAnswer, Undelivered> {
+        let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
+        let mut attempt = Box::pin(async move {
+            let response = post.send().await.map_err(Failure::Request)?;
+            answer::read(response, bytes).await.map_err(Failure::Answer)
+        });
+
+        let connect_by = self.clock.now().instant + self.limits.connect;
+        let ended = tokio::select! {
+            biased;
+            ended = &mut attempt => Some(ended),
+            () = receipt.handed_out() => None,
+            () = self.clock.sleep_until(connect_by) => {
+                if receipt.withdraw() {
+                    return Err(Undelivered::NothingSent(NothingSent::TooSlow));
+                }
+                None
+            }
+        };
+        if let Some(ended) = ended {
+            return ended.map_err(|failure| failure.judged_by(&mut receipt));
+        }
+
+        let answer_by = self.clock.now().instant + time;
+        tokio::select! {
+            biased;
+            ended = &mut attempt => ended.map_err(Failure::after_hand_over),
+            () = self.clock.sleep_until(answer_by) => Err(Undelivered::AnswerLost(AnswerLost::TimeOver(time))),
+        }
+    }
+
+    /// Reads a document, over at most three redirects within its origin where it is metadata (D5).
+    async fn read_document(&self, client: &Client, endpoint: Endpoint, patience: Patience) -> Result<HttpAnswer, Undelivered> {
+        let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
+        let hops = if patience == Patience::Metadata { MOST_HOPS } else { 0 };
+        let attempt = Box::pin(follow(client, endpoint, hops));
+        let read = async {
+            let response = attempt.await?;
+            answer::read(response, bytes).await.map_err(Undelivered::AnswerLost)
+        };
+        let over = self.clock.now().instant + time;
+        tokio::select! {
+            biased;
+            ended = read => ended,
+            () = self.clock.sleep_until(over) => Err(Undelivered::AnswerLost(AnswerLost::TimeOver(time))),
+        }
+    }
+}
+
+impl Transport for HttpTransport {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
+        let begun = self.clock.now().instant;
+        let method = match &request.method {
+            Method::Get => "GET",
+            Method::PostForm(_) => "POST",
+        };
+        let endpoint = request.endpoint.clone();
+        let ended = Box::pin(self.carry(request)).await;
+        let millis = self.clock.now().instant.since(begun).as_millis();
+        match &ended {
+            Ok(answer) => tracing::debug!(method, %endpoint, status = answer.status, millis, "an authorization server answered"),
+            Err(why) => tracing::debug!(method, %endpoint, millis, %why, "no answer of an authorization server"),
+        }
+        ended
+    }
+}
+
+/// How an attempt failed.
+enum Failure {
+    /// Before there was an answer.
+    Request(reqwest::Error),
+    /// While it was read.
+    Answer(AnswerLost),
+}
+
+impl Failure {
+    /// The receipt decides: what was not handed to a verified peer does not count (D56).
+    fn judged_by(self, receipt: &mut Receipt) -> Undelivered {
+        match self {
+            Self::Request(failure) if receipt.withdraw() => Undelivered::NothingSent(nothing_sent(&failure)),
+            handed_over => handed_over.after_hand_over(),
+        }
+    }
+
+    fn after_hand_over(self) -> Undelivered {
+        Undelivered::AnswerLost(match self {
+            Self::Request(_) => AnswerLost::ConnectionEnded,
+            Self::Answer(lost) => lost,
+        })
+    }
+}
+
+fn build_client(limits: Limits, roots: Vec<Certificate>) -> reqwest::Result<Client> {
+    // Refused only where one is installed already, and then it is this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .connect_timeout(limits.connect)
+        // A silent peer is noticed in about two and a half minutes; a short loss of the network does not end a request that may
+        // have spent a refresh token.
+        .tcp_keepalive(Duration::from_secs(30))
+        .tcp_keepalive_interval(Duration::from_secs(30))
+        .tcp_keepalive_retries(4)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(90));
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(None);
+    if roots.is_empty() { builder.build() } else { builder.tls_certs_merge(roots).build() }
+}
+
+fn sensitive(authorization: SecretText) -> Result<HeaderValue, Undelivered> {
+    // Base64 always fits into a header; what does not is not sent.
+    let mut value = HeaderValue::from_maybe_shared(wiped_after_use(authorization))
+        .map_err(|_| Undelivered::NothingSent(NothingSent::NotConnected))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn follow(client: &Client, mut endpoint: Endpoint, hops: usize) -> Result<Response, Undelivered> {
+    let mut left = hops;
+    loop {
+        let get = client.get(endpoint.as_str()).header(ACCEPT, "application/json");
+        let response = get.send().await.map_err(|failure| undelivered_document(&failure))?;
+        match same_origin_target(&response, &endpoint) {
+            Some(target) if left > 0 => {
+                left -= 1;
+                endpoint = target;
+            }
+            _ => return Ok(response),
+        }
+    }
+}
+
+/// A document spends nothing: whether it was asked for matters to the words only.
+fn undelivered_document(failure: &reqwest::Error) -> Undelivered {
+    if failure.is_connect() || failure.is_builder() {
+        Undelivered::NothingSent(nothing_sent(failure))
+    } else {
+        Undelivered::AnswerLost(AnswerLost::ConnectionEnded)
+    }
+}
+
+/// Where a redirect leads, if it stays within the origin. Any other is an answer like any other: the flow refuses it.
+fn same_origin_target(response: &Response, from: &Endpoint) -> Option<Endpoint> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let target = Url::parse(from.as_str()).ok()?.join(location).ok()?;
+    let loopback = if from.is_loopback() { Loopback::Allowed } else { Loopback::Refused };
+    let target = Endpoint::parse(target.as_str(), loopback).ok()?;
+    (target.origin() == from.origin()).then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::pin::Pin;
+
+    use super::*;
+
+    fn failure() -> Failure {
+        Failure::Request(Client::builder().user_agent("\n").build().unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn the_receipt_decides_whether_a_failed_request_counts() {
+        let (mut body, mut receipt) = FormBody::new(SecretText::new("a=b"));
+        std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await.unwrap().unwrap();
+        assert_eq!(failure().judged_by(&mut receipt), Undelivered::AnswerLost(AnswerLost::ConnectionEnded));
+
+        let (_body, mut receipt) = FormBody::new(SecretText::new("a=b"));
+        assert_eq!(failure().judged_by(&mut receipt), Undelivered::NothingSent(NothingSent::NotConnected));
+    }
+}
