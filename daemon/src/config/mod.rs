@@ -1,7 +1,19 @@
-//! The configuration: from a file to checked values, every error at once with its line.
+//! The configuration: from a file to checked values in one step, every error at once with its line and its next step.
 //!
-//! Must never: know accounts' state, flows, the store or the wire.
+//! Must never: know accounts' state, flows, the store or the wire; hold a secret; repeat a value that may hold one.
 
 mod account;
+mod check;
+mod error;
+mod file;
+mod parameters;
+mod raw;
+mod request;
+mod server;
 
-pub use account::{AccountConfig, AccountName, ServerConfig};
+pub use account::{AccountConfig, AccountName, InvalidName, ServerConfig};
+pub use error::{ConfigError, ConfigErrors, Hint, Problem};
+pub use file::{Config, Origin};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! From tables to accounts: every key is looked at, whatever is wrong with the others.
+//!
+//! Must never: stop at the first error, or guess a value that is missing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use toml_edit::Document;
+
+use super::account::{AccountConfig, AccountName};
+use super::error::{ConfigErrors, Hint, Problem, printable};
+use super::raw::{Entry, Findings, Reported, Section};
+use super::{parameters, request, server};
+
+/// What stands at the top of the file.
+const TOP: &[&str] = &["accounts"];
+/// What stands below `[accounts.NAME]`.
+const ACCOUNT: &[&str] = &[
+    "issuer",
+    "device_authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+    "client_id",
+    "scopes",
+    "resource",
+    "audience",
+    "extra_parameters",
+];
+
+type Accounts = BTreeMap<AccountName, Arc<AccountConfig>>;
+
+/// Every account of the text.
+pub(super) fn accounts(text: &str, path: &Path) -> Result<Accounts, ConfigErrors> {
+    let mut findings = Findings::new(text);
+    let document = match Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            let line = findings.line(error.span());
+            findings.report(line, Problem::Syntax(printable(error.message())));
+            return findings.settle(Accounts::new(), path);
+        }
+    };
+    let top = Section::new("the top of the file".to_owned(), None, document.as_table());
+    for entry in top.unknown(TOP, &findings) {
+        let problem = top.unknown_key(&entry, TOP, outside_accounts(&entry));
+        findings.report(entry.line, problem);
+    }
+    let accounts = top.entry("accounts", &findings).map(|entry| all(&entry, &mut findings)).unwrap_or_default();
+    findings.settle(accounts, path)
+}
+
+fn outside_accounts(entry: &Entry<'_>) -> Option<Hint> {
+    if entry.item.is_table_like() {
+        return Some(Hint::AccountTable(fitting_name(entry.key)));
+    }
+    ACCOUNT.contains(&entry.key).then_some(Hint::BelowAnAccount)
+}
+
+fn all(entry: &Entry<'_>, findings: &mut Findings) -> Accounts {
+    let Some(table) = entry.item.as_table_like() else {
+        entry.wrong_type("a table for each account", "[accounts.NAME]".to_owned(), findings);
+        return Accounts::new();
+    };
+    let section = Section::new("[accounts]".to_owned(), entry.line, table);
+    let mut names = Names::default();
+    let entries = section.entries(findings);
+    let checked = entries.iter().map(|entry| account(names.take(entry, findings), entry, findings));
+    checked.flatten().map(|account| (account.name.clone(), Arc::new(account))).collect()
+}
+
+/// The names so far, so that two which a person takes for one are found.
+#[derive(Default)]
+struct Names(HashMap<String, (String, usize)>);
+
+impl Names {
+    fn take(&mut self, entry: &Entry<'_>, findings: &mut Findings) -> Result<AccountName, Reported> {
+        let name = printable(entry.key);
+        let folded = entry.key.to_lowercase().split_whitespace().collect::<String>();
+        if let Some((other, line)) = self.0.get(&folded) {
+            let (other, line) = (other.clone(), *line);
+            return Err(findings.report(entry.line, Problem::NameTwice { name, other, line }));
+        }
+        self.0.insert(folded, (name.clone(), entry.line.unwrap_or(1)));
+        AccountName::parse(entry.key).map_err(|why| {
+            let example = format!("[accounts.{}]", fitting_name(entry.key));
+            findings.report(entry.line, Problem::BadName { name, why, example })
+        })
+    }
+}
+
+/// A name that would do, in the place of one that does not.
+fn fitting_name(name: &str) -> String {
+    let fitting: String = name.to_lowercase().chars().map(|c| if c.is_whitespace() { '-' } else { c }).collect();
+    match AccountName::parse(&fitting) {
+        Ok(name) if !name.as_str().contains('.') => name.to_string(),
+        Ok(name) => format!("\"{name}\""),
+        Err(_) => "NAME".to_owned(),
+    }
+}
+
+fn account(name: Result<AccountName, Reported>, entry: &Entry<'_>, findings: &mut Findings) -> Result<AccountConfig, Reported> {
+    let title = format!("[accounts.{}]", printable(entry.key));
+    let Some(table) = entry.item.as_table_like() else {
+        return Err(entry.wrong_type("a table", title, findings));
+    };
+    let section = &Section::new(title, entry.line, table);
+    refuse_unknown(entry.key, section, findings);
+    let server = server::check(section, findings);
+    let client_id = request::client_id(section, findings);
+    let scopes = request::scopes(section, findings);
+    let resource = request::resource(section, findings);
+    let audience = request::audience(section, findings);
+    let extra_parameters = parameters::check(section, findings);
+    Ok(AccountConfig {
+        name: name?,
+        server: server?,
+        client_id: client_id?,
+        scopes: scopes?,
+        resource: resource?,
+        audience: audience?,
+        extra_parameters: extra_parameters?,
+    })
+}
+
+fn refuse_unknown(account: &str, section: &Section<'_>, findings: &mut Findings) {
+    for entry in section.unknown(ACCOUNT, findings) {
+        let problem = if is_client_secret(entry.key) {
+            Problem::ClientSecret { account: AccountName::parse(account).map_or("NAME".to_owned(), |name| name.to_string()) }
+        } else {
+            // `[accounts.my.server]` is the account `my` with a table `server`.
+            let dotted = entry.item.is_table_like().then(|| Hint::QuoteTheName(printable(&format!("{account}.{}", entry.key))));
+            section.unknown_key(&entry, ACCOUNT, dotted)
+        };
+        findings.report(entry.line, problem);
+    }
+}
+
+/// However it is spelled: whoever typed it must hear that it is a secret, not that it is misspelled.
+fn is_client_secret(key: &str) -> bool {
+    let letters: String = key.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect();
+    ["clientsecret", "clientsecrets", "secret"].contains(&letters.as_str())
+}

@@ -1,0 +1,86 @@
+//! How an account names its authorization server: by its issuer, or by its endpoints, never both.
+//!
+//! Must never: change a byte of an issuer or an endpoint; servers compare them byte by byte (RFC 8414, 3.3).
+
+use mcp_authd_oauth::endpoint::{Endpoint, InvalidEndpoint, Loopback};
+use mcp_authd_oauth::terms::Issuer;
+
+use super::account::ServerConfig;
+use super::error::Problem;
+use super::raw::{Findings, Reported, Section, Text};
+
+const DEVICE_AUTHORIZATION: &str = "device_authorization_endpoint";
+const TOKEN: &str = "token_endpoint";
+const REVOCATION: &str = "revocation_endpoint";
+
+/// The server of an account.
+pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<ServerConfig, Reported> {
+    let given: Vec<_> = [DEVICE_AUTHORIZATION, TOKEN, REVOCATION].iter().filter_map(|key| section.entry(key, findings)).collect();
+    let issuer = section.entry("issuer", findings);
+    match (issuer, given.first()) {
+        (None, None) => Err(findings.report(section.line, Problem::NoServer { table: section.title.clone() })),
+        (Some(_), None) => issuer_of(section, findings).map(ServerConfig::Issuer),
+        (None, Some(_)) => endpoints(section, findings),
+        (Some(_), Some(first)) => {
+            let names: Vec<_> = given.iter().map(|entry| format!("`{}`", entry.key)).collect();
+            let both = findings.report(first.line, Problem::TwoServers { endpoints: names.join(", ") });
+            // What else is wrong with them is told in the same run.
+            let _ = issuer_of(section, findings);
+            for key in [DEVICE_AUTHORIZATION, TOKEN, REVOCATION] {
+                let _ = endpoint(section, key, findings);
+            }
+            Err(both)
+        }
+    }
+}
+
+fn issuer_of(section: &Section<'_>, findings: &mut Findings) -> Result<Issuer, Reported> {
+    let text = required(section, "issuer", findings)?;
+    url(&text, "issuer", findings)?;
+    // RFC 8414, section 2: no query and no fragment. An endpoint may have a query (RFC 6749, 3.2).
+    if text.value.contains('?') {
+        return Err(findings.report(text.line, Problem::IssuerWithQuery));
+    }
+    if text.value.contains("/.well-known/") {
+        return Err(findings.report(text.line, Problem::IssuerIsMetadata));
+    }
+    Ok(Issuer::new(text.value))
+}
+
+fn endpoints(section: &Section<'_>, findings: &mut Findings) -> Result<ServerConfig, Reported> {
+    let device = required(section, DEVICE_AUTHORIZATION, findings).and_then(|text| url(&text, DEVICE_AUTHORIZATION, findings));
+    let token = required(section, TOKEN, findings).and_then(|text| url(&text, TOKEN, findings));
+    let revocation = endpoint(section, REVOCATION, findings);
+    Ok(ServerConfig::Endpoints {
+        device_authorization_endpoint: device?,
+        token_endpoint: token?,
+        revocation_endpoint: revocation?,
+    })
+}
+
+fn endpoint(section: &Section<'_>, key: &'static str, findings: &mut Findings) -> Result<Option<Endpoint>, Reported> {
+    section.text(key, findings)?.map(|text| url(&text, key, findings)).transpose()
+}
+
+fn required<'d>(section: &Section<'d>, key: &'static str, findings: &mut Findings) -> Result<Text<'d>, Reported> {
+    if let Some(text) = section.text(key, findings)? {
+        return Ok(text);
+    }
+    let example = match key {
+        TOKEN => "token_endpoint = \"https://...\"",
+        DEVICE_AUTHORIZATION => "device_authorization_endpoint = \"https://...\"",
+        _ => "issuer = \"https://...\"",
+    };
+    Err(findings.report(section.line, Problem::Missing { table: section.title.clone(), key, example }))
+}
+
+/// The person typed it, so loopback is in order (D3).
+fn url(text: &Text<'_>, key: &'static str, findings: &mut Findings) -> Result<Endpoint, Reported> {
+    // `https:host` is a URL to some parsers and a slip of the hand to everybody else.
+    let checked = if text.value.contains("://") || !text.value.starts_with("http") {
+        Endpoint::parse(text.value, Loopback::Allowed)
+    } else {
+        Err(InvalidEndpoint::NotAUrl)
+    };
+    checked.map_err(|why| findings.report(text.line, Problem::BadUrl { key, why }))
+}
