@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod config;
+pub mod daemon;
 pub mod host;
 pub mod rpc;
 pub mod store;

@@ -1,2 +1,52 @@
-//! stub
-fn main() {}
+//! The program `mcp-authd`: hardens the process, sets up the log, and runs the daemon.
+//!
+//! Must never: hold a secret.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use mcp_authd::daemon::{self, Options};
+use mcp_authd::host::hardening;
+use tracing_subscriber::EnvFilter;
+
+/// Owns every OAuth credential of this user, and hands short-lived access tokens to local programs.
+///
+/// It serves two sockets in $XDG_RUNTIME_DIR/mcp-authd: tokens.sock for programs, admin.sock for authctl. The log goes to
+/// standard error; MCP_AUTHD_LOG sets its level (error, warn, info, debug, trace).
+///
+/// Exit codes: 0 asked to leave; 75 another mcp-authd already serves; 78 the configuration does not hold; 1 anything else.
+#[derive(Debug, Parser)]
+#[command(version, about, verbatim_doc_comment)]
+struct Arguments {
+    /// Read this file instead of $XDG_CONFIG_HOME/mcp-authd/config.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let weaknesses = hardening::harden();
+    let arguments = Arguments::parse();
+    let level = EnvFilter::try_from_env("MCP_AUTHD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_ansi(colour).init();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("no runtime: {error}. Next: look at the limits of this user with: ulimit -a"), 1),
+    };
+    let ended = runtime.block_on(daemon::run(Options { config: arguments.config, weaknesses }));
+    // A thread that the operating system holds in a file call must not hold the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure.to_string(), failure.exit_code()),
+    }
+}
+
+fn fail(sentence: &str, code: u8) -> ExitCode {
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "mcp-authd: {sentence}");
+    ExitCode::from(code)
+}

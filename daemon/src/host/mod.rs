@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod directories;
+pub mod doorway;
 pub mod entropy;
 pub mod folder;
 pub mod hardening;

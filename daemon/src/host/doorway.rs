@@ -1,0 +1,110 @@
+//! A socket that comes back: when its path is lost it is bound again, and the connections that stand go on (B11).
+//!
+//! Must never: take a path that somebody else has taken meanwhile.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, stream};
+
+use super::lock::Owned;
+use super::sockets::{BindError, Connection, Leftover, Listener};
+
+/// How soon a bind that did not work is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A bound socket, and what it takes to bind it again.
+#[derive(Debug)]
+pub struct Doorway {
+    path: PathBuf,
+    places: usize,
+    owner: Arc<Owned>,
+    listener: Option<Listener>,
+}
+
+impl Doorway {
+    /// Binds at the start: what a killed daemon left is erased.
+    ///
+    /// # Errors
+    /// Where the socket is not ours, or the operating system refuses.
+    pub fn open(path: PathBuf, places: usize, owner: Arc<Owned>) -> Result<Self, BindError> {
+        let listener = Listener::bind(&path, places, Leftover::Erase, &owner)?;
+        Ok(Self { path, places, owner, listener: Some(listener) })
+    }
+
+    /// Every connection, as a server wants them. Endless.
+    pub fn connections(self) -> impl Stream<Item = io::Result<Connection>> + Send + 'static {
+        stream::unfold(self, |mut doorway| async move {
+            let connection = doorway.next().await;
+            Some((Ok(connection), doorway))
+        })
+    }
+
+    async fn next(&mut self) -> Connection {
+        loop {
+            if let Some(listener) = &self.listener {
+                tokio::select! {
+                    connection = listener.accept() => return connection,
+                    () = listener.lost() => {}
+                }
+            }
+            self.bind_again().await;
+        }
+    }
+
+    /// The old listener goes first: its lock may be the very one that is needed.
+    async fn bind_again(&mut self) {
+        let first = self.listener.take().is_some();
+        match Listener::bind(&self.path, self.places, Leftover::Respect, &self.owner) {
+            Ok(listener) => {
+                tracing::warn!(socket = %self.path.display(), "the socket was lost and is bound again");
+                self.listener = Some(listener);
+            }
+            Err(error) => {
+                if first {
+                    tracing::error!(%error, "the socket was lost and cannot be bound again yet");
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::host::folder::Folder;
+    use crate::host::lock::{Acquired, acquire};
+    use futures_util::StreamExt;
+    use std::os::unix::net::UnixStream;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_whose_folder_is_deleted_comes_back_at_the_same_path() {
+        let place = tempfile::tempdir().unwrap();
+        let state = Folder::at(place.path().join("state"));
+        state.ensure().unwrap();
+        let Acquired::Owned(owner) = acquire(&state, "lock").unwrap() else { panic!("held") };
+        let path = place.path().join("run/tokens.sock");
+        let doorway = Doorway::open(path.clone(), 4, Arc::new(owner)).unwrap();
+        let mut connections = Box::pin(doorway.connections());
+        let first = UnixStream::connect(&path).unwrap();
+        connections.next().await.unwrap().unwrap();
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        let (bound, next) = tokio::join!(
+            async {
+                loop {
+                    tokio::time::sleep(AGAIN).await;
+                    if let Ok(stream) = UnixStream::connect(&path) {
+                        return stream;
+                    }
+                }
+            },
+            connections.next()
+        );
+        next.unwrap().unwrap();
+        drop((first, bound));
+    }
+}
