@@ -39,7 +39,7 @@ pub(super) fn no_account(error: &NoAccount, config_path: &str) -> v1::Refusal {
 pub(super) fn health(health: &Health, account: &str) -> (String, String) {
     match health {
         Health::Good => (String::new(), String::new()),
-        Health::Loading => ("Its record is being read.".to_owned(), String::new()),
+        Health::Loading => ("Its record is being read or written.".to_owned(), String::new()),
         Health::Degraded(trouble) => degraded(trouble, account),
         Health::LoginRequired(reason) => (why_login(*reason), login(account)),
         Health::SigningOut => ("It is being logged out.".to_owned(), String::new()),

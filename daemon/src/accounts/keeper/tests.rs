@@ -255,12 +255,11 @@ async fn a_leaving_keeper_waits_for_the_refresh_and_its_save_and_answers_meanwhi
     let scene = scene(Duration::from_secs(5));
     let account = scene.account("one", Duration::from_secs(100));
     assert!(is_token(&account.token(scene.need(Duration::from_secs(5))).await.unwrap(), "old"));
-    while scene.refreshes() == 0 {
-        tokio::task::yield_now().await;
-    }
+    tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await.unwrap_err();
+    assert_eq!(scene.refreshes(), 1, "the refresh ahead of time is out");
     let leaving = account.leave();
     tokio::pin!(leaving);
-    assert!(tokio::time::timeout(Duration::from_secs(4), &mut leaving).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_secs(3), &mut leaving).await.is_err());
     assert!(is_token(&account.token(scene.need(Duration::from_secs(5))).await.unwrap(), "old"));
     leaving.await;
     assert_eq!(scene.refreshes(), 1);

@@ -354,7 +354,8 @@ impl Account {
             return;
         }
         self.generation = self.generation.max(record.generation);
-        self.used_at = record.used_at.map(|at| work.now.instant_of(at));
+        // A caller may have asked before the record was read.
+        self.used_at = self.used_at.max(record.used_at.map(|at| work.now.instant_of(at)));
         match record.intent {
             None => self.credential = Credential::Held(record.grant),
             Some(attempt) => {

@@ -13,10 +13,19 @@ pub(super) fn status(account: &Account, now: Now) -> Status {
     Status {
         revision: account.revision,
         health: health(account, now),
-        grant: account.credential.answerable().map(|grant| grant_status(grant, &account.credential)),
+        grant: shown_grant(&account.credential).map(|grant| grant_status(grant, &account.credential)),
         sign_in: account.sign_in.prompt(),
         last_end: account.history.end(),
     }
+}
+
+/// A login counts once its grant is saved; a refresh is shown while it is being saved.
+fn shown_grant(credential: &Credential) -> Option<&Grant> {
+    credential.grant().filter(|_| !is_new_and_unsaved(credential))
+}
+
+fn is_new_and_unsaved(credential: &Credential) -> bool {
+    matches!(credential, Credential::Unsaved(Unsaved { save: Save::First(_), grant, .. }) if grant.refreshed_at.is_none())
 }
 
 fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
@@ -27,13 +36,14 @@ fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
         refreshed_at: grant.refreshed_at,
         renewable: grant.refresh_token().is_some(),
         revocable: grant.binding.revocation_endpoint.is_some(),
-        refreshing: matches!(credential, Credential::Spending(_)),
+        refreshing: matches!(credential, Credential::Spending(_) | Credential::Unsaved(Unsaved { save: Save::First(_), .. })),
         subject: grant.subject.clone(),
     }
 }
 
 fn health(account: &Account, now: Now) -> Health {
     match &account.credential {
+        credential if is_new_and_unsaved(credential) => Health::Loading,
         Credential::None(absent) => health_without_grant(absent, account),
         Credential::Unsaved(Unsaved { save: Save::Retrying(_, why) | Save::Again { why, .. }, .. }) => {
             Health::Degraded(Trouble::NotSaved(why.clone()))

@@ -93,6 +93,17 @@ fn an_account_that_nobody_has_used_for_a_day_is_left_alone() {
 }
 
 #[test]
+fn a_caller_that_asked_before_the_record_was_read_counts_as_use() {
+    let mut world = World::signed_in(1000);
+    world.disk.grant.as_mut().unwrap().used_at = None;
+    world.advance(900);
+    world.crash();
+    world.ask(SignInMode::Never);
+    world.save_all();
+    assert_eq!(world.sent_refreshes, 1, "the margin was reached, and the account is in use");
+}
+
+#[test]
 fn what_cannot_be_saved_is_not_spent_and_the_old_token_serves() {
     let mut world = World::signed_in(1000);
     let first = held(&mut world);
