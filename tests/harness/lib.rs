@@ -36,6 +36,7 @@
 pub mod daemon;
 pub mod person;
 pub mod plain_http;
+pub mod programs;
 pub mod real_idp;
 pub mod sentinel;
 pub mod server;

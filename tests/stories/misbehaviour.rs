@@ -1,0 +1,1 @@
+//! A server that breaks every rule, and what the person reads then.

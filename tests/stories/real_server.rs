@@ -1,0 +1,1 @@
+//! A certified authorization server with reuse detection.

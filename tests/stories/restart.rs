@@ -1,0 +1,1 @@
+//! The daemon ends and comes back.

@@ -1,0 +1,1 @@
+//! A store that cannot save, and what lies on the disk.
