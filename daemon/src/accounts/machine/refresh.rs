@@ -264,6 +264,7 @@ impl Account {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rested {
     failures: Failures,
     now: Instant,
