@@ -2,6 +2,8 @@
 //!
 //! Must never: ask for or receive a token.
 
+use std::time::SystemTime;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use crate::call::{self, GRACE, SILENCE_LIMIT};
+use crate::clock::Clock;
 use crate::connect::{Line, Sockets, Which};
 use crate::convert::wire_duration;
 use crate::error::{CallError, ConnectError};
@@ -111,7 +114,7 @@ impl AdminClient {
     pub async fn status(&self) -> Result<DaemonStatus, CallError> {
         let answer =
             call::within(SILENCE_LIMIT, async { call::message("Status", self.stub().status(v1::StatusRequest {}).await) });
-        status::daemon(answer.await?)
+        status::daemon(answer.await?, SystemTime::UNIX_EPOCH + Clock::Kernel.wall())
     }
 
     /// Ends the daemon as SIGTERM does. It may take up to a minute to leave.
