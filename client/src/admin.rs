@@ -2,10 +2,8 @@
 //!
 //! Must never: ask for or receive a token.
 
-use std::time::SystemTime;
-
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::admin_client::AdminClient as Stub;
