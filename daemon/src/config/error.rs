@@ -212,6 +212,12 @@ pub enum Problem {
         /// What to do instead.
         instead: &'static str,
     },
+    /// A relative path would depend on where the daemon was started.
+    #[error("`ca_file` must be an absolute path. Write: ca_file = \"/etc/ssl/my-company.pem\"")]
+    CaFileNotAbsolute,
+    /// Not an HTTP proxy, or one with a password in its URL (D64).
+    #[error("`proxy` must be the URL of an HTTP proxy without a user name. Write: proxy = \"http://proxy.example:3128\"")]
+    BadProxy,
     /// A name that no account can have.
     #[error("`{name}` cannot be an account: {why}. Write: {example}")]
     BadName {

@@ -387,7 +387,7 @@ fn a_file_that_others_may_write_is_refused_together_with_what_it_says() {
             Config::load(&path).unwrap_err().to_string(),
             format!(
                 "{shown}: the group or others may write this file, and could send your logins elsewhere. Run: chmod go-w '{shown}'\n\
-                 {shown}:1: `x` is no key of the top of the file. Known here: `accounts`"
+                 {shown}:1: `x` is no key of the top of the file. Known here: `accounts`, `network`"
             )
         );
     }
@@ -395,4 +395,18 @@ fn a_file_that_others_may_write_is_refused_together_with_what_it_says() {
     assert_eq!(Config::load(&path).unwrap_err().errors.len(), 1);
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     assert!(Config::load(&path).is_ok(), "others may read");
+}
+
+#[test]
+fn the_network_has_further_trust_and_a_proxy() {
+    let config = parse("[network]\nca_file = \"/etc/ssl/x.pem\"\nproxy = \"http://proxy.example:3128\"\n").expect("no error");
+    assert_eq!(config.network.ca_file.as_deref(), Some(Path::new("/etc/ssl/x.pem")));
+    assert_eq!(config.network.proxy.unwrap().as_str(), "http://proxy.example:3128");
+    assert_eq!(
+        errors("[network]\nca_file = \"x.pem\"\nproxy = \"http://me:secret@proxy.example\"\nproxi = 1\n[netwrok]\n"),
+        "c.toml:2: `ca_file` must be an absolute path. Write: ca_file = \"/etc/ssl/my-company.pem\"\n\
+         c.toml:3: `proxy` must be the URL of an HTTP proxy without a user name. Write: proxy = \"http://proxy.example:3128\"\n\
+         c.toml:4: `proxi` is no key of [network]. Did you mean `proxy`?\n\
+         c.toml:5: `netwrok` is no key of the top of the file. Did you mean `network`?"
+    );
 }
