@@ -1,18 +1,22 @@
 //! How the network is reached: further trusted certificates (D10) and a proxy (D64). Neither comes from the environment.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
 
 use super::error::Problem;
 use super::raw::{Entry, Findings, Reported, Section};
 
 /// What stands below `[network]`.
 const KEYS: &[&str] = &["ca_file", "proxy"];
+/// All of a platform's certificates are smaller.
+const LARGEST: u64 = 1024 * 1024;
 
 /// How the network is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
-    /// A PEM file with certificates that are trusted beside those of the platform.
-    pub ca_file: Option<PathBuf>,
+    /// Certificates that are trusted beside those of the platform, as the configured file holds them (PEM).
+    pub certificates: Option<String>,
     /// What every request but one to loopback goes through.
     pub proxy: Option<ProxyUrl>,
 }
@@ -39,15 +43,32 @@ pub(super) fn check(entry: &Entry<'_>, findings: &mut Findings) -> Result<Networ
         let problem = section.unknown_key(&unknown, KEYS, None);
         findings.report(unknown.line, problem);
     }
-    let ca_file = ca_file(&section, findings);
+    let certificates = certificates(&section, findings);
     let proxy = proxy(&section, findings);
-    Ok(Network { ca_file: ca_file?, proxy: proxy? })
+    Ok(Network { certificates: certificates?, proxy: proxy? })
 }
 
-fn ca_file(section: &Section<'_>, findings: &mut Findings) -> Result<Option<PathBuf>, Reported> {
+fn certificates(section: &Section<'_>, findings: &mut Findings) -> Result<Option<String>, Reported> {
     let Some(text) = section.text("ca_file", findings)? else { return Ok(None) };
-    let path = PathBuf::from(text.value);
-    if path.is_absolute() { Ok(Some(path)) } else { Err(findings.report(text.line, Problem::CaFileNotAbsolute)) }
+    let path = Path::new(text.value);
+    if !path.is_absolute() {
+        return Err(findings.report(text.line, Problem::CaFileNotAbsolute));
+    }
+    match read(path) {
+        Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => Ok(Some(pem)),
+        Ok(_) => Err(findings.report(text.line, Problem::CaFileNotPem)),
+        Err(error) => Err(findings.report(text.line, Problem::CaFileUnreadable(error.to_string()))),
+    }
+}
+
+/// A regular file of text, at most 1 MiB: a FIFO would never end.
+fn read(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut pem = String::new();
+    File::open(path)?.take(LARGEST).read_to_string(&mut pem)?;
+    Ok(pem)
 }
 
 fn proxy(section: &Section<'_>, findings: &mut Findings) -> Result<Option<ProxyUrl>, Reported> {

@@ -399,9 +399,18 @@ fn a_file_that_others_may_write_is_refused_together_with_what_it_says() {
 
 #[test]
 fn the_network_has_further_trust_and_a_proxy() {
-    let config = parse("[network]\nca_file = \"/etc/ssl/x.pem\"\nproxy = \"http://proxy.example:3128\"\n").expect("no error");
-    assert_eq!(config.network.ca_file.as_deref(), Some(Path::new("/etc/ssl/x.pem")));
-    assert_eq!(config.network.proxy.unwrap().as_str(), "http://proxy.example:3128");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+    fs::write(at("key.der"), "0").unwrap();
+    let config = parse(&format!("[network]\nca_file = \"{}\"\nproxy = \"http://proxy.example:3128\"\n", at("ca.pem")));
+    let network = config.expect("no error").network;
+    assert_eq!(network.certificates.as_deref(), Some("-----BEGIN CERTIFICATE-----\n"));
+    assert_eq!(network.proxy.unwrap().as_str(), "http://proxy.example:3128");
+    let said = |name: &str| errors(&format!("[network]\nca_file = \"{}\"\n", at(name)));
+    assert!(said("key.der").starts_with("c.toml:2: `ca_file` holds no certificate in PEM form."));
+    assert!(said("none.pem").starts_with("c.toml:2: `ca_file` cannot be read: No such file"));
+    assert!(said("").starts_with("c.toml:2: `ca_file` cannot be read: it is not a regular file"));
     assert_eq!(
         errors("[network]\nca_file = \"x.pem\"\nproxy = \"http://me:secret@proxy.example\"\nproxi = 1\n[netwrok]\n"),
         "c.toml:2: `ca_file` must be an absolute path. Write: ca_file = \"/etc/ssl/my-company.pem\"\n\

@@ -2,8 +2,6 @@
 //!
 //! Must never: read a proxy or certificates from the environment (D10, D64), follow a redirect (D5), retry, or keep a connection.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Proxy, Url};
@@ -17,12 +15,9 @@ const USER_AGENT: &str = concat!("mcp-authd/", env!("CARGO_PKG_VERSION"));
 /// Why there is no client. Tried again at the next request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoClient {
-    /// The configured file.
-    #[error("`ca_file` \"{}\" cannot be read: {source}. Next: mend the file, or `ca_file` in config.toml", path.display())]
-    CaFileUnreadable { path: PathBuf, source: std::io::Error },
-    /// The configured file.
-    #[error("`ca_file` \"{}\" holds no certificates in PEM form. Next: mend the file, or `ca_file` in config.toml", .0.display())]
-    CaFileNotPem(PathBuf),
+    /// The configured certificates.
+    #[error("`ca_file` in config.toml holds no certificate that can be read. Next: mend the file and restart mcp-authd")]
+    BadCertificates,
     /// The configured proxy.
     #[error("`proxy` in config.toml cannot be used. Next: write it as http://HOST:PORT")]
     BadProxy,
@@ -63,11 +58,10 @@ pub(super) fn build(limits: Limits, network: &Network, mut roots: Vec<Certificat
 }
 
 fn configured_certificates(network: &Network) -> Result<Vec<Certificate>, NoClient> {
-    let Some(path) = &network.ca_file else { return Ok(Vec::new()) };
-    let pem = fs::read(path).map_err(|source| NoClient::CaFileUnreadable { path: path.clone(), source })?;
-    match Certificate::from_pem_bundle(&pem) {
+    let Some(pem) = &network.certificates else { return Ok(Vec::new()) };
+    match Certificate::from_pem_bundle(pem.as_bytes()) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) | Err(_) => Err(NoClient::CaFileNotPem(path.clone())),
+        Ok(_) | Err(_) => Err(NoClient::BadCertificates),
     }
 }
 
