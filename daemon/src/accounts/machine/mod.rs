@@ -168,7 +168,7 @@ impl Account {
             Event::Resumed => {
                 self.ahead_not_before = Some(now.instant + RESUME_SPREAD * self.luck.permille() / 1000);
             }
-            Event::Leaving => self.leaving = true,
+            Event::Leaving => self.leave(now.instant),
         }
         self.pump(&mut work);
         self.finish(&mut work)
@@ -413,6 +413,14 @@ impl Account {
                 Err(error) => Erasure::Again { at: work.now.instant + SAVE_AGAIN, why: error.to_string() },
             };
             self.credential = Credential::None(Absent::SignedOut(erasure));
+        }
+    }
+
+    /// Begins nothing any more; what is not saved is tried once more, at once.
+    fn leave(&mut self, now: Instant) {
+        self.leaving = true;
+        if let Credential::Unsaved(Unsaved { save: Save::Again { at, .. }, .. }) = &mut self.credential {
+            *at = now;
         }
     }
 

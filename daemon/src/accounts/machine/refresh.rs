@@ -107,7 +107,7 @@ impl Account {
         let due = work.now.instant;
         let Credential::Unsaved(unsaved) = &self.credential else { return };
         let Save::Again { at, why } = &unsaved.save else { return };
-        if *at <= due || self.leaving {
+        if *at <= due {
             let (why, grant) = (why.clone(), unsaved.grant.clone());
             let save = self.save_grant(&grant, None, work);
             if let Credential::Unsaved(unsaved) = &mut self.credential {
@@ -221,6 +221,8 @@ impl Account {
 
     /// The grant cannot be renewed any more: its access token serves to its end (D45, D56).
     fn end_renewal(&mut self, mut grant: Grant, why: NotRenewable, work: &mut Work) {
+        let refresh_token = grant.refresh_token().map(RefreshToken::sha256);
+        tracing::warn!(?why, ?refresh_token, "the grant cannot be renewed any more");
         grant.renewal = Renewal::Not(why);
         self.save_grant(&grant, None, work);
         self.credential = Credential::Held(grant);

@@ -118,6 +118,22 @@ fn a_daemon_about_to_leave_begins_nothing_and_waits_for_what_is_out() {
 }
 
 #[test]
+fn a_daemon_about_to_leave_tries_an_unsaved_token_once_more_and_then_goes() {
+    let mut world = World::signed_in(100);
+    world.advance(101);
+    world.ask(SignInMode::Never);
+    world.save_all();
+    world.settle(Reply::Rotate, 100);
+    world.step_disk(false);
+    assert!(world.disk_work.is_empty());
+    world.tell(Event::Leaving);
+    assert_eq!(world.disk_work.len(), 1, "one last save");
+    world.step_disk(false);
+    assert!(world.disk_work.is_empty(), "and not one after the other");
+    assert!(world.account.is_settled());
+}
+
+#[test]
 fn a_daemon_that_leaves_before_the_request_takes_its_intent_back() {
     let mut world = World::signed_in(100);
     world.advance(101);
