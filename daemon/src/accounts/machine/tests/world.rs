@@ -9,7 +9,7 @@ use mcp_authd_oauth::secret::{AccessToken, DeviceCode, RefreshToken, TokenHash};
 use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::{Scopes, Subject, UserCode};
 use mcp_authd_oauth::time::Now;
-use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess};
+use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::super::fixture::{START, binding, policy};
 use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, WaiterId};
@@ -363,6 +363,7 @@ impl World {
     fn access_token(&mut self, life_seconds: u64, scopes: Option<Scopes>) -> IssuedToken {
         IssuedToken {
             access_token: AccessToken::new(self.issue("at")),
+            token_type: TokenType::Bearer,
             requested_at: self.now,
             life: Life::Known(Duration::from_secs(life_seconds)),
             scopes,
