@@ -40,10 +40,20 @@ pub(crate) async fn look(program: &Client, account: &str) -> Answer {
     program.token(Request::new(Need::account(account)).sign_in(SignInMode::Never)).await.unwrap()
 }
 
-/// Reports a token as rejected, and does as the refusals say: waits, and asks again, until there is another answer.
+/// Reports a token as rejected, and does as the refusals say, until there is another answer.
 pub(crate) async fn insist(program: &Client, rejected: &Token) -> Answer {
+    as_told(async || program.report_rejected(rejected).await.unwrap()).await
+}
+
+/// Asks without beginning a login, and does as the refusals say, until there is another answer.
+pub(crate) async fn ask_until_answered(program: &Client, account: &str) -> Answer {
+    as_told(async || look(program, account).await).await
+}
+
+/// A well-behaved program: told to try later, it waits so long, and asks again.
+async fn as_told(ask: impl AsyncFn() -> Answer) -> Answer {
     for _ in 0..PATIENCE {
-        match program.report_rejected(rejected).await.unwrap() {
+        match ask().await {
             Answer::TryLater(refusal) => {
                 let wait = refusal.retry_after.unwrap_or(Duration::from_secs(1));
                 // law: sleep: it is what the refusal tells the program to do
@@ -53,6 +63,14 @@ pub(crate) async fn insist(program: &Client, rejected: &Token) -> Answer {
         }
     }
     panic!("told to try later {PATIENCE} times")
+}
+
+/// Waits until a token is over. Only the daemon's own clock ends it there.
+pub(crate) async fn outlive(token: &Token) {
+    while let Some(left) = token.remaining().filter(|left| !left.is_zero()) {
+        // law: sleep: the token's life has to pass
+        tokio::time::sleep(left).await;
+    }
 }
 
 pub(crate) fn used(answer: Answer) -> Token {

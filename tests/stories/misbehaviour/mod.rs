@@ -17,7 +17,7 @@ use mcp_authd_client::{AdminClient, Client};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::programs::{program, tool};
 use mcp_authd_tests::server::{At, AuthorizationServer, RequestRecord, Settings};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinSet, LocalSet};
 
 /// One case of a table, with what is particular about it.
 struct Case<T> {
@@ -55,23 +55,19 @@ impl Stage {
 }
 
 /// Plays every case, all at once, at one daemon; tells those that fail by their names.
-async fn play<T, F>(cases: Vec<Case<T>>, act: impl Fn(Stage, T) -> F)
-where
-    T: Send,
-    F: Future<Output = ()> + Send + 'static,
-{
+async fn play<T, F: Future<Output = ()> + 'static>(cases: Vec<Case<T>>, act: impl Fn(Stage, T) -> F) {
     let servers: Vec<AuthorizationServer> = cases.iter().map(|case| AuthorizationServer::start(case.settings.clone())).collect();
     let account = |(case, server): (&Case<T>, &AuthorizationServer)| Account::at(case.name, server.issuer()).scopes(["mcp:read"]);
     let config = cases.iter().zip(&servers).map(account).fold(Config::new(), Config::account);
     let daemon = Daemon::start(config).await;
 
-    let (mut playing, mut names) = (JoinSet::new(), HashMap::<Id, &str>::new());
+    let (local, mut playing, mut names) = (LocalSet::new(), JoinSet::new(), HashMap::<Id, &str>::new());
     for (Case { name, about, .. }, server) in cases.into_iter().zip(servers) {
         let stage = Stage { name, server, program: program(&daemon), tool: tool(&daemon) };
-        names.insert(playing.spawn(act(stage, about)).id(), name);
+        names.insert(playing.spawn_local_on(act(stage, about), &local).id(), name);
     }
     let mut failed = Vec::new();
-    while let Some(ended) = playing.join_next().await {
+    while let Some(ended) = local.run_until(playing.join_next()).await {
         if let Err(failure) = ended {
             failed.push(format!("{}: {failure}", names[&failure.id()]));
         }
