@@ -51,7 +51,7 @@ pub(crate) async fn ask_until_answered(program: &Client, account: &str) -> Answe
 }
 
 /// A well-behaved program: told to try later, it waits so long, and asks again.
-async fn as_told(ask: impl AsyncFn() -> Answer) -> Answer {
+pub(crate) async fn as_told(ask: impl AsyncFn() -> Answer) -> Answer {
     for _ in 0..PATIENCE {
         match ask().await {
             Answer::TryLater(refusal) => {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use mcp_authd_client::status::Health;
 use mcp_authd_client::{Answer, Need, Reason, Request, SignInMode};
+use mcp_authd_tests::programs::program;
 use mcp_authd_tests::server::{At, Commit, Misbehaviour, Rotation, Settings};
+use mcp_authd_tests::skip::{Skip, skipped};
 
 use super::{Case, Stage, play};
-use crate::logged_in::{ask_until_answered, log_in, look, outlive, prompt, refused, used};
+use crate::logged_in::{ask_until_answered, log_in, logged_in_at, look, outlive, prompt, refused, used};
 
 const GRACE: Rotation = Rotation::Grace(Duration::from_secs(60));
 /// More than any honest answer, and more than the daemon takes.
@@ -51,6 +53,25 @@ async fn a_lost_answer_is_recovered_with_exactly_one_replay() {
         server.counts().assert_no_race_was_lost();
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_bomb_is_cut_off_before_it_costs_memory() {
+    // B21: RSS < + 16 MiB. VmHWM is the most that the daemon ever had.
+    let (server, daemon, token) = logged_in_at(Settings::default()).await;
+    let Some(before) = most_memory(daemon.pid()) else {
+        return skipped("a bomb is cut off before it costs memory", &Skip("no /proc/PID/status on this system".to_owned()));
+    };
+    server.script(At::Refresh, Misbehaviour::Bomb(BOMB));
+    used(program(&daemon).report_rejected(&token).await.unwrap());
+    let after = most_memory(daemon.pid()).unwrap();
+    assert!(after - before < 16 * 1024, "{before} KiB before, {after} KiB after a bomb of {BOMB} bytes");
+}
+
+/// In KiB.
+fn most_memory(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
 }
 
 #[tokio::test]
@@ -156,15 +177,18 @@ async fn a_server_that_hangs_holds_up_nobody_beyond_his_own_deadline_and_is_aske
         server.change(|settings| settings.access_token_life = Duration::from_secs(3600));
 
         // when many ask, with deadlines of their own
-        let impatient =
-            Request::new(Need::account(*name)).sign_in(SignInMode::Never).max_wait(Duration::from_millis(300));
+        let impatient = Request::new(Need::account(*name)).sign_in(SignInMode::Never).max_wait(Duration::from_millis(300));
         for _ in 0..5 {
             let refusal = refused(program.token(impatient.clone()).await.unwrap());
             // then each is answered at his own deadline, and nothing is given up
             assert_eq!(refusal.reason, Reason::Unavailable);
         }
         server.wait_for(|counts| counts.held == 1).await;
-        assert_eq!((server.counts().refreshes, server.counts().token_requests_open), (1, 1), "no caller's deadline aborts it (D51)");
+        assert_eq!(
+            (server.counts().refreshes, server.counts().token_requests_open),
+            (1, 1),
+            "no caller's deadline aborts it (D51)"
+        );
         assert!(stage.account().await.grant.unwrap().refreshing);
 
         // and the answer, when it comes after all, serves everybody

@@ -43,7 +43,8 @@ impl Stage {
 
     /// What the server received there, without secrets.
     fn received(&self, at: At) -> Vec<RequestRecord> {
-        let grant_type = |wanted: &str, record: &RequestRecord| record.grant_type.as_deref().is_some_and(|is| is.contains(wanted));
+        let grant_type =
+            |wanted: &str, record: &RequestRecord| record.grant_type.as_deref().is_some_and(|is| is.contains(wanted));
         let is_there = |record: &RequestRecord| match at {
             At::Refresh => grant_type("refresh_token", record),
             At::Poll => grant_type("device_code", record),

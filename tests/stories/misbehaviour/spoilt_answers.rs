@@ -82,9 +82,10 @@ async fn an_unusable_answer_at_a_login_does_not_lose_its_refresh_token_either() 
     play(cases, async |stage: Stage, spoilt: Vec<Spoilt>| {
         // given a login whose success answer cannot be used
         let Stage { program, server, name, .. } = &stage;
+        server.always(At::Poll, Misbehaviour::Spoil(spoilt));
         let prompt = prompt(program.token(mcp_authd_client::Need::account(*name)).await.unwrap());
         server.approve(&user_code(&prompt)).unwrap();
-        server.script(At::Poll, Misbehaviour::Spoil(spoilt));
+
         server.wait_for(|counts| counts.grants_started == 1).await;
 
         // then one refresh mends it, and nobody has to log in again
