@@ -4,6 +4,7 @@
 
 mod authctl;
 mod demo;
+mod logged_in;
 mod login;
 mod misbehaviour;
 mod real_server;
