@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod adversity;
+mod logging_out;
 mod property;
 mod refreshing;
 mod signing_in;
