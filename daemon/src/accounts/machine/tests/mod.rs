@@ -4,6 +4,8 @@
 
 mod interrupting;
 mod owed;
+mod adversity;
+mod logging_out;
 mod property;
 mod refreshing;
 mod signing_in;

@@ -241,6 +241,7 @@ fn a_logout_that_cannot_erase_says_so_never_serves_and_tries_again() {
     let mut world = World::signed_in(3600);
     world.sign_out();
     world.step_disk(false);
+    world.step_disk(false);
     assert!(matches!(world.statuses.last().unwrap().health, Health::Degraded(_)));
     let caller = world.ask(SignInMode::StartAndReturn);
     assert_eq!(refusal(&world, caller), &Refusal::SignedOut);

@@ -25,6 +25,8 @@ pub(crate) enum Reply {
     SameToken,
     NoRefreshToken,
     BadMember,
+    /// A success that holds neither token; nothing was spent.
+    NoTokens,
     Dead,
     Busy,
     NothingSent,
@@ -302,6 +304,10 @@ impl World {
             Reply::NothingSent => return RefreshOutcome::NothingSent(NothingSent::NotConnected),
             Reply::LostBeforeCommit => return lost(),
             Reply::Busy => return RefreshOutcome::Later { retry_after: None, status: 503 },
+            Reply::NoTokens => {
+                let token = Err(ServerMisbehaved::NoToken);
+                return RefreshOutcome::Success(TokenSuccess { refresh_token: None, token });
+            }
             Reply::Configuration => return RefreshOutcome::Configuration(error("invalid_target")),
             Reply::Unknown400 => return RefreshOutcome::UnknownError(error("teapot")),
             _ => {}
