@@ -17,6 +17,12 @@ async fn daemon_at(server: &AuthorizationServer) -> Daemon {
     Daemon::start(Config::new().account(Account::at("work", server.issuer()).scopes(["mcp:read"]))).await
 }
 
+/// For a thousand callers: at trace every call costs some fifty kilobytes of log.
+async fn quieter_daemon_at(server: &AuthorizationServer) -> Daemon {
+    let account = Account::at("work", server.issuer()).scopes(["mcp:read"]);
+    Daemon::start(Config::new().account(account).environment("MCP_AUTHD_LOG", "debug")).await
+}
+
 fn work() -> Need {
     Need::account("work")
 }
@@ -40,7 +46,7 @@ fn different_tokens(answers: Vec<Answer>) -> BTreeSet<String> {
 async fn callers_without_credentials_share_one_login(programs: usize, calls_each: usize) {
     // given
     let server = AuthorizationServer::start(Settings::default());
-    let daemon = daemon_at(&server).await;
+    let daemon = quieter_daemon_at(&server).await;
     let crowd = Crowd::of(programs, &daemon);
 
     // when all ask at once: all are answered, and nobody has approved anything
@@ -82,7 +88,7 @@ async fn a_thousand_callers_without_credentials_share_one_login() {
 async fn callers_that_come_before_the_code_share_the_one_login_that_it_belongs_to() {
     // given a server that takes its time with the code
     let server = AuthorizationServer::start(Settings::default());
-    let daemon = daemon_at(&server).await;
+    let daemon = quieter_daemon_at(&server).await;
     server.script(At::DeviceAuthorization, Misbehaviour::Hold(Commit::Before));
 
     // when all have asked before the code is there
@@ -140,7 +146,7 @@ async fn a_denied_login_is_answered_by_no_other_prompt_until_the_person_begins_o
 
     // then those who waited and those who come later are refused, after a restart too
     let mut refused = waiting.answers().await;
-    refused.extend(crowd.ask(50, work()).await);
+    refused.extend(crowd.ask(5, work()).await);
     assert!(daemon.restart().await.success());
     refused.extend(crowd.ask(1, work()).await);
     refused.extend(crowd.ask(1, mode(SignInMode::StartAndWait)).await);
