@@ -125,6 +125,8 @@ impl Account {
     fn refresh_for(&self, grant: &Grant, need: &Need, now: Now) -> Verdict {
         let rejected = is_rejected(grant, need);
         match &self.credential {
+            // A leaving daemon waits for the refresh that is out (B6): so do its callers.
+            Credential::Spending(_) => Verdict::Wait,
             _ if self.leaving => self.living_or(grant, need, now, || leaving()),
             Credential::Held(_) if rejected && self.was_forced(now.instant) => refuse(Refusal::TokenRejected),
             Credential::Held(_) if is_born_dead(grant) && self.was_refreshed(grant, now.instant) => {
@@ -133,7 +135,6 @@ impl Account {
                 })
             }
             Credential::Held(_) => Verdict::Refresh { forced: rejected },
-            Credential::Spending(_) => Verdict::Wait,
             Credential::Resting(rest) if rest.may_try(now.instant) => Verdict::Refresh { forced: rejected },
             Credential::Resting(rest) => self.living_or(grant, need, now, || rest.refusal(now.instant)),
             Credential::Unsaved(Unsaved { save: Save::Again { at, .. }, .. }) => {
