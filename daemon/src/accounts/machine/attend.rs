@@ -177,7 +177,7 @@ impl Account {
     fn sign_in_for(&self, waiter: &Waiter, purpose: Purpose, reason: LoginReason, now: Now) -> Verdict {
         let mode = waiter.need.sign_in;
         let pause = match &self.sign_in {
-            SignIn::Starting(_) => return Verdict::WaitForSignIn,
+            SignIn::Starting(_) | SignIn::Prompted(_) => return Verdict::WaitForSignIn,
             SignIn::Waiting(_) if mode == SignInMode::StartAndWait => return Verdict::WaitForSignIn,
             SignIn::Waiting(_) => {
                 return self.sign_in.prompt().map_or(Verdict::Wait, |prompt| Verdict::Answer(AnswerState::SignIn(prompt)));
@@ -239,6 +239,7 @@ impl Account {
             (Credential::None(Absent::Loading), _) => "the store is still being read",
             (Credential::Unsaved(_), _) => "the new token is still being saved",
             (_, SignIn::Starting(_)) => "the authorization server has not yet answered the login request",
+            (_, SignIn::Prompted(_)) => "the login is still being saved",
             _ => "the authorization server has not yet answered the refresh",
         };
         AnswerState::Refusal(Refusal::Unavailable { retry_after: Some(Duration::from_secs(1)), why: why.to_owned() })

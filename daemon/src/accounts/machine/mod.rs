@@ -68,6 +68,8 @@ pub struct Account {
     save_trouble: Option<String>,
     /// When a refused save that nobody waits for is tried again.
     save_again: Option<Instant>,
+    /// Saves of the record of logins that the store has not answered.
+    sign_in_saves: u32,
     leaving: bool,
 }
 
@@ -139,6 +141,7 @@ impl Account {
             last_save: None,
             save_trouble: None,
             save_again: None,
+            sign_in_saves: 0,
             leaving: false,
         };
         let mut work = Work { now, effects: vec![Effect::Load], answers: Vec::new() };
@@ -155,8 +158,8 @@ impl Account {
             Event::Loaded(result) => self.loaded(result, &mut work),
             Event::KeyChanged(state) => self.key_changed(state, &mut work),
             Event::GrantSaved(save, result) => self.grant_saved(save, result, &mut work),
-            Event::SignInSaved(Ok(())) | Event::Tick => {}
-            Event::SignInSaved(Err(error)) => self.save_trouble = Some(error.to_string()),
+            Event::Tick => {}
+            Event::SignInSaved(result) => self.sign_in_saved(result),
             Event::GrantForgotten(save, result) => self.grant_forgotten(save, result, &work),
             Event::RefreshSettled(id, outcome) => self.refresh_settled(id, outcome, &mut work),
             Event::SignInPrompted(id, device) => self.sign_in_prompted(id, device, &mut work),
@@ -189,7 +192,7 @@ impl Account {
             | Credential::Unsaved(_) => None,
         };
         let sign_in = match &self.sign_in {
-            SignIn::Waiting(pending) => Some(pending.device.expires + SIGN_IN_GRACE),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.device.expires + SIGN_IN_GRACE),
             SignIn::Idle(_) | SignIn::Starting(_) => None,
         };
         let end_of_token =
@@ -288,7 +291,8 @@ impl Account {
                 self.save_grant(&grant, intent, work);
             }
         }
-        if matches!(&self.sign_in, SignIn::Waiting(pending) if pending.device.expires + SIGN_IN_GRACE <= now) {
+        if matches!(&self.sign_in, SignIn::Prompted(pending) | SignIn::Waiting(pending) if pending.device.expires + SIGN_IN_GRACE <= now)
+        {
             self.abort_sign_in(SignInEnd::Expired, work);
         }
     }

@@ -14,11 +14,11 @@ use super::credential::{Credential, Failures, Rest, Save, Then, Unsaved};
 use super::effect::{Effect, SignInId};
 use super::schedule::{back_off_answered, back_off_nothing_sent};
 use super::{Account, Work};
-use crate::accounts::RevokeRequest;
 use crate::accounts::grant::{
     Grant, HeldToken, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
 use crate::accounts::need::{Refusal, SignInPrompt};
+use crate::accounts::{RevokeRequest, SaveError};
 
 /// The login of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) enum SignIn {
     Idle(Pause),
     /// The server is being asked for a prompt.
     Starting(Start),
+    /// The prompt has come and is being saved: nobody is shown a code that a kill would make nobody's (D22).
+    Prompted(PendingRecord),
     /// A prompt waits for the person.
     Waiting(PendingRecord),
 }
@@ -84,14 +86,14 @@ impl SignIn {
         match self {
             Self::Idle(_) => None,
             Self::Starting(start) => Some(start.id),
-            Self::Waiting(pending) => Some(SignInId(pending.id)),
+            Self::Prompted(pending) | Self::Waiting(pending) => Some(SignInId(pending.id)),
         }
     }
 
     /// The prompt that waits, as everybody sees it.
     pub(crate) fn prompt(&self) -> Option<SignInPrompt> {
         match self {
-            Self::Idle(_) | Self::Starting(_) => None,
+            Self::Idle(_) | Self::Starting(_) | Self::Prompted(_) => None,
             Self::Waiting(pending) => Some(SignInPrompt {
                 id: pending.id,
                 purpose: pending.purpose,
@@ -119,7 +121,7 @@ impl Account {
     pub(super) fn sign_in_prompted(&mut self, id: SignInId, device: PendingDevice, work: &mut Work) {
         match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
             SignIn::Starting(start) if start.id == id => {
-                self.sign_in = SignIn::Waiting(PendingRecord {
+                self.sign_in = SignIn::Prompted(PendingRecord {
                     id: id.0,
                     device,
                     purpose: start.purpose,
@@ -130,6 +132,21 @@ impl Account {
             }
             other => self.sign_in = other,
         }
+    }
+
+    /// A record of logins is on the disk, or was refused: then the prompt is shown all the same, and the trouble is published.
+    pub(super) fn sign_in_saved(&mut self, result: Result<(), SaveError>) {
+        if let Err(error) = result {
+            self.save_trouble = Some(error.to_string());
+        }
+        self.sign_in_saves = self.sign_in_saves.saturating_sub(1);
+        if self.sign_in_saves > 0 {
+            return;
+        }
+        self.sign_in = match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
+            SignIn::Prompted(pending) => SignIn::Waiting(pending),
+            other => other,
+        };
     }
 
     /// A login has ended. One that is not the present one gives its tokens back (I3, D55).
@@ -148,7 +165,9 @@ impl Account {
 
     fn granted(&mut self, granted: Granted, work: &mut Work) {
         let (purpose, replace, requested) = match &self.sign_in {
-            SignIn::Waiting(pending) => (pending.purpose, pending.replace, pending.device.requested_scopes.clone()),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => {
+                (pending.purpose, pending.replace, pending.device.requested_scopes.clone())
+            }
             SignIn::Starting(start) => (start.purpose, start.replace, start.scopes.clone()),
             SignIn::Idle(_) => return,
         };
@@ -198,7 +217,7 @@ impl Account {
         let started = matches!(self.sign_in, SignIn::Starting(_));
         match failure {
             SignInFailure::Denied => {
-                if let SignIn::Waiting(pending) = &self.sign_in {
+                if let SignIn::Prompted(pending) | SignIn::Waiting(pending) = &self.sign_in {
                     let held = self.credential.grant().map(|grant| grant.scopes.clone()).unwrap_or_default();
                     let missing = pending.device.requested_scopes.iter().filter(|scope| !scope_in(&held, scope));
                     self.history.refused = self.history.refused.union(&Scopes::from_words(missing));
@@ -259,11 +278,12 @@ impl Account {
         }
     }
 
-    pub(super) fn save_sign_in(&self, work: &mut Work) {
+    pub(super) fn save_sign_in(&mut self, work: &mut Work) {
         let pending = match &self.sign_in {
-            SignIn::Waiting(pending) => Some(pending.clone()),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.clone()),
             SignIn::Idle(_) | SignIn::Starting(_) => None,
         };
+        self.sign_in_saves += 1;
         work.then(Effect::SaveSignIn(Box::new(SignInRecord {
             pending,
             unanswered_starts: self.history.unanswered.clone(),

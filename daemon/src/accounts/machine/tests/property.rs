@@ -125,7 +125,7 @@ fn perform(world: &mut World, action: Action) {
         }
         Action::Disk(works) => world.step_disk(works),
         Action::Refresh(reply, life) => world.settle(reply, life),
-        Action::Prompt => world.prompt(),
+        Action::Prompt => world.prompt_comes(),
         Action::Login(login, life) => world.login(login, life),
         Action::Advance(seconds) => world.advance(seconds),
         Action::SignOut => world.sign_out(),

@@ -264,3 +264,27 @@ fn a_logout_while_a_login_waits_ends_it_and_its_late_tokens_are_given_back() {
     assert_eq!(world.revoked.len(), 1);
     assert_eq!(world.disk.grant, None);
 }
+
+#[test]
+fn a_code_is_shown_only_when_a_kill_would_not_make_it_nobodys() {
+    let mut world = empty();
+    let callers = [world.ask(SignInMode::StartAndReturn), world.ask(SignInMode::StartAndReturn)];
+    world.prompt_comes();
+    assert!(callers.iter().all(|caller| world.answer(*caller).is_none()));
+    assert!(world.account.status(world.now).sign_in.is_none());
+    world.step_disk(true);
+    assert!(callers.iter().all(|caller| matches!(world.answer(*caller), Some(AnswerState::SignIn(_)))));
+    let shown = world.account.status(world.now).sign_in.unwrap();
+    world.crash();
+    world.save_all();
+    assert_eq!(world.account.status(world.now).sign_in.unwrap().prompt.user_code, shown.prompt.user_code);
+}
+
+#[test]
+fn a_code_that_cannot_be_saved_is_shown_all_the_same() {
+    let mut world = empty();
+    let caller = world.ask(SignInMode::StartAndReturn);
+    world.prompt_comes();
+    world.step_disk(false);
+    assert!(matches!(world.answer(caller), Some(AnswerState::SignIn(_))));
+}
