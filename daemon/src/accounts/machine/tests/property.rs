@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::super::fixture::policy;
 use super::super::{Event, Policy, ReplayTime, WaiterId};
 use super::world::{Login, Reply, World};
-use crate::accounts::need::{PersonWants, SignInMode};
+use crate::accounts::need::{Need, PersonWants, SignInMode};
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -155,7 +155,9 @@ fn check(world: &World, books: &mut Books, action: &Action) {
 fn check_prompts(world: &World, books: &mut Books, action: &Action) {
     let begun = world.begun_logins > books.begun;
     books.begun = world.begun_logins;
-    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. });
+    // A person who has waited for a save begins it too, when the save has ended.
+    let is_person = |need: &Need| matches!(need.sign_in, SignInMode::Person(_));
+    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. }) || world.waiting.values().any(is_person);
     if begun && by_person {
         books.denied = false;
     } else if begun {
