@@ -379,9 +379,10 @@ impl Account {
     fn sign_out(&mut self, work: &mut Work) {
         self.forget(Fate::Revoked, work);
         self.history.signed_out = true;
-        self.erase(work);
         self.abort_sign_in(SignInEnd::Cancelled, work);
+        // The logout is kept before the grant is erased: whoever is told of it stays logged out over a kill (B31).
         self.save_sign_in(work);
+        self.erase(work);
     }
 
     fn removed(&mut self, work: &mut Work) {
