@@ -125,6 +125,8 @@ impl Account {
     fn refresh_for(&self, grant: &Grant, need: &Need, now: Now) -> Verdict {
         let rejected = is_rejected(grant, need);
         match &self.credential {
+            // A leaving daemon waits for the refresh that is out (B6): so do its callers.
+            Credential::Spending(_) => Verdict::Wait,
             _ if self.leaving => self.living_or(grant, need, now, leaving),
             Credential::Held(_) if rejected && self.was_forced(now.instant) => refuse(Refusal::TokenRejected),
             Credential::Held(_) if is_born_dead(grant) && self.was_refreshed(grant, now.instant) => {
@@ -133,7 +135,6 @@ impl Account {
                 })
             }
             Credential::Held(_) => Verdict::Refresh { forced: rejected },
-            Credential::Spending(_) => Verdict::Wait,
             Credential::Resting(rest) if rest.may_try(now.instant) => Verdict::Refresh { forced: rejected },
             Credential::Resting(rest) => self.living_or(grant, need, now, || rest.refusal(now.instant)),
             Credential::Unsaved(Unsaved { save: Save::Again { at, .. }, .. }) => {
@@ -176,7 +177,7 @@ impl Account {
     fn sign_in_for(&self, waiter: &Waiter, purpose: Purpose, reason: LoginReason, now: Now) -> Verdict {
         let mode = waiter.need.sign_in;
         let pause = match &self.sign_in {
-            SignIn::Starting(_) => return Verdict::WaitForSignIn,
+            SignIn::Starting(_) | SignIn::Prompted(_) => return Verdict::WaitForSignIn,
             SignIn::Waiting(_) if mode == SignInMode::StartAndWait => return Verdict::WaitForSignIn,
             SignIn::Waiting(_) => {
                 return self.sign_in.prompt().map_or(Verdict::Wait, |prompt| Verdict::Answer(AnswerState::SignIn(prompt)));
@@ -238,6 +239,7 @@ impl Account {
             (Credential::None(Absent::Loading), _) => "the store is still being read",
             (Credential::Unsaved(_), _) => "the new token is still being saved",
             (_, SignIn::Starting(_)) => "the authorization server has not yet answered the login request",
+            (_, SignIn::Prompted(_)) => "the login is still being saved",
             _ => "the authorization server has not yet answered the refresh",
         };
         AnswerState::Refusal(Refusal::Unavailable { retry_after: Some(Duration::from_secs(1)), why: why.to_owned() })

@@ -72,6 +72,8 @@ pub struct Account {
     save_again: Option<Instant>,
     /// Whether the disk holds the sign-in record as it is here.
     sign_in_record: Kept,
+    /// Saves of the record of logins that the store has not answered.
+    sign_in_saves: u32,
     leaving: bool,
 }
 
@@ -144,6 +146,7 @@ impl Account {
             save_trouble: None,
             save_again: None,
             sign_in_record: Kept::Saved,
+            sign_in_saves: 0,
             leaving: false,
         };
         let mut work = Work { now, effects: vec![Effect::Load], answers: Vec::new() };
@@ -198,7 +201,7 @@ impl Account {
             | Credential::Unsaved(_) => None,
         };
         let sign_in = match &self.sign_in {
-            SignIn::Waiting(pending) => Some(pending.device.expires + SIGN_IN_GRACE),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.device.expires + SIGN_IN_GRACE),
             SignIn::Idle(_) | SignIn::Starting(_) => None,
         };
         let end_of_token =
@@ -302,7 +305,7 @@ impl Account {
         }
         self.retry_sign_in_record(work);
         self.history.forget_the_future(work.now.wall);
-        if matches!(&self.sign_in, SignIn::Waiting(pending) if pending.device.expires + SIGN_IN_GRACE <= now) {
+        if self.sign_in.pending().is_some_and(|pending| pending.device.expires + SIGN_IN_GRACE <= now) {
             self.abort_sign_in(SignInEnd::Expired, work);
         }
     }

@@ -28,6 +28,8 @@ pub(crate) enum SignIn {
     Idle(Pause),
     /// The server is being asked for a prompt.
     Starting(Start),
+    /// The prompt has come and is being saved: nobody is shown a code that a kill would make nobody's (D22).
+    Prompted(PendingRecord),
     /// A prompt waits for the person.
     Waiting(PendingRecord),
 }
@@ -120,14 +122,22 @@ impl SignIn {
         match self {
             Self::Idle(_) => None,
             Self::Starting(start) => Some(start.id),
-            Self::Waiting(pending) => Some(SignInId(pending.id)),
+            Self::Prompted(pending) | Self::Waiting(pending) => Some(SignInId(pending.id)),
+        }
+    }
+
+    /// The login that has a prompt, shown or not.
+    pub(crate) fn pending(&self) -> Option<&PendingRecord> {
+        match self {
+            Self::Prompted(pending) | Self::Waiting(pending) => Some(pending),
+            Self::Idle(_) | Self::Starting(_) => None,
         }
     }
 
     /// The prompt that waits, as everybody sees it.
     pub(crate) fn prompt(&self) -> Option<SignInPrompt> {
         match self {
-            Self::Idle(_) | Self::Starting(_) => None,
+            Self::Idle(_) | Self::Starting(_) | Self::Prompted(_) => None,
             Self::Waiting(pending) => Some(SignInPrompt {
                 id: pending.id,
                 purpose: pending.purpose,
@@ -155,7 +165,7 @@ impl Account {
     pub(super) fn sign_in_prompted(&mut self, id: SignInId, device: PendingDevice, work: &mut Work) {
         match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
             SignIn::Starting(start) if start.id == id => {
-                self.sign_in = SignIn::Waiting(PendingRecord {
+                self.sign_in = SignIn::Prompted(PendingRecord {
                     id: id.0,
                     device,
                     purpose: start.purpose,
@@ -184,7 +194,9 @@ impl Account {
 
     fn granted(&mut self, granted: Granted, work: &mut Work) {
         let (purpose, replace, requested) = match &self.sign_in {
-            SignIn::Waiting(pending) => (pending.purpose, pending.replace, pending.device.requested_scopes.clone()),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => {
+                (pending.purpose, pending.replace, pending.device.requested_scopes.clone())
+            }
             SignIn::Starting(start) => (start.purpose, start.replace, start.scopes.clone()),
             SignIn::Idle(_) => return,
         };
@@ -236,7 +248,7 @@ impl Account {
         let noted = if let SignIn::Starting(start) = &self.sign_in { start.noted } else { None };
         match failure {
             SignInFailure::Denied => {
-                if let SignIn::Waiting(pending) = &self.sign_in {
+                if let SignIn::Prompted(pending) | SignIn::Waiting(pending) = &self.sign_in {
                     let held = self.credential.grant().map(|grant| grant.scopes.clone()).unwrap_or_default();
                     let missing = pending.device.requested_scopes.iter().filter(|scope| !scope_in(&held, scope));
                     self.history.refused = self.history.refused.union(&Scopes::from_words(missing));
@@ -304,11 +316,11 @@ impl Account {
         }
         match &mut self.sign_in {
             SignIn::Starting(start) => start.replace = true,
-            SignIn::Waiting(pending) if !pending.replace => {
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) if !pending.replace => {
                 pending.replace = true;
                 self.save_sign_in(work);
             }
-            SignIn::Idle(_) | SignIn::Waiting(_) => {}
+            SignIn::Idle(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => {}
         }
     }
 
@@ -317,6 +329,15 @@ impl Account {
         self.sign_in_record = match result {
             Ok(()) => Kept::Saved,
             Err(error) => Kept::Again { at: now + SAVE_AGAIN, why: error.to_string() },
+        };
+        self.sign_in_saves = self.sign_in_saves.saturating_sub(1);
+        if self.sign_in_saves > 0 {
+            return;
+        }
+        // Refused or not: the store has answered, and the code may be shown.
+        self.sign_in = match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
+            SignIn::Prompted(pending) => SignIn::Waiting(pending),
+            other => other,
         };
     }
 
@@ -329,11 +350,12 @@ impl Account {
         }
     }
 
-    pub(super) fn save_sign_in(&self, work: &mut Work) {
+    pub(super) fn save_sign_in(&mut self, work: &mut Work) {
         let pending = match &self.sign_in {
-            SignIn::Waiting(pending) => Some(pending.clone()),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.clone()),
             SignIn::Idle(_) | SignIn::Starting(_) => None,
         };
+        self.sign_in_saves += 1;
         work.then(Effect::SaveSignIn(Box::new(SignInRecord {
             pending,
             unanswered_starts: self.history.unanswered.clone(),

@@ -83,7 +83,9 @@ fn health_before_login(account: &Account) -> Health {
         SignIn::Idle(Pause::Until { why: Refusal::Configuration { why }, .. }) => {
             Health::Degraded(Trouble::Configuration(why.clone()))
         }
-        SignIn::Idle(_) | SignIn::Starting(_) | SignIn::Waiting(_) => Health::LoginRequired(LoginReason::Never),
+        SignIn::Idle(_) | SignIn::Starting(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => {
+            Health::LoginRequired(LoginReason::Never)
+        }
     }
 }
 

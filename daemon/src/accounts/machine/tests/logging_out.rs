@@ -159,7 +159,7 @@ fn a_logout_while_the_store_is_locked_is_written_down_once_it_is_opened() {
 fn a_failed_save_of_the_sign_in_record_is_tried_again_and_told_until_then() {
     let mut world = World::signed_in(3600);
     world.ask(SignInMode::Person(PersonWants::Again));
-    world.prompt();
+    world.prompt_comes();
     world.step_disk(false);
     assert!(matches!(world.statuses.last().unwrap().health, Health::Degraded(Trouble::NotSaved(_))));
     world.advance(5);

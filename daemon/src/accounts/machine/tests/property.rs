@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::super::fixture::policy;
 use super::super::{Event, Policy, ReplayTime, WaiterId};
 use super::world::{Login, Reply, World};
-use crate::accounts::need::{PersonWants, SignInMode};
+use crate::accounts::need::{Need, PersonWants, SignInMode};
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -125,7 +125,7 @@ fn perform(world: &mut World, action: &Action) {
         }
         Action::Disk(works) => world.step_disk(works),
         Action::Refresh(reply, life) => world.settle(reply, life),
-        Action::Prompt => world.prompt(),
+        Action::Prompt => world.prompt_comes(),
         Action::Login(login, life) => world.login(login, life),
         Action::Advance(seconds) => world.advance(seconds),
         Action::SignOut => world.sign_out(),
@@ -155,7 +155,9 @@ fn check(world: &World, books: &mut Books, action: &Action) {
 fn check_prompts(world: &World, books: &mut Books, action: &Action) {
     let begun = world.begun_logins > books.begun;
     books.begun = world.begun_logins;
-    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. });
+    // A person who has waited for a save begins it too, when the save has ended.
+    let is_person = |need: &Need| matches!(need.sign_in, SignInMode::Person(_));
+    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. }) || world.waiting.values().any(is_person);
     if begun && by_person {
         books.denied = false;
     } else if begun {

@@ -240,6 +240,7 @@ fn after_a_logout_programs_begin_no_login_and_nothing_is_left_on_the_disk() {
 fn a_logout_that_cannot_erase_says_so_never_serves_and_tries_again() {
     let mut world = World::signed_in(3600);
     world.sign_out();
+    world.step_disk(true);
     world.step_disk(false);
     world.step_disk(false);
     assert!(matches!(world.statuses.last().unwrap().health, Health::Degraded(_)));
@@ -264,4 +265,42 @@ fn a_logout_while_a_login_waits_ends_it_and_its_late_tokens_are_given_back() {
     world.save_all();
     assert_eq!(world.revoked.len(), 1);
     assert_eq!(world.disk.grant, None);
+}
+
+#[test]
+fn a_code_is_shown_only_when_a_kill_would_not_make_it_nobodys() {
+    let mut world = empty();
+    let callers = [world.ask(SignInMode::StartAndReturn), world.ask(SignInMode::StartAndReturn)];
+    world.prompt_comes();
+    assert!(callers.iter().all(|caller| world.answer(*caller).is_none()));
+    assert!(world.account.status(world.now).sign_in.is_none());
+    world.step_disk(true);
+    assert!(callers.iter().all(|caller| matches!(world.answer(*caller), Some(AnswerState::SignIn(_)))));
+    let shown = world.account.status(world.now).sign_in.unwrap();
+    world.crash();
+    world.save_all();
+    assert_eq!(world.account.status(world.now).sign_in.unwrap().prompt.user_code, shown.prompt.user_code);
+}
+
+#[test]
+fn a_logout_that_is_told_is_a_logout_after_a_kill_too() {
+    let mut world = World::signed_in(100);
+    world.sign_out();
+    while world.account.status(world.now).health != Health::SignedOut {
+        world.step_disk(true);
+    }
+    world.crash();
+    world.save_all();
+    let caller = world.ask(SignInMode::StartAndReturn);
+    assert_eq!(*refusal(&world, caller), Refusal::SignedOut);
+    assert_eq!(world.begun_logins, 1);
+}
+
+#[test]
+fn a_code_that_cannot_be_saved_is_shown_all_the_same() {
+    let mut world = empty();
+    let caller = world.ask(SignInMode::StartAndReturn);
+    world.prompt_comes();
+    world.step_disk(false);
+    assert!(matches!(world.answer(caller), Some(AnswerState::SignIn(_))));
 }

@@ -377,7 +377,13 @@ impl World {
         }
     }
 
+    /// The prompt of the oldest login comes, and is saved.
     pub(crate) fn prompt(&mut self) {
+        self.prompt_comes();
+        self.save_all();
+    }
+
+    pub(crate) fn prompt_comes(&mut self) {
         let Some((id, scopes)) = self.logins.first().cloned() else { return };
         let device = PendingDevice {
             device_code: DeviceCode::new("dc"),
