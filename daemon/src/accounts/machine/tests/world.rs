@@ -15,7 +15,7 @@ use super::super::fixture::{START, binding, policy};
 use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, WaiterId};
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
-use crate::accounts::status::Status;
+use crate::accounts::status::{Health, Status};
 use crate::accounts::{RefreshRequest, RevokeRequest, SaveError, Stored};
 
 /// How the server treats the next refresh.
@@ -88,8 +88,8 @@ pub(crate) struct World {
     pub(crate) settled: BTreeSet<String>,
     /// Tokens from before a logout.
     pub(crate) forbidden: BTreeSet<String>,
-    /// Whether anything of the logout is on the disk: before, a kill undoes it.
-    logout_is_durable: bool,
+    /// Whether anybody was told that the logout is done: before, a kill may undo it.
+    logout_is_told: bool,
     issued: u64,
     next_waiter: u64,
     last_revision: u64,
@@ -122,7 +122,7 @@ impl World {
             lost: 0,
             settled: BTreeSet::new(),
             forbidden: BTreeSet::new(),
-            logout_is_durable: false,
+            logout_is_told: false,
             issued: 0,
             next_waiter: 0,
             last_revision: 0,
@@ -160,6 +160,7 @@ impl World {
                 Effect::Publish(status) => {
                     assert!(status.revision > self.last_revision, "the revision rises for ever");
                     self.last_revision = status.revision;
+                    self.logout_is_told |= status.health == Health::SignedOut;
                     self.statuses.push(status);
                 }
                 Effect::Load => self.disk_work.push_back(DiskWork::Load),
@@ -259,14 +260,12 @@ impl World {
             }
             DiskWork::SignIn(record) => {
                 if works {
-                    self.logout_is_durable |= record.signed_out;
                     self.disk.sign_in = Some(record);
                 }
                 self.tell(Event::SignInSaved(result));
             }
             DiskWork::Forget(id) => {
                 if works {
-                    self.logout_is_durable = true;
                     self.disk.grant = None;
                 }
                 self.tell(Event::GrantForgotten(id, result));
@@ -434,14 +433,14 @@ impl World {
 
     pub(crate) fn sign_out(&mut self) {
         self.forbidden.extend((1..=self.issued).map(|number| format!("at-{number}")));
-        self.logout_is_durable = false;
+        self.logout_is_told = false;
         self.tell(Event::SignOut);
     }
 
     /// The daemon is killed and starts again: what is on the disk is all it knows.
     pub(crate) fn crash(&mut self) {
         self.lost += 1;
-        if !self.logout_is_durable {
+        if !self.logout_is_told {
             self.forbidden.clear();
         }
         self.disk_work.clear();
