@@ -176,7 +176,7 @@ async fn open_store(places: &Directories, state: &Folder, (tasks, clock): (&Task
 
 fn begin_accounts(config: &Config, store: &SealedStore, (tasks, clock): (&Tasks, &Clock)) -> Result<Registry, Failure> {
     let house = House {
-        upstream: Arc::new(HttpUpstream::new(tasks.clone(), clock.clone())),
+        upstream: Arc::new(HttpUpstream::new(tasks.clone(), clock.clone(), config.network.clone())),
         vault: Arc::new(store.clone()),
         clock: clock.clone(),
         tasks: tasks.clone(),
@@ -197,8 +197,9 @@ fn facts(places: &Directories, config: &Config, store: &SealedStore, started_at:
 
 fn serve(face: &Face, places: &Directories, owner: &Arc<Owned>) -> Result<(), Failure> {
     let programs = MOST_PROGRAMS.min(hardening::descriptors() / 2);
-    let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
+    // The tokens socket comes last: whoever has waited for it finds the other one, too.
     let admin = Doorway::open(places.admin_socket.clone(), MOST_TOOLS, owner.clone())?;
+    let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
     let (programs, person) = (face.clone(), face.clone());
     face.tasks.service("tokens.sock", async move {
         if let Err(error) = rpc::serve_tokens(programs, tokens.connections()).await {

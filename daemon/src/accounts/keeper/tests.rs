@@ -13,7 +13,7 @@ use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
 use mcp_authd_oauth::time::Now;
-use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess};
+use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess, TokenType};
 use tokio::sync::{oneshot, watch};
 
 use super::{AccountHandle, House};
@@ -42,6 +42,7 @@ impl Upstream for SlowServer {
             tokio::time::sleep(delay).await;
             let token = IssuedToken {
                 access_token: AccessToken::new(format!("new-{number}")),
+                token_type: TokenType::Bearer,
                 requested_at: clock.now(),
                 life: Life::Known(Duration::from_secs(3600)),
                 scopes: None,

@@ -125,7 +125,7 @@ impl Account {
     fn refresh_for(&self, grant: &Grant, need: &Need, now: Now) -> Verdict {
         let rejected = is_rejected(grant, need);
         match &self.credential {
-            _ if self.leaving => self.living_or(grant, need, now, || leaving()),
+            _ if self.leaving => self.living_or(grant, need, now, leaving),
             Credential::Held(_) if rejected && self.was_forced(now.instant) => refuse(Refusal::TokenRejected),
             Credential::Held(_) if is_born_dead(grant) && self.was_refreshed(grant, now.instant) => {
                 refuse(Refusal::Configuration {

@@ -321,12 +321,14 @@ impl Account {
         };
         let used = self.used_at?;
         grant.refresh_token()?;
-        let due = match &grant.access {
-            Some(token) => refresh_ahead_at(token, &self.policy)?,
-            None => used,
+        let due = match (&grant.access, earliest) {
+            // Whatever wanted the refresh that did not work: it is owed.
+            (_, Some(until)) => until,
+            (Some(token), None) => refresh_ahead_at(token, &self.policy)?,
+            (None, None) => used,
         };
         let distance = self.refreshed_at.map(|at| at + REFRESH_DISTANCE);
-        let at = due.max(distance.unwrap_or(due)).max(earliest.unwrap_or(due)).max(self.ahead_not_before.unwrap_or(due));
+        let at = due.max(distance.unwrap_or(due)).max(self.ahead_not_before.unwrap_or(due));
         (!self.leaving && at.since(used) < USED_WITHIN).then_some(at)
     }
 

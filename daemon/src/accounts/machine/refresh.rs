@@ -230,6 +230,8 @@ impl Account {
 
     /// The grant cannot be renewed any more: its access token serves to its end (D45, D56).
     fn end_renewal(&mut self, mut grant: Grant, why: NotRenewable, work: &mut Work) {
+        let refresh_token = grant.refresh_token().map(RefreshToken::sha256);
+        tracing::warn!(?why, ?refresh_token, "the grant cannot be renewed any more");
         grant.renewal = Renewal::Not(why);
         self.save_grant(&grant, None, work);
         self.credential = Credential::Held(grant);
@@ -273,6 +275,7 @@ impl Account {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rested {
     failures: Failures,
     now: Instant,

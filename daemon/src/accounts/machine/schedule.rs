@@ -81,6 +81,7 @@ pub(crate) fn back_off_answered(failures: u32, retry_after: Option<Duration>, lu
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::accounts::machine::fixture::{policy, token};
     use mcp_authd_oauth::time::WallTime;

@@ -116,10 +116,12 @@ struct Books {
     program_starts: Vec<Instant>,
     /// The last login was begun by a program.
     by_program: bool,
+    /// A person waited before this step, and may have begun the login.
+    person_waited: bool,
 }
 
-fn perform(world: &mut World, action: Action) {
-    match action {
+fn perform(world: &mut World, action: &Action) {
+    match *action {
         Action::Ask { mode, wide, min_validity, wait } => {
             world.ask_with(|need| {
                 need.sign_in = mode;
@@ -193,7 +195,8 @@ fn check(world: &World, books: &mut Books, action: &Action) {
 fn check_prompts(world: &World, books: &mut Books, action: &Action) {
     let begun = world.begun_logins > books.begun;
     books.begun = world.begun_logins;
-    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. });
+    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. }) || books.person_waited;
+    books.person_waited = world.waiting.values().any(|need| matches!(need.sign_in, SignInMode::Person(_)));
     if begun {
         books.by_program = !by_person;
     }
@@ -265,9 +268,9 @@ proptest! {
     ) {
         let replay = if strict { ReplayTime::AtTokenEnd } else { ReplayTime::AtOnce };
         let mut world = World::with_policy(Policy { replay, refresh_ends_access_tokens: ends, ..policy() });
-        let mut books = Books { denied: false, begun: 0, program_starts: Vec::new(), by_program: false };
+        let mut books = Books { denied: false, begun: 0, program_starts: Vec::new(), by_program: false, person_waited: false };
         for action in actions {
-            perform(&mut world, action.clone());
+            perform(&mut world, &action);
             check(&world, &mut books, &action);
         }
         recover(&mut world);

@@ -1,5 +1,7 @@
 //! The world around one machine: a disk, a strict authorization server, callers, and books on what must hold.
 
+mod disk;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use mcp_authd_oauth::secret::{AccessToken, DeviceCode, RefreshToken, TokenHash};
 use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::{Scopes, Subject, UserCode};
 use mcp_authd_oauth::time::{Instant, Now};
-use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess};
+use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::super::fixture::{START, binding, policy};
 use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, WaiterId};
@@ -17,6 +19,8 @@ use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::status::{Health, Status};
 use crate::accounts::{KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
+
+pub(crate) use disk::{Disk, DiskWork};
 
 /// How the server treats the next refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,24 +51,6 @@ pub(crate) enum Login {
     Expired,
     Unreachable,
     Refused,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum DiskWork {
-    Load,
-    Grant(SaveId, GrantRecord),
-    SignIn(SignInRecord),
-    Forget(SaveId),
-}
-
-/// What the disk does with a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disk {
-    Works,
-    /// It refuses, and holds what it held.
-    Refuses,
-    /// It has done it, and the last step failed: nobody knows whether it is durable.
-    Lies,
 }
 
 /// The refresh tokens that descend from one login.
@@ -277,82 +263,6 @@ impl World {
         AccessToken::new(self.token(id)).sha256()
     }
 
-    pub(crate) fn step_disk(&mut self, works: bool) {
-        self.step_disk_with(if works { Disk::Works } else { Disk::Refuses });
-    }
-
-    pub(crate) fn step_disk_with(&mut self, disk: Disk) {
-        let Some(work) = self.disk_work.pop_front() else { return };
-        let saves = !matches!(work, DiskWork::Forget(_));
-        let works = disk != Disk::Refuses && !(saves && self.locked);
-        let result = match disk {
-            _ if saves && self.locked => Err(SaveError::Locked),
-            Disk::Works => Ok(()),
-            Disk::Refuses | Disk::Lies => Err(SaveError::Io("disk full".to_owned())),
-        };
-        match work {
-            DiskWork::Load => {
-                let loaded = self.load();
-                self.tell(Event::Loaded(loaded));
-            }
-            DiskWork::Grant(id, record) => {
-                self.settled.extend(record.grant.access.as_ref().map(|token| token.access_token.expose().to_owned()));
-                if works {
-                    self.disk.grant = Some(record);
-                }
-                self.tell(Event::GrantSaved(id, result));
-            }
-            DiskWork::SignIn(record) => {
-                if works {
-                    self.logout_is_durable |= record.signed_out;
-                    self.disk.sign_in = Some(record);
-                }
-                self.tell(Event::SignInSaved(result));
-            }
-            DiskWork::Forget(id) => {
-                if works {
-                    self.logout_is_durable = true;
-                    self.disk.grant = None;
-                }
-                self.tell(Event::GrantForgotten(id, result));
-            }
-        }
-    }
-
-    /// As the store reads: what is damaged is set aside once, and the calendar decides what has ended.
-    fn load(&mut self) -> Result<Stored, LoadError> {
-        if self.locked {
-            return Err(LoadError::Locked);
-        }
-        if std::mem::take(&mut self.unreadable) {
-            return Err(LoadError::Io("no permission".to_owned()));
-        }
-        let mut stored = self.disk.clone();
-        self.disk.damaged = None;
-        if let Some(record) = &mut stored.grant
-            && let Some(token) = &mut record.grant.access
-            && let Life::Known(life) = token.life
-        {
-            let (asked, now) = (token.requested_wall, self.now);
-            let sane = asked <= record.saved_at && record.saved_at <= now.wall && now.wall < asked + life;
-            token.requested = if sane { now.instant_of(asked) } else { now.instant - life };
-        }
-        Ok(stored)
-    }
-
-    /// The grant's record is damaged while no daemon runs; the next reading sets it aside (B10).
-    pub(crate) fn damage(&mut self) {
-        if self.disk.grant.take().is_some() {
-            self.disk.damaged = Some("grant.corrupt".to_owned());
-        }
-    }
-
-    pub(crate) fn open_the_key(&mut self) {
-        if std::mem::take(&mut self.locked) {
-            self.tell(Event::KeyChanged(KeyState::Open));
-        }
-    }
-
     /// The calendar is set, and the clock that counts sleep goes on.
     pub(crate) fn set_calendar(&mut self, hours: i64) {
         let span = Duration::from_secs(hours.unsigned_abs() * 3600);
@@ -382,12 +292,6 @@ impl World {
         assert!(self.disk_work.is_empty(), "a leaving daemon leaves the disk alone");
         assert_eq!(self.sent_refreshes, sent, "a leaving daemon begins nothing");
         self.start_again();
-    }
-
-    pub(crate) fn save_all(&mut self) {
-        while !self.disk_work.is_empty() {
-            self.step_disk(true);
-        }
     }
 
     pub(crate) fn advance(&mut self, seconds: u64) {
@@ -481,6 +385,7 @@ impl World {
         self.ends.insert(name.clone(), self.now.instant + Duration::from_secs(life_seconds));
         IssuedToken {
             access_token: AccessToken::new(name),
+            token_type: TokenType::Bearer,
             requested_at: self.now,
             life: Life::Known(Duration::from_secs(life_seconds)),
             scopes,
