@@ -258,7 +258,7 @@ impl Running {
         tokio::select! {
             () = self.registry.leave() => {}
             () = tokio::time::sleep(LEAVE_WITHIN) => tracing::warn!("a refresh is still in flight; its intent is on the disk"),
-            asked = signals.next() => tracing::warn!(?asked, "asked again; leaving at once"),
+            () = signals.stop() => tracing::warn!("asked again; leaving at once"),
         }
         if !self.tasks.finish(FINISH_WITHIN).await {
             tracing::debug!("some tasks were dropped");

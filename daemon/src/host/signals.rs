@@ -45,6 +45,12 @@ impl Signals {
             _ = self.hang_up.recv() => Asked::Reload,
         }
     }
+
+    /// The next stop; what else is asked meanwhile means nothing any more. A terminal that closes, and systemd with
+    /// `SendSIGHUP=`, send a hang-up right after a termination.
+    pub async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
+    }
 }
 
 #[cfg(test)]
@@ -62,5 +68,10 @@ mod tests {
         assert_eq!(signals.next().await, Asked::Stop);
         raise(Kind::SIGINT).unwrap();
         assert_eq!(signals.next().await, Asked::Stop);
+        raise(Kind::SIGHUP).unwrap();
+        let hung_up = tokio::time::timeout(std::time::Duration::from_millis(50), signals.stop()).await;
+        assert!(hung_up.is_err(), "a hang-up is no second stop");
+        raise(Kind::SIGINT).unwrap();
+        signals.stop().await;
     }
 }

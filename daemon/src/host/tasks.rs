@@ -9,6 +9,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How long tasks that are dropped may take to be gone.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The tracker; a handle, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tasks {
@@ -108,11 +111,13 @@ impl Tasks {
     }
 
     /// Waits until every task has ended, at most `patience`; then drops what is left. Returns whether all ended by themselves.
+    ///
+    /// A thread that the operating system holds in a file call cannot be dropped, and is not waited for.
     pub async fn finish(&self, patience: Duration) -> bool {
         self.stop();
         let all_ended = tokio::time::timeout(patience, self.tracker.wait()).await.is_ok();
         self.dropped.cancel();
-        self.tracker.wait().await;
+        let _ = tokio::time::timeout(LAST_PATIENCE, self.tracker.wait()).await;
         all_ended
     }
 }
@@ -176,5 +181,19 @@ mod tests {
         let tasks = Tasks::new();
         tasks.work("endless", std::future::pending());
         assert!(!tasks.finish(Duration::from_secs(60)).await);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_in_a_file_call_does_not_hold_the_shutdown() {
+        let tasks = Tasks::new();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let file_call = tasks.clone();
+        tasks.work("save", async move {
+            let _ = file_call.blocking("hanging disk", move || held.recv()).await;
+        });
+        tokio::task::yield_now().await;
+        let finished = tokio::time::timeout(LAST_PATIENCE * 10, tasks.finish(Duration::from_millis(10))).await;
+        assert_eq!(finished, Ok(false));
+        drop(release);
     }
 }

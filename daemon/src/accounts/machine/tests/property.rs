@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use mcp_authd_oauth::secret::AccessToken;
 use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::time::Instant;
 use proptest::prelude::*;
 
 use super::super::fixture::policy;
 use super::super::{Event, Policy, ReplayTime, WaiterId};
-use super::world::{Login, Reply, World};
-use crate::accounts::need::{Need, PersonWants, SignInMode};
+use super::world::{Disk, Login, Reply, World};
+use crate::accounts::need::{PersonWants, SignInMode};
+use crate::accounts::status::Health;
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -17,7 +19,7 @@ enum Action {
     ReportPresent,
     ReportOld,
     Cancel(usize),
-    Disk(bool),
+    Disk(Disk),
     Refresh(Reply, u64),
     Prompt,
     Login(Login, u64),
@@ -27,6 +29,17 @@ enum Action {
     Reload,
     Resume,
     Crash,
+    CrashLocked,
+    CrashUnreadable,
+    CrashDamaged,
+    OpenKey,
+    SetCalendar(i64),
+    Leave(Disk),
+    Remove,
+}
+
+fn disk() -> impl Strategy<Value = Disk> {
+    prop_oneof![17 => Just(Disk::Works), 2 => Just(Disk::Refuses), 1 => Just(Disk::Lies)]
 }
 
 fn mode() -> impl Strategy<Value = SignInMode> {
@@ -36,6 +49,7 @@ fn mode() -> impl Strategy<Value = SignInMode> {
         4 => Just(SignInMode::StartAndWait),
         1 => Just(SignInMode::Person(PersonWants::ToBeSignedIn)),
         1 => Just(SignInMode::Person(PersonWants::Again)),
+        1 => Just(SignInMode::Person(PersonWants::Replace)),
     ]
 }
 
@@ -45,6 +59,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         1 => Just(Reply::SameToken),
         1 => Just(Reply::NoRefreshToken),
         1 => Just(Reply::BadMember),
+        1 => Just(Reply::NoTokens),
         1 => Just(Reply::Dead),
         1 => Just(Reply::Busy),
         1 => Just(Reply::NothingSent),
@@ -76,7 +91,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::ReportPresent),
         1 => Just(Action::ReportOld),
         1 => (0usize..8).prop_map(Action::Cancel),
-        12 => prop::bool::weighted(0.85).prop_map(Action::Disk),
+        12 => disk().prop_map(Action::Disk),
         5 => (reply(), life.clone()).prop_map(|(reply, life)| Action::Refresh(reply, life)),
         3 => Just(Action::Prompt),
         3 => (login(), life).prop_map(|(login, life)| Action::Login(login, life)),
@@ -86,6 +101,11 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Reload),
         1 => Just(Action::Resume),
         1 => Just(Action::Crash),
+        1 => prop_oneof![Just(Action::CrashLocked), Just(Action::CrashUnreadable), Just(Action::CrashDamaged)],
+        1 => Just(Action::OpenKey),
+        1 => prop_oneof![-90_000i64..90_000, -2i64..3].prop_map(Action::SetCalendar),
+        1 => disk().prop_map(Action::Leave),
+        1 => prop::bool::weighted(0.2).prop_map(|remove| if remove { Action::Remove } else { Action::Crash }),
     ]
 }
 
@@ -93,7 +113,11 @@ fn action() -> impl Strategy<Value = Action> {
 struct Books {
     denied: bool,
     begun: usize,
-    program_starts: Vec<Duration>,
+    program_starts: Vec<Instant>,
+    /// The last login was begun by a program.
+    by_program: bool,
+    /// A person waited before this step, and may have begun the login.
+    person_waited: bool,
 }
 
 fn perform(world: &mut World, action: &Action) {
@@ -123,7 +147,7 @@ fn perform(world: &mut World, action: &Action) {
                 world.tell(Event::CallerGone(id));
             }
         }
-        Action::Disk(works) => world.step_disk(works),
+        Action::Disk(disk) => world.step_disk_with(disk),
         Action::Refresh(reply, life) => world.settle(reply, life),
         Action::Prompt => world.prompt_comes(),
         Action::Login(login, life) => world.login(login, life),
@@ -133,6 +157,22 @@ fn perform(world: &mut World, action: &Action) {
         Action::Reload => world.tell(Event::Reloaded),
         Action::Resume => world.tell(Event::Resumed),
         Action::Crash => world.crash(),
+        Action::CrashLocked => {
+            world.locked = true;
+            world.crash();
+        }
+        Action::CrashUnreadable => {
+            world.unreadable = true;
+            world.crash();
+        }
+        Action::CrashDamaged => {
+            world.damage();
+            world.crash();
+        }
+        Action::OpenKey => world.open_the_key(),
+        Action::SetCalendar(hours) => world.set_calendar(hours),
+        Action::Leave(disk) => world.leave(disk),
+        Action::Remove => world.remove(),
     }
 }
 
@@ -155,35 +195,46 @@ fn check(world: &World, books: &mut Books, action: &Action) {
 fn check_prompts(world: &World, books: &mut Books, action: &Action) {
     let begun = world.begun_logins > books.begun;
     books.begun = world.begun_logins;
-    // A person who has waited for a save begins it too, when the save has ended.
-    let is_person = |need: &Need| matches!(need.sign_in, SignInMode::Person(_));
-    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. }) || world.waiting.values().any(is_person);
+    let by_person = matches!(action, Action::Ask { mode: SignInMode::Person(_), .. }) || books.person_waited;
+    books.person_waited = world.waiting.values().any(|need| matches!(need.sign_in, SignInMode::Person(_)));
+    if begun {
+        books.by_program = !by_person;
+    }
     if begun && by_person {
         books.denied = false;
     } else if begun {
         assert!(!books.denied, "a denied login is not answered by another prompt");
-        books.program_starts.push(Duration::from_millis(world.now.wall.as_millis()));
+        books.program_starts.push(world.now.instant);
     }
     match action {
         Action::Login(Login::Denied, _) if world.logins.is_empty() => {
             books.denied = world.account.status(world.now).last_end == Some(crate::accounts::grant::SignInEnd::Denied);
+            books.program_starts.clear();
         }
-        Action::Login(Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken, _) => books.program_starts.clear(),
-        Action::Login(Login::Denied | Login::Unreachable, _) => books.program_starts.clear(),
-        // A kill may forget what had not been saved yet.
-        Action::Crash | Action::Disk(false) => {
+        Action::Login(Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject, _) => {
+            books.program_starts.clear();
+        }
+        // The server was not asked, and nobody was prompted.
+        Action::Login(Login::Unreachable, _) if books.by_program => drop(books.program_starts.pop()),
+        // A kill may forget what had not been saved yet, and a calendar that jumps ahead ends every span.
+        Action::Crash | Action::CrashLocked | Action::CrashUnreadable | Action::CrashDamaged | Action::Leave(_) => {
             books.program_starts.clear();
             books.denied = false;
         }
+        Action::SetCalendar(1..) => books.program_starts.clear(),
         _ => {}
     }
-    let now = Duration::from_millis(world.now.wall.as_millis());
-    let within = |span: u64| books.program_starts.iter().filter(|start| now - **start < Duration::from_secs(span)).count();
+    let now = world.now.instant;
+    let within = |span: u64| books.program_starts.iter().filter(|start| now.since(**start) < Duration::from_secs(span)).count();
     assert!(within(600) <= 3 && within(86_400) <= 6, "P18: {:?}", books.program_starts);
 }
 
 /// After any story the disk works and the server answers: every caller is answered, and the account is well or says why not.
 fn recover(world: &mut World) {
+    world.open_the_key();
+    if world.account.status(world.now).health == Health::Removed {
+        world.crash();
+    }
     for _ in 0..400 {
         world.save_all();
         world.settle(Reply::Rotate, 3600);
@@ -217,7 +268,7 @@ proptest! {
     ) {
         let replay = if strict { ReplayTime::AtTokenEnd } else { ReplayTime::AtOnce };
         let mut world = World::with_policy(Policy { replay, refresh_ends_access_tokens: ends, ..policy() });
-        let mut books = Books { denied: false, begun: 0, program_starts: Vec::new() };
+        let mut books = Books { denied: false, begun: 0, program_starts: Vec::new(), by_program: false, person_waited: false };
         for action in actions {
             perform(&mut world, &action);
             check(&world, &mut books, &action);

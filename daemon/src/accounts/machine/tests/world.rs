@@ -1,5 +1,7 @@
 //! The world around one machine: a disk, a strict authorization server, callers, and books on what must hold.
 
+mod disk;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use mcp_authd_oauth::misbehaved::ServerMisbehaved;
 use mcp_authd_oauth::secret::{AccessToken, DeviceCode, RefreshToken, TokenHash};
 use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::{Scopes, Subject, UserCode};
-use mcp_authd_oauth::time::Now;
+use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::super::fixture::{START, binding, policy};
@@ -16,7 +18,9 @@ use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, 
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::status::{Health, Status};
-use crate::accounts::{RefreshRequest, RevokeRequest, SaveError, Stored};
+use crate::accounts::{KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
+
+pub(crate) use disk::{Disk, DiskWork};
 
 /// How the server treats the next refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +51,6 @@ pub(crate) enum Login {
     Expired,
     Unreachable,
     Refused,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum DiskWork {
-    Load,
-    Grant(SaveId, GrantRecord),
-    SignIn(SignInRecord),
-    Forget(SaveId),
 }
 
 /// The refresh tokens that descend from one login.
@@ -93,6 +89,16 @@ pub(crate) struct World {
     issued: u64,
     next_waiter: u64,
     last_revision: u64,
+    /// The store's key is not open: nothing is read or saved, but it can be erased.
+    pub(crate) locked: bool,
+    /// The next reading fails.
+    pub(crate) unreadable: bool,
+    /// The person was told that the logout is done: only the person begins a login from here on, over kills too.
+    stays_out: bool,
+    /// When each token really ends.
+    ends: BTreeMap<String, Instant>,
+    /// The calendar has jumped: a restart may be wrong about ends.
+    pub(crate) jumped: bool,
 }
 
 impl World {
@@ -126,6 +132,11 @@ impl World {
             issued: 0,
             next_waiter: 0,
             last_revision: 0,
+            locked: false,
+            unreadable: false,
+            stays_out: false,
+            ends: BTreeMap::new(),
+            jumped: false,
         };
         world.take(effects);
         world
@@ -160,7 +171,14 @@ impl World {
                 Effect::Publish(status) => {
                     assert!(status.revision > self.last_revision, "the revision rises for ever");
                     self.last_revision = status.revision;
-                    self.logout_is_told |= status.health == Health::SignedOut;
+                    let was_going_on = self.statuses.last().is_some_and(|last| last.health != Health::SignedOut);
+                    let is_out = status.health == Health::SignedOut;
+                    // A cancelled login that is on the disk still may go on after a kill.
+                    let waits = |work: &DiskWork| matches!(work, DiskWork::SignIn(record) if record.pending.is_some());
+                    let none_on_disk = self.disk.sign_in.as_ref().is_none_or(|record| record.pending.is_none())
+                        && !self.disk_work.iter().any(waits);
+                    self.stays_out |= was_going_on && is_out && self.logins.is_empty() && none_on_disk;
+                    self.logout_is_told |= is_out;
                     self.statuses.push(status);
                 }
                 Effect::Load => self.disk_work.push_back(DiskWork::Load),
@@ -170,11 +188,13 @@ impl World {
                 Effect::BeginRefresh(id, request) => self.refresh_begins(id, *request),
                 Effect::BeginSignIn(id, scopes) => {
                     assert!(self.logins.is_empty(), "I1: one login at a time");
+                    assert!(!self.stays_out, "after a logout only the person begins a login");
                     self.begun_logins += 1;
                     self.logins.push((id, scopes));
                 }
                 Effect::ResumeSignIn(id, device) => {
                     assert!(self.logins.is_empty(), "I1: one login at a time");
+                    assert!(!self.stays_out, "a login from before a logout is polled again");
                     self.logins.push((id, device.requested_scopes.clone()));
                 }
                 Effect::AbortSignIn(id) => self.logins.retain(|(login, _)| *login != id),
@@ -200,6 +220,8 @@ impl World {
             let text = token.access_token.expose().to_owned();
             assert!(self.settled.contains(&text), "I2: {text} is answered before the store has answered for it");
             assert!(!self.forbidden.contains(&text), "nothing comes back to life after a logout");
+            let ends = self.ends.get(&text).expect("the server has issued it");
+            assert!(self.jumped || *ends > self.now.instant, "no token is served past its real end");
             assert!(token.expires.is_none_or(|end| end > self.now.instant), "no token is served past its end");
         }
         self.answers.insert(id, answer);
@@ -219,6 +241,7 @@ impl World {
             deadline: self.now.instant + Duration::from_secs(20),
         };
         change(&mut need);
+        self.stays_out &= !matches!(need.sign_in, SignInMode::Person(_));
         self.next_waiter += 1;
         let id = WaiterId(self.next_waiter);
         self.waiting.insert(id, need.clone());
@@ -246,37 +269,35 @@ impl World {
         AccessToken::new(self.token(id)).sha256()
     }
 
-    pub(crate) fn step_disk(&mut self, works: bool) {
-        let Some(work) = self.disk_work.pop_front() else { return };
-        let result = if works { Ok(()) } else { Err(SaveError::Io("disk full".to_owned())) };
-        match work {
-            DiskWork::Load => self.tell(Event::Loaded(Ok(self.disk.clone()))),
-            DiskWork::Grant(id, record) => {
-                self.settled.extend(record.grant.access.as_ref().map(|token| token.access_token.expose().to_owned()));
-                if works {
-                    self.disk.grant = Some(record);
-                }
-                self.tell(Event::GrantSaved(id, result));
-            }
-            DiskWork::SignIn(record) => {
-                if works {
-                    self.disk.sign_in = Some(record);
-                }
-                self.tell(Event::SignInSaved(result));
-            }
-            DiskWork::Forget(id) => {
-                if works {
-                    self.disk.grant = None;
-                }
-                self.tell(Event::GrantForgotten(id, result));
-            }
-        }
+    /// The calendar is set, and the clock that counts sleep goes on.
+    pub(crate) fn set_calendar(&mut self, hours: i64) {
+        let span = Duration::from_secs(hours.unsigned_abs() * 3600);
+        self.now.wall = if hours < 0 { self.now.wall - span } else { self.now.wall + span };
+        self.jumped = true;
+        self.tell(Event::Tick);
     }
 
-    pub(crate) fn save_all(&mut self) {
-        while !self.disk_work.is_empty() {
-            self.step_disk(true);
+    /// The account is taken out of the configuration.
+    pub(crate) fn remove(&mut self) {
+        self.forbid();
+        self.tell(Event::Removed);
+    }
+
+    /// The daemon leaves as it does on SIGTERM, with a disk that works or refuses, and starts again.
+    pub(crate) fn leave(&mut self, disk: Disk) {
+        let sent = self.sent_refreshes;
+        self.tell(Event::Leaving);
+        for _ in 0..8 {
+            self.settle(Reply::Rotate, 100);
+            // What stands in the queue is written in any case.
+            for _ in 0..self.disk_work.len() {
+                self.step_disk_with(disk);
+            }
         }
+        assert!(self.account.is_settled(), "a leaving daemon waits for nothing that does not come");
+        assert!(self.disk_work.is_empty(), "a leaving daemon leaves the disk alone");
+        assert_eq!(self.sent_refreshes, sent, "a leaving daemon begins nothing");
+        self.start_again();
     }
 
     pub(crate) fn advance(&mut self, seconds: u64) {
@@ -366,8 +387,10 @@ impl World {
     }
 
     fn access_token(&mut self, life_seconds: u64, scopes: Option<Scopes>) -> IssuedToken {
+        let name = self.issue("at");
+        self.ends.insert(name.clone(), self.now.instant + Duration::from_secs(life_seconds));
         IssuedToken {
-            access_token: AccessToken::new(self.issue("at")),
+            access_token: AccessToken::new(name),
             token_type: TokenType::Bearer,
             requested_at: self.now,
             life: Life::Known(Duration::from_secs(life_seconds)),
@@ -432,14 +455,26 @@ impl World {
     }
 
     pub(crate) fn sign_out(&mut self) {
+        self.forbid();
+        self.tell(Event::SignOut);
+    }
+
+    fn forbid(&mut self) {
         self.forbidden.extend((1..=self.issued).map(|number| format!("at-{number}")));
         self.logout_is_told = false;
-        self.tell(Event::SignOut);
     }
 
     /// The daemon is killed and starts again: what is on the disk is all it knows.
     pub(crate) fn crash(&mut self) {
         self.lost += 1;
+        self.start_again();
+    }
+
+    fn start_again(&mut self) {
+        if self.jumped {
+            // Before the records are read only the calendar is known.
+            self.last_revision = 0;
+        }
         if !self.logout_is_told {
             self.forbidden.clear();
         }
