@@ -197,8 +197,9 @@ fn facts(places: &Directories, config: &Config, store: &SealedStore, started_at:
 
 fn serve(face: &Face, places: &Directories, owner: &Arc<Owned>) -> Result<(), Failure> {
     let programs = MOST_PROGRAMS.min(hardening::descriptors() / 2);
-    let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
+    // The tokens socket comes last: whoever has waited for it finds the other one, too.
     let admin = Doorway::open(places.admin_socket.clone(), MOST_TOOLS, owner.clone())?;
+    let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
     let (programs, person) = (face.clone(), face.clone());
     face.tasks.service("tokens.sock", async move {
         if let Err(error) = rpc::serve_tokens(programs, tokens.connections()).await {
