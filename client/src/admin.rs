@@ -3,7 +3,7 @@
 //! Must never: ask for or receive a token.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::admin_client::AdminClient as Stub;
@@ -11,6 +11,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use crate::call::{self, GRACE, SILENCE_LIMIT};
+use crate::clock::Clock;
 use crate::connect::{Line, Sockets, Which};
 use crate::convert::wire_duration;
 use crate::error::{CallError, ConnectError};
@@ -111,7 +112,7 @@ impl AdminClient {
     pub async fn status(&self) -> Result<DaemonStatus, CallError> {
         let answer =
             call::within(SILENCE_LIMIT, async { call::message("Status", self.stub().status(v1::StatusRequest {}).await) });
-        status::daemon(answer.await?)
+        status::daemon(answer.await?, SystemTime::UNIX_EPOCH + Clock::Kernel.wall())
     }
 
     /// Ends the daemon as SIGTERM does. It may take up to a minute to leave.

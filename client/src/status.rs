@@ -19,6 +19,8 @@ pub struct DaemonStatus {
     pub pid: i64,
     /// Since when it runs.
     pub started_at: Option<SystemTime>,
+    /// When this was told, by this machine's calendar.
+    pub told_at: SystemTime,
     /// Where the key of the store comes from, in words.
     pub key_source: String,
     /// Whether the key is open.
@@ -160,7 +162,7 @@ pub enum Revocation {
     Other,
 }
 
-pub(crate) fn daemon(wire: v1::StatusResponse) -> Result<DaemonStatus, CallError> {
+pub(crate) fn daemon(wire: v1::StatusResponse, told_at: SystemTime) -> Result<DaemonStatus, CallError> {
     let key = match wire.key_state() {
         v1::KeyState::Open => Key::Open,
         v1::KeyState::Locked => Key::Locked,
@@ -169,6 +171,7 @@ pub(crate) fn daemon(wire: v1::StatusResponse) -> Result<DaemonStatus, CallError
         v1::KeyState::Unspecified => Key::Other,
     };
     Ok(DaemonStatus {
+        told_at,
         version: wire.version,
         pid: wire.pid,
         started_at: wire.started_at.and_then(wall),

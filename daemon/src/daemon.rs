@@ -176,7 +176,7 @@ async fn open_store(places: &Directories, state: &Folder, (tasks, clock): (&Task
 
 fn begin_accounts(config: &Config, store: &SealedStore, (tasks, clock): (&Tasks, &Clock)) -> Result<Registry, Failure> {
     let house = House {
-        upstream: Arc::new(HttpUpstream::new(tasks.clone(), clock.clone())),
+        upstream: Arc::new(HttpUpstream::new(tasks.clone(), clock.clone(), config.network.clone())),
         vault: Arc::new(store.clone()),
         clock: clock.clone(),
         tasks: tasks.clone(),

@@ -277,6 +277,7 @@ impl Daemon {
                 panic!("the daemon ended before it served ({status}):\n{}", self.logs());
             }
             assert!(Instant::now() < patience, "the daemon does not serve {}:\n{}", self.tokens_socket().display(), self.logs());
+            // law: sleep: nobody tells when a socket file appears; the loop has a watchdog
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
@@ -294,6 +295,7 @@ impl Daemon {
         let _gone_already = child.start_kill();
         // A killed process ends at once; it only has to be reaped.
         while matches!(child.try_wait(), Ok(None)) {
+            // law: sleep: a killed process ends by the kernel's time
             std::thread::sleep(Duration::from_millis(1));
         }
     }

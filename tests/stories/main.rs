@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod authctl;
+mod demo;
+mod logged_in;
 mod login;
 mod misbehaviour;
 mod real_server;
@@ -11,3 +13,4 @@ mod rejection;
 mod restart;
 mod sockets;
 mod store;
+mod storm;

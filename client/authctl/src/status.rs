@@ -27,13 +27,7 @@ pub(crate) async fn run(options: Status) -> Result<Exit, Failure> {
         }
         Err(error) => return Err(error.into()),
     };
-    let text = if options.json {
-        json::line(&json::status(&daemon))
-    } else {
-        #[allow(clippy::disallowed_methods, reason = "a page says how long ago something was")]
-        let now = SystemTime::now();
-        render(&daemon, now, Page::of_stdout())
-    };
+    let text = if options.json { json::line(&json::status(&daemon)) } else { render(&daemon, daemon.told_at, Page::of_stdout()) };
     screen::print(&text)?;
     Ok(verdict(&daemon))
 }
@@ -207,6 +201,7 @@ mod tests {
             version: "0.1.0".into(),
             pid: 4242,
             started_at: before(7500),
+            told_at: now(),
             key_source: "systemd credential".into(),
             key: Key::Open,
             config_path: "/home/a/.config/mcp-authd/config.toml".into(),

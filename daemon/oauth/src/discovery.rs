@@ -26,8 +26,19 @@ pub struct ServerMetadata {
     pub device_authorization_endpoint: Option<Endpoint>,
     /// RFC 7009, section 2.
     pub revocation_endpoint: Option<Endpoint>,
+    /// How the document was labelled.
+    pub media_type: MediaType,
     /// As the server lists them, fit to be shown. Empty where it lists none.
     pub grant_types_supported: Vec<String>,
+}
+
+/// The `Content-Type` of a metadata document (RFC 8414, 3.2; D7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// JSON, as it must be.
+    Json,
+    /// Something else, or nothing, over valid JSON; tolerated, and worth a line in the log.
+    Other,
 }
 
 /// Why there is no metadata.
@@ -279,7 +290,7 @@ mod tests {
         }
         let mut document = document(PLAIN);
         document.content_type = Some("text/plain".to_owned());
-        assert!(run(PLAIN, vec![Ok(document)]).1.is_ok());
+        assert_eq!(run(PLAIN, vec![Ok(document)]).1.unwrap().media_type, MediaType::Other);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::time::Now;
 pub struct IssuedToken {
     /// The token.
     pub access_token: AccessToken,
+    /// Whether the answer named its type.
+    pub token_type: TokenType,
     /// When the request for it was sent: its life counts from there.
     pub requested_at: Now,
     /// How long it lives from then.
@@ -24,6 +26,15 @@ pub struct IssuedToken {
     pub scopes: Option<Scopes>,
     /// The subject, where the answer held an `id_token` for us (D41).
     pub subject: Option<Subject>,
+}
+
+/// How a token came to be taken for a bearer token (RFC 6750; D37). Any other type is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenType {
+    /// The answer said so.
+    Bearer,
+    /// The answer named none, against RFC 6749, 5.1; tolerated, and worth a line in the log.
+    Unnamed,
 }
 
 /// How long a token lives (D38).

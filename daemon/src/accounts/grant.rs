@@ -6,7 +6,7 @@ use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
 use mcp_authd_oauth::sign_in::PendingDevice;
 use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::time::{Instant, WallTime};
-use mcp_authd_oauth::token::{Binding, IssuedToken, Life};
+use mcp_authd_oauth::token::{Binding, IssuedToken, Life, TokenType};
 
 /// One authorization of one subject by one server (RFC 6749, 1.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +174,9 @@ impl Grant {
 
 impl From<IssuedToken> for HeldToken {
     fn from(token: IssuedToken) -> Self {
+        if token.token_type == TokenType::Unnamed {
+            tracing::warn!("the token answer names no token_type; taken for Bearer");
+        }
         Self {
             access_token: token.access_token,
             requested: token.requested_at.instant,

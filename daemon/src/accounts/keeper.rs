@@ -79,6 +79,7 @@ impl AccountHandle {
             settle,
             errands,
             clock: house.clock.clone(),
+            has_ticked: false,
         };
         let tasks = house.tasks.clone();
         house.tasks.work("keeper", async move {
@@ -168,6 +169,8 @@ struct Keeper {
     settle: watch::Sender<bool>,
     errands: Errands,
     clock: Clock,
+    /// What is due by time has just been looked at.
+    has_ticked: bool,
 }
 
 impl Keeper {
@@ -199,14 +202,23 @@ impl Keeper {
     async fn next(&mut self, account: &Account) -> Event {
         let now = self.clock.now();
         let left = account.next_deadline(now).map_or(LONGEST_NAP, |at| at.since(now.instant).min(LONGEST_NAP));
+        // Under a stream of calls the timer below begins anew with each and never ends: what is due goes first, once.
+        if left.is_zero() && !std::mem::replace(&mut self.has_ticked, true) {
+            return Event::Tick;
+        }
+        self.has_ticked = false;
         tokio::select! {
             biased;
             Some(event) = self.news.recv() => event,
+            Ok(()) = self.key.changed() => Event::KeyChanged(*self.key.borrow_and_update()),
             Some(mail) = self.letters.recv() => {
+                // It has gone while its letter lay in the mailbox, and that news came before the letter.
+                if mail.reply.is_closed() {
+                    return Event::CallerGone(mail.id);
+                }
                 self.callers.insert(mail.id, mail.reply);
                 Event::TokenWanted(mail.id, mail.need)
             }
-            Ok(()) = self.key.changed() => Event::KeyChanged(*self.key.borrow_and_update()),
             () = tokio::time::sleep(left) => Event::Tick,
         }
     }

@@ -10,11 +10,12 @@ use toml_edit::Document;
 
 use super::account::{AccountConfig, AccountName};
 use super::error::{ConfigErrors, Hint, Problem, printable};
+use super::network::{self, Network};
 use super::raw::{Entry, Findings, Reported, Section};
 use super::{parameters, request, server};
 
 /// What stands at the top of the file.
-const TOP: &[&str] = &["accounts"];
+const TOP: &[&str] = &["accounts", "network"];
 /// What stands below `[accounts.NAME]`.
 const ACCOUNT: &[&str] = &[
     "issuer",
@@ -30,15 +31,15 @@ const ACCOUNT: &[&str] = &[
 
 type Accounts = BTreeMap<AccountName, Arc<AccountConfig>>;
 
-/// Every account of the text.
-pub(super) fn accounts(text: &str, path: &Path) -> Result<Accounts, ConfigErrors> {
+/// Every account of the text, and how the network is reached.
+pub(super) fn whole(text: &str, path: &Path) -> Result<(Accounts, Network), ConfigErrors> {
     let mut findings = Findings::new(text);
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let line = findings.line(error.span());
             findings.report(line, Problem::Syntax(printable(error.message())));
-            return findings.settle(Accounts::new(), path);
+            return findings.settle((Accounts::new(), Network::default()), path);
         }
     };
     let top = Section::new("the top of the file".to_owned(), None, document.as_table());
@@ -47,7 +48,10 @@ pub(super) fn accounts(text: &str, path: &Path) -> Result<Accounts, ConfigErrors
         findings.report(entry.line, problem);
     }
     let accounts = top.entry("accounts", &findings).map(|entry| all(&entry, &mut findings)).unwrap_or_default();
-    findings.settle(accounts, path)
+    let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
+    // Where it did not hold, that stands in the findings.
+    let network = network.and_then(Result::ok).unwrap_or_default();
+    findings.settle((accounts, network), path)
 }
 
 fn outside_accounts(entry: &Entry<'_>) -> Option<Hint> {

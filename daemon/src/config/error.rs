@@ -212,6 +212,18 @@ pub enum Problem {
         /// What to do instead.
         instead: &'static str,
     },
+    /// A relative path would depend on where the daemon was started.
+    #[error("`ca_file` must be an absolute path. Write: ca_file = \"/etc/ssl/my-company.pem\"")]
+    CaFileNotAbsolute,
+    /// The operating system refused.
+    #[error("`ca_file` cannot be read: {0}. Correct the path, or make the file readable for the user who runs mcp-authd")]
+    CaFileUnreadable(String),
+    /// Another kind of file.
+    #[error("`ca_file` holds no certificate in PEM form. Convert it with: openssl x509 -in FILE -out FILE.pem")]
+    CaFileNotPem,
+    /// Not an HTTP proxy, or one with a password in its URL (D64).
+    #[error("`proxy` must be the URL of an HTTP proxy without a user name. Write: proxy = \"http://proxy.example:3128\"")]
+    BadProxy,
     /// A name that no account can have.
     #[error("`{name}` cannot be an account: {why}. Write: {example}")]
     BadName {

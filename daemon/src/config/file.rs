@@ -14,6 +14,7 @@ use nix::fcntl::OFlag;
 use super::account::{AccountConfig, AccountName};
 use super::check;
 use super::error::{ConfigError, ConfigErrors, Problem, shell_word};
+use super::network::Network;
 use super::raw::line_of;
 
 /// No configuration is longer.
@@ -30,6 +31,8 @@ pub struct Config {
     pub origin: Origin,
     /// Every account, by its name.
     pub accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
+    /// How the network is reached.
+    pub network: Network,
 }
 
 /// Where a configuration comes from.
@@ -71,12 +74,12 @@ impl Config {
         if let Some(at) = text.find('\0') {
             return Err(ConfigErrors::one(path, Some(line_of(text.as_bytes(), at)), Problem::NulByte));
         }
-        let accounts = check::accounts(text, path)?;
-        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts })
+        let (accounts, network) = check::whole(text, path)?;
+        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, network })
     }
 
     fn missing(path: &Path) -> Self {
-        Self { path: path.to_owned(), origin: Origin::Missing, accounts: BTreeMap::new() }
+        Self { path: path.to_owned(), origin: Origin::Missing, accounts: BTreeMap::new(), network: Network::default() }
     }
 }
 

@@ -6,6 +6,7 @@ mod account;
 mod check;
 mod error;
 mod file;
+mod network;
 mod parameters;
 mod raw;
 mod request;
@@ -14,6 +15,7 @@ mod server;
 pub use account::{AccountConfig, AccountName, InvalidName, ServerConfig};
 pub use error::{ConfigError, ConfigErrors, Hint, Problem};
 pub use file::{Config, Origin};
+pub use network::{Network, ProxyUrl};
 
 #[cfg(test)]
 mod tests;

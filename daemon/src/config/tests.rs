@@ -387,7 +387,7 @@ fn a_file_that_others_may_write_is_refused_together_with_what_it_says() {
             Config::load(&path).unwrap_err().to_string(),
             format!(
                 "{shown}: the group or others may write this file, and could send your logins elsewhere. Run: chmod go-w '{shown}'\n\
-                 {shown}:1: `x` is no key of the top of the file. Known here: `accounts`"
+                 {shown}:1: `x` is no key of the top of the file. Known here: `accounts`, `network`"
             )
         );
     }
@@ -395,4 +395,27 @@ fn a_file_that_others_may_write_is_refused_together_with_what_it_says() {
     assert_eq!(Config::load(&path).unwrap_err().errors.len(), 1);
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     assert!(Config::load(&path).is_ok(), "others may read");
+}
+
+#[test]
+fn the_network_has_further_trust_and_a_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+    fs::write(at("key.der"), "0").unwrap();
+    let config = parse(&format!("[network]\nca_file = \"{}\"\nproxy = \"http://proxy.example:3128\"\n", at("ca.pem")));
+    let network = config.expect("no error").network;
+    assert_eq!(network.certificates.as_deref(), Some("-----BEGIN CERTIFICATE-----\n"));
+    assert_eq!(network.proxy.unwrap().as_str(), "http://proxy.example:3128");
+    let said = |name: &str| errors(&format!("[network]\nca_file = \"{}\"\n", at(name)));
+    assert!(said("key.der").starts_with("c.toml:2: `ca_file` holds no certificate in PEM form."));
+    assert!(said("none.pem").starts_with("c.toml:2: `ca_file` cannot be read: No such file"));
+    assert!(said("").starts_with("c.toml:2: `ca_file` cannot be read: it is not a regular file"));
+    assert_eq!(
+        errors("[network]\nca_file = \"x.pem\"\nproxy = \"http://me:secret@proxy.example\"\nproxi = 1\n[netwrok]\n"),
+        "c.toml:2: `ca_file` must be an absolute path. Write: ca_file = \"/etc/ssl/my-company.pem\"\n\
+         c.toml:3: `proxy` must be the URL of an HTTP proxy without a user name. Write: proxy = \"http://proxy.example:3128\"\n\
+         c.toml:4: `proxi` is no key of [network]. Did you mean `proxy`?\n\
+         c.toml:5: `netwrok` is no key of the top of the file. Did you mean `network`?"
+    );
 }

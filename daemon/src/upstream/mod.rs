@@ -6,8 +6,11 @@
 mod answer;
 #[cfg(test)]
 mod captured_log;
+mod client;
 pub mod drive;
 mod form_body;
+#[cfg(test)]
+mod network_tests;
 #[cfg(test)]
 mod scripted;
 mod servers;
@@ -33,7 +36,7 @@ use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, Refr
 use tokio::sync::oneshot;
 
 use crate::accounts::{RefreshRequest, RevokeRequest, Upstream};
-use crate::config::{AccountConfig, ServerConfig};
+use crate::config::{AccountConfig, Network, ServerConfig};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
 use drive::{Transport, drive};
@@ -58,8 +61,8 @@ struct Wire<T> {
 impl HttpUpstream {
     /// Over the network. Nothing is built or opened before the first request.
     #[must_use]
-    pub fn new(tasks: Tasks, clock: Clock) -> Self {
-        Self::over(HttpTransport::new(tasks.clone(), clock.clone()), tasks, clock)
+    pub fn new(tasks: Tasks, clock: Clock, network: Network) -> Self {
+        Self::over(HttpTransport::new(tasks.clone(), clock.clone(), network), tasks, clock)
     }
 }
 

@@ -155,6 +155,12 @@ async fn read_request(connection: &mut (impl AsyncRead + Unpin)) -> Option<Strin
 
 /// A certificate for `name` that signs itself: the server's side, and the client's trust in it.
 pub(super) fn self_signed(name: &str, alpn: &str) -> (Arc<ServerConfig>, Certificate) {
+    let (config, pem) = self_signed_in_pem(name, alpn);
+    (config, Certificate::from_pem(pem.as_bytes()).unwrap())
+}
+
+/// The same, with the trust as a file holds it.
+pub(super) fn self_signed_in_pem(name: &str, alpn: &str) -> (Arc<ServerConfig>, String) {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -165,5 +171,5 @@ pub(super) fn self_signed(name: &str, alpn: &str) -> (Arc<ServerConfig>, Certifi
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
     config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-    (Arc::new(config), Certificate::from_der(made.cert.der()).unwrap())
+    (Arc::new(config), made.cert.pem())
 }

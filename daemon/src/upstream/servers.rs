@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mcp_authd_oauth::discovery::{Discovery, DiscoveryError, ServerMetadata};
+use mcp_authd_oauth::discovery::{Discovery, DiscoveryError, MediaType, ServerMetadata};
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::sign_in::SignInFailure;
 use mcp_authd_oauth::terms::Issuer;
@@ -63,6 +63,9 @@ impl Servers {
             }),
             ServerConfig::Issuer(issuer) => {
                 let metadata = self.metadata(issuer, transport, clock).await.map_err(|why| no_metadata(issuer, why))?;
+                if metadata.media_type == MediaType::Other {
+                    tracing::warn!(%issuer, "the metadata document is not labelled as JSON; read all the same");
+                }
                 let ServerMetadata { token_endpoint, revocation_endpoint, device_authorization_endpoint, .. } = metadata;
                 Ok(DeviceServer {
                     loopback: loopback(names_this_machine(issuer)),

@@ -14,14 +14,13 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
 use tokio::sync::OnceCell;
 
 use super::answer;
+use super::client;
 use super::drive::Transport;
 use super::form_body::{FormBody, Receipt, wiped_after_use};
 use super::undelivered::nothing_sent;
+use crate::config::Network;
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
-
-/// Product and version, and nothing about the machine or its user (D65).
-const USER_AGENT: &str = concat!("mcp-authd/", env!("CARGO_PKG_VERSION"));
 
 /// How many redirects of a metadata document are followed (D5).
 const MOST_HOPS: usize = 3;
@@ -32,6 +31,7 @@ pub struct HttpTransport {
     tasks: Tasks,
     clock: Clock,
     limits: Limits,
+    network: Network,
     roots: Vec<Certificate>,
     client: OnceCell<Client>,
 }
@@ -80,27 +80,33 @@ impl Limits {
 }
 
 impl HttpTransport {
-    /// A transport that trusts the platform's certificates. Nothing is built or opened before the first request.
+    /// A transport that trusts the platform's certificates and those that are configured (D10). Nothing is built or opened
+    /// before the first request.
     #[must_use]
-    pub fn new(tasks: Tasks, clock: Clock) -> Self {
-        Self { tasks, clock, limits: Limits::STANDARD, roots: Vec::new(), client: OnceCell::new() }
+    pub fn new(tasks: Tasks, clock: Clock, network: Network) -> Self {
+        Self { tasks, clock, limits: Limits::STANDARD, network, roots: Vec::new(), client: OnceCell::new() }
     }
 
     /// The same with other limits and further trusted certificates.
     #[cfg(test)]
     pub(super) fn with(limits: Limits, roots: Vec<Certificate>) -> Self {
-        Self { tasks: Tasks::new(), clock: Clock::system(), limits, roots, client: OnceCell::new() }
+        Self { tasks: Tasks::new(), clock: Clock::system(), limits, network: Network::default(), roots, client: OnceCell::new() }
+    }
+
+    /// The same with a configured network.
+    #[cfg(test)]
+    pub(super) fn over_network(limits: Limits, network: Network) -> Self {
+        Self { network, ..Self::with(limits, Vec::new()) }
     }
 
     async fn client(&self) -> Result<&Client, NothingSent> {
-        let (limits, roots) = (self.limits, self.roots.clone());
+        let (limits, network, roots) = (self.limits, self.network.clone(), self.roots.clone());
         self.client
             .get_or_try_init(|| async move {
-                match self.tasks.blocking("http client", move || build_client(limits, roots)).await {
+                match self.tasks.blocking("http client", move || client::build(limits, &network, roots)).await {
                     Some(Ok(client)) => Ok(client),
-                    // Without one trusted certificate there is no client (the platform's list is empty or unreadable).
                     Some(Err(failure)) => {
-                        tracing::error!(%failure, "the HTTP client could not be built; are CA certificates installed?");
+                        tracing::error!(%failure, "the HTTP client could not be built");
                         Err(NothingSent::NotVerified)
                     }
                     None => Err(NothingSent::NoResources),
@@ -220,29 +226,6 @@ impl Failure {
             Self::Answer(lost) => lost,
         })
     }
-}
-
-fn build_client(limits: Limits, roots: Vec<Certificate>) -> reqwest::Result<Client> {
-    // Refused only where one is installed already, and then it is this one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .connect_timeout(limits.connect)
-        // A silent peer is noticed in about two and a half minutes; a short loss of the network does not end a request that may
-        // have spent a refresh token.
-        .tcp_keepalive(Duration::from_secs(30))
-        .tcp_keepalive_interval(Duration::from_secs(30))
-        .tcp_keepalive_retries(4)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_keep_alive_timeout(Duration::from_secs(90));
-    #[cfg(target_os = "linux")]
-    let builder = builder.tcp_user_timeout(None);
-    if roots.is_empty() { builder.build() } else { builder.tls_certs_merge(roots).build() }
 }
 
 fn sensitive(authorization: SecretText) -> Result<HeaderValue, Undelivered> {

@@ -19,7 +19,7 @@ use super::captured_log::CapturedLog;
 use super::drive::Transport;
 use super::scripted::{Act, Scripted};
 use crate::accounts::{RefreshRequest, RevokeRequest, Upstream};
-use crate::config::{AccountConfig, AccountName, ServerConfig};
+use crate::config::{AccountConfig, AccountName, Network, ServerConfig};
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::tasks::Tasks;
 
@@ -150,7 +150,7 @@ async fn a_refresh_goes_over_the_network_straight_to_its_token_endpoint() {
     let binding = Binding { issuer: Some(issuer), token_endpoint: endpoint(&server.url("/token")), ..binding() };
     let request = RefreshRequest { binding, ..refresh_request() };
 
-    let outcome = HttpUpstream::new(Tasks::new(), Clock::system()).refresh(Arc::new(account), request).await;
+    let outcome = HttpUpstream::new(Tasks::new(), Clock::system(), Network::default()).refresh(Arc::new(account), request).await;
 
     let RefreshOutcome::Success(success) = outcome else { panic!("{outcome:?}") };
     assert_eq!(success.refresh_token, Some(RefreshToken::new("r")));

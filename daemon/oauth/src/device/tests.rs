@@ -18,11 +18,11 @@ use crate::wire::tests::answer;
 const EPOCH: u64 = 1_000_000_000;
 
 fn at(seconds: u64) -> Now {
-    millis(seconds * 1000)
+    millis(i64::try_from(seconds).unwrap() * 1000)
 }
 
-fn millis(millis: u64) -> Now {
-    Now { instant: Instant::from_millis(millis), wall: WallTime::from_millis(EPOCH + millis) }
+fn millis(millis: i64) -> Now {
+    Now { instant: Instant::from_millis(millis), wall: WallTime::from_millis(EPOCH + u64::try_from(millis).unwrap()) }
 }
 
 fn request() -> DeviceRequest {

@@ -4,7 +4,7 @@
 
 use super::members::{Members, Value};
 use super::{Reading, read as read_body, shown};
-use crate::discovery::ServerMetadata;
+use crate::discovery::{MediaType, ServerMetadata};
 use crate::endpoint::{Endpoint, Loopback};
 use crate::http::HttpAnswer;
 use crate::misbehaved::ServerMisbehaved;
@@ -26,13 +26,23 @@ pub(crate) enum MetadataAnswer {
 /// Reads the document of an issuer. Loopback endpoints count only where the issuer is loopback itself (D3).
 pub(crate) fn read(answer: &HttpAnswer, issuer: &Issuer, loopback: Loopback) -> MetadataAnswer {
     let Reading::Whole(members) = read_body(answer) else { return MetadataAnswer::NoDocument };
-    match metadata(&members, issuer, loopback) {
+    match metadata(&members, issuer, (loopback, media_type(answer))) {
         Ok(metadata) => MetadataAnswer::Metadata(metadata),
         Err(why) => MetadataAnswer::Misbehaved(why),
     }
 }
 
-fn metadata(members: &Members, issuer: &Issuer, loopback: Loopback) -> Result<ServerMetadata, ServerMisbehaved> {
+fn media_type(answer: &HttpAnswer) -> MediaType {
+    let essence = answer.content_type.as_deref().and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    let is_json = essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json");
+    if is_json { MediaType::Json } else { MediaType::Other }
+}
+
+fn metadata(
+    members: &Members,
+    issuer: &Issuer,
+    (loopback, media_type): (Loopback, MediaType),
+) -> Result<ServerMetadata, ServerMisbehaved> {
     if members.has_duplicates() {
         return Err(ServerMisbehaved::DuplicateMember);
     }
@@ -48,6 +58,7 @@ fn metadata(members: &Members, issuer: &Issuer, loopback: Loopback) -> Result<Se
         device_authorization_endpoint: endpoint(members, "device_authorization_endpoint", loopback)?,
         // No login needs it: a bad one is as good as none.
         revocation_endpoint: endpoint(members, "revocation_endpoint", loopback).unwrap_or_default(),
+        media_type,
         grant_types_supported: members
             .texts("grant_types_supported")
             .into_iter()

@@ -12,7 +12,7 @@ use crate::misbehaved::{ServerMisbehaved, UnusableToken};
 use crate::secret::{AccessToken, RefreshToken};
 use crate::terms::Scopes;
 use crate::time::Now;
-use crate::token::{Binding, IssuedToken, Life, TokenSuccess};
+use crate::token::{Binding, IssuedToken, Life, TokenSuccess, TokenType};
 
 /// The largest token (D39).
 const LARGEST_TOKEN: usize = 64 * 1024;
@@ -85,7 +85,7 @@ fn issued(members: &Members, binding: &Binding, requested_at: Now) -> Result<Iss
         return Err(ServerMisbehaved::DuplicateMember);
     }
     let access_token = access_token(members)?;
-    check_type(members)?;
+    let token_type = token_type(members)?;
     let scopes = scopes(members)?;
     let life = life(members, &access_token, requested_at);
     // Without a configured issuer there is nothing to check an ID token against: its subject does not count (D41).
@@ -94,7 +94,7 @@ fn issued(members: &Members, binding: &Binding, requested_at: Now) -> Result<Iss
         .as_ref()
         .zip(members.text("id_token"))
         .and_then(|(issuer, id_token)| jwt::subject(id_token, issuer, &binding.client_id, requested_at.wall));
-    Ok(IssuedToken { access_token, requested_at, life, scopes, subject })
+    Ok(IssuedToken { access_token, token_type, requested_at, life, scopes, subject })
 }
 
 fn access_token(members: &Members) -> Result<AccessToken, ServerMisbehaved> {
@@ -114,14 +114,17 @@ fn access_token(members: &Members) -> Result<AccessToken, ServerMisbehaved> {
 }
 
 /// D37. A missing type is taken for Bearer, as all but the strictest clients do.
-fn check_type(members: &Members) -> Result<(), ServerMisbehaved> {
+fn token_type(members: &Members) -> Result<TokenType, ServerMisbehaved> {
     let named = match members.value("token_type") {
-        None => return Ok(()),
+        None => return Ok(TokenType::Unnamed),
         Some(Value::Text(text)) => text.expose(),
         Some(_) => return Err(ServerMisbehaved::BadMember("token_type")),
     };
-    if named.is_empty() || named.eq_ignore_ascii_case("bearer") {
-        return Ok(());
+    if named.is_empty() {
+        return Ok(TokenType::Unnamed);
+    }
+    if named.eq_ignore_ascii_case("bearer") {
+        return Ok(TokenType::Bearer);
     }
     // The server's own word is not repeated: it could be anything.
     let known = ["DPoP", "MAC", "PoP", "N_A"].into_iter().find(|known| named.eq_ignore_ascii_case(known));
@@ -215,8 +218,13 @@ mod tests {
 
     #[test]
     fn d37_only_bearer_is_understood_in_any_case_and_a_missing_type_is_tolerated() {
-        for fine in [json!("bearer"), json!("BEARER"), json!(null), json!("")] {
-            assert!(with("token_type", fine).token.is_ok());
+        for (fine, is) in [
+            (json!("bearer"), TokenType::Bearer),
+            (json!("BEARER"), TokenType::Bearer),
+            (json!(null), TokenType::Unnamed),
+            (json!(""), TokenType::Unnamed),
+        ] {
+            assert_eq!(with("token_type", fine).token.unwrap().token_type, is);
         }
         assert_eq!(spoilt_but_saved(with("token_type", json!("dpop"))), ServerMisbehaved::TokenType("DPoP"));
         assert_eq!(spoilt_but_saved(with("token_type", json!("SNTL"))), ServerMisbehaved::TokenType("an unknown one"));

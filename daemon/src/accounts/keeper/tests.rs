@@ -13,7 +13,7 @@ use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
 use mcp_authd_oauth::time::Now;
-use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess};
+use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess, TokenType};
 use tokio::sync::{oneshot, watch};
 
 use super::{AccountHandle, House};
@@ -42,6 +42,7 @@ impl Upstream for SlowServer {
             tokio::time::sleep(delay).await;
             let token = IssuedToken {
                 access_token: AccessToken::new(format!("new-{number}")),
+                token_type: TokenType::Bearer,
                 requested_at: clock.now(),
                 life: Life::Known(Duration::from_secs(3600)),
                 scopes: None,
@@ -234,6 +235,44 @@ async fn an_account_whose_server_hangs_delays_no_other() {
     }
     assert_eq!(scene.house.clock.now(), before, "no time passed");
     assert!(waiting.as_mut().now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_calls_keeps_nobody_waiting_past_its_deadline() {
+    let mut scene = scene(Duration::from_secs(86_400));
+    let (base, ahead) = (scene.house.clock.clone(), Arc::new(AtomicUsize::new(0)));
+    let moved = ahead.clone();
+    scene.house.clock = Clock::from_fn(move || {
+        let (now, ahead) = (base.now(), Duration::from_secs(moved.load(Ordering::SeqCst) as u64));
+        Now { instant: now.instant + ahead, wall: now.wall + ahead }
+    });
+    let account = scene.account("one", Duration::from_secs(3000));
+    let need = scene.need(Duration::from_secs(20));
+    assert!(is_token(&account.token(need.clone()).await.unwrap(), "old"));
+    let waiting = account.token(Need { rejected: Some(AccessToken::new("old").sha256()), ..need.clone() });
+    tokio::pin!(waiting);
+    assert!(waiting.as_mut().now_or_never().is_none());
+    assert!(is_token(&account.token(need.clone()).await.unwrap(), "old"));
+    // Between two ticks of the runtime's timer, where a timer of no length does not end at once.
+    tokio::time::advance(Duration::from_micros(500)).await;
+    ahead.store(21, Ordering::SeqCst);
+    let (first, second) = tokio::join!(account.token(need.clone()), account.token(need.clone()));
+    assert!(is_token(&first.unwrap(), "old") && is_token(&second.unwrap(), "old"));
+    let answer = waiting.as_mut().now_or_never().expect("the refresh is still out, and its time is over");
+    assert!(matches!(answer.unwrap().state, AnswerState::Refusal(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_has_gone_before_its_letter_was_read_is_not_kept() {
+    let scene = scene(Duration::from_secs(5));
+    let account = scene.account("one", Duration::ZERO);
+    for _ in 0..10 {
+        assert!(account.token(scene.need(Duration::from_secs(20))).now_or_never().is_none());
+    }
+    let status = account.status();
+    tokio::time::timeout(Duration::from_secs(1), std::future::pending::<()>()).await.unwrap_err();
+    assert!(status.borrow().grant.is_some(), "the record is read");
+    assert_eq!(scene.refreshes(), 0, "nobody wants a token");
 }
 
 #[tokio::test(start_paused = true)]

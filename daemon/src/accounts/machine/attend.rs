@@ -127,7 +127,7 @@ impl Account {
         match &self.credential {
             // A leaving daemon waits for the refresh that is out (B6): so do its callers.
             Credential::Spending(_) => Verdict::Wait,
-            _ if self.leaving => self.living_or(grant, need, now, || leaving()),
+            _ if self.leaving => self.living_or(grant, need, now, leaving),
             Credential::Held(_) if rejected && self.was_forced(now.instant) => refuse(Refusal::TokenRejected),
             Credential::Held(_) if is_born_dead(grant) && self.was_refreshed(grant, now.instant) => {
                 refuse(Refusal::Configuration {

@@ -1,5 +1,7 @@
 //! Values that the machine's tests are made of.
 
+#![allow(clippy::expect_used, reason = "tests")]
+
 use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};

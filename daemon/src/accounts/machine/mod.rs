@@ -11,6 +11,7 @@ mod effect;
 mod refresh;
 mod schedule;
 mod sign_in;
+mod sign_out;
 mod view;
 
 #[cfg(test)]
@@ -21,16 +22,17 @@ mod tests;
 use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::Binding;
 
-use crate::accounts::grant::{Grant, GrantRecord, Intent, NotRenewable, Renewal, SignInEnd};
+use crate::accounts::grant::{Grant, GrantRecord, Intent, SignInEnd};
 use crate::accounts::need::{Answer, AnswerState, Need};
 use crate::accounts::status::Status;
-use crate::accounts::{KeyState, LoadError, RevokeRequest, SaveError, Stored};
+use crate::accounts::{KeyState, LoadError, Stored};
 use attend::Verdict;
 use credential::{Absent, Credential, Erasure, Failures, Rest, Save, Spending, Stage, Unsaved};
 use effect::SAVE_AGAIN;
 pub use effect::{Effect, Event, Policy, RefreshId, ReplayTime, SaveId, SignInId, WaiterId};
 use schedule::{Luck, REFRESH_DISTANCE, RESUME_SPREAD, USED_WITHIN, refresh_ahead_at};
-use sign_in::{History, Pause, SignIn, Start};
+use sign_in::{History, Kept, Pause, SignIn, Start};
+use sign_out::revoke;
 
 /// One account: at most one grant, at most one login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub struct Account {
     save_trouble: Option<String>,
     /// When a refused save that nobody waits for is tried again.
     save_again: Option<Instant>,
+    /// Whether the disk holds the sign-in record as it is here.
+    sign_in_record: Kept,
     /// Saves of the record of logins that the store has not answered.
     sign_in_saves: u32,
     leaving: bool,
@@ -141,6 +145,7 @@ impl Account {
             last_save: None,
             save_trouble: None,
             save_again: None,
+            sign_in_record: Kept::Saved,
             sign_in_saves: 0,
             leaving: false,
         };
@@ -154,12 +159,16 @@ impl Account {
         let mut work = Work { now, effects: Vec::new(), answers: Vec::new() };
         match event {
             Event::TokenWanted(id, need) => return self.token_wanted(id, need, work),
-            Event::CallerGone(id) => self.waiters.retain(|waiter| waiter.id != id),
+            Event::CallerGone(id) => {
+                // It ends only its own waiting: nobody else is looked at.
+                self.waiters.retain(|waiter| waiter.id != id);
+                return (self, work.effects);
+            }
             Event::Loaded(result) => self.loaded(result, &mut work),
             Event::KeyChanged(state) => self.key_changed(state, &mut work),
             Event::GrantSaved(save, result) => self.grant_saved(save, result, &mut work),
+            Event::SignInSaved(result) => self.sign_in_saved(result, now.instant),
             Event::Tick => {}
-            Event::SignInSaved(result) => self.sign_in_saved(result),
             Event::GrantForgotten(save, result) => self.grant_forgotten(save, result, &work),
             Event::RefreshSettled(id, outcome) => self.refresh_settled(id, outcome, &mut work),
             Event::SignInPrompted(id, device) => self.sign_in_prompted(id, device, &mut work),
@@ -171,7 +180,7 @@ impl Account {
             Event::Resumed => {
                 self.ahead_not_before = Some(now.instant + RESUME_SPREAD * self.luck.permille() / 1000);
             }
-            Event::Leaving => self.leaving = true,
+            Event::Leaving => self.begin_leaving(now.instant),
         }
         self.pump(&mut work);
         self.finish(&mut work)
@@ -197,7 +206,8 @@ impl Account {
         };
         let end_of_token =
             self.credential.grant().and_then(|grant| grant.access.as_ref()?.expires()).filter(|end| *end > now.instant);
-        waiters.chain(state).chain(sign_in).chain(end_of_token).chain(self.refresh_ahead()).chain(self.save_again).min()
+        let saves = self.save_again.into_iter().chain(self.sign_in_record.again_at());
+        waiters.chain(state).chain(sign_in).chain(end_of_token).chain(self.refresh_ahead()).chain(saves).min()
     }
 
     /// Whether nothing is in flight that a leaving daemon should wait for (B6).
@@ -215,6 +225,7 @@ impl Account {
 
     fn token_wanted(mut self, id: WaiterId, need: Need, mut work: Work) -> (Self, Vec<Effect>) {
         self.used_at = Some(work.now.instant);
+        self.let_replace(&need, &mut work);
         let mut waiter = Waiter { id, need, has_seen_sign_in: false };
         self.look_after(&mut waiter, &mut work).unwrap_or_else(|| self.waiters.push(waiter));
         if work.effects.is_empty() && self.refresh_ahead().is_none_or(|at| at > work.now.instant) {
@@ -250,8 +261,9 @@ impl Account {
             Verdict::SignIn { purpose, scopes } => {
                 let (by_program, replace) = waiter.need.sign_in.who();
                 let asked_by = if by_program { waiter.need.client_name.clone() } else { String::new() };
-                let start = Start { id: SignInId(self.name()), purpose, scopes, asked_by, replace };
-                self.begin_sign_in(start, by_program, work);
+                let noted = by_program.then_some(work.now.wall);
+                let start = Start { id: SignInId(self.name()), purpose, scopes, asked_by, replace, noted };
+                self.begin_sign_in(start, work);
                 verdict = self.attend(waiter, work.now);
             }
             Verdict::Answer(_) | Verdict::Wait | Verdict::WaitForSignIn => {}
@@ -291,8 +303,9 @@ impl Account {
                 self.save_grant(&grant, intent, work);
             }
         }
-        if matches!(&self.sign_in, SignIn::Prompted(pending) | SignIn::Waiting(pending) if pending.device.expires + SIGN_IN_GRACE <= now)
-        {
+        self.retry_sign_in_record(work);
+        self.history.forget_the_future(work.now.wall);
+        if self.sign_in.pending().is_some_and(|pending| pending.device.expires + SIGN_IN_GRACE <= now) {
             self.abort_sign_in(SignInEnd::Expired, work);
         }
     }
@@ -311,12 +324,14 @@ impl Account {
         };
         let used = self.used_at?;
         grant.refresh_token()?;
-        let due = match &grant.access {
-            Some(token) => refresh_ahead_at(token, &self.policy)?,
-            None => used,
+        let due = match (&grant.access, earliest) {
+            // Whatever wanted the refresh that did not work: it is owed.
+            (_, Some(until)) => until,
+            (Some(token), None) => refresh_ahead_at(token, &self.policy)?,
+            (None, None) => used,
         };
         let distance = self.refreshed_at.map(|at| at + REFRESH_DISTANCE);
-        let at = due.max(distance.unwrap_or(due)).max(earliest.unwrap_or(due)).max(self.ahead_not_before.unwrap_or(due));
+        let at = due.max(distance.unwrap_or(due)).max(self.ahead_not_before.unwrap_or(due));
         (!self.leaving && at.since(used) < USED_WITHIN).then_some(at)
     }
 
@@ -357,6 +372,7 @@ impl Account {
             self.erase(work);
             return;
         }
+        self.history.signed_out = false;
         self.generation = self.generation.max(record.generation);
         // A caller may have asked before the record was read.
         self.used_at = self.used_at.max(record.used_at.map(|at| work.now.instant_of(at)));
@@ -376,51 +392,6 @@ impl Account {
         }
     }
 
-    fn sign_out(&mut self, work: &mut Work) {
-        self.forget(Fate::Revoked, work);
-        self.history.signed_out = true;
-        self.abort_sign_in(SignInEnd::Cancelled, work);
-        // The logout is kept before the grant is erased: whoever is told of it stays logged out over a kill (B31).
-        self.save_sign_in(work);
-        self.erase(work);
-    }
-
-    fn removed(&mut self, work: &mut Work) {
-        self.forget(Fate::Revoked, work);
-        let erase = SaveId(self.name());
-        work.then(Effect::ForgetGrant(erase));
-        self.credential = Credential::None(Absent::Removed);
-        self.abort_sign_in(SignInEnd::Cancelled, work);
-        self.save_sign_in(work);
-    }
-
-    fn forget(&mut self, fate: Fate, work: &mut Work) {
-        self.overtake_refresh(fate);
-        self.overtaken.iter_mut().for_each(|overtaken| overtaken.fate = fate);
-        self.generation += 1;
-        self.save_trouble = None;
-        self.save_again = None;
-        if let Some(grant) = self.credential.grant() {
-            revoke(grant, work);
-        }
-    }
-
-    fn erase(&mut self, work: &mut Work) {
-        let erase = SaveId(self.name());
-        work.then(Effect::ForgetGrant(erase));
-        self.credential = Credential::None(Absent::SignedOut(Erasure::InFlight(erase)));
-    }
-
-    fn grant_forgotten(&mut self, id: SaveId, result: Result<(), SaveError>, work: &Work) {
-        if self.credential == Credential::None(Absent::SignedOut(Erasure::InFlight(id))) {
-            let erasure = match result {
-                Ok(()) => Erasure::Done,
-                Err(error) => Erasure::Again { at: work.now.instant + SAVE_AGAIN, why: error.to_string() },
-            };
-            self.credential = Credential::None(Absent::SignedOut(erasure));
-        }
-    }
-
     fn reloaded(&mut self, now: Instant) {
         if let Credential::Resting(rest) = &mut self.credential
             && matches!(rest.why, Rest::Configuration(_))
@@ -429,6 +400,13 @@ impl Account {
         }
         if let SignIn::Idle(pause) = &mut self.sign_in {
             *pause = Pause::Over;
+        }
+    }
+
+    fn begin_leaving(&mut self, now: Instant) {
+        self.leaving = true;
+        if let Credential::Unsaved(Unsaved { save: Save::Again { at, .. }, .. }) = &mut self.credential {
+            *at = now;
         }
     }
 
@@ -483,15 +461,3 @@ impl Account {
 
 /// A login's own end comes from the flow; this is the net below it.
 const SIGN_IN_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
-
-fn revoke(grant: &Grant, work: &mut Work) {
-    let refresh_token = match &grant.renewal {
-        Renewal::With(token) => Some(token.clone()),
-        Renewal::Not(NotRenewable::NotIssued | NotRenewable::Dead | NotRenewable::InDoubt) => None,
-    };
-    let access_token =
-        grant.access.as_ref().filter(|token| token.is_alive(work.now.instant)).map(|token| token.access_token.clone());
-    if refresh_token.is_some() || access_token.is_some() {
-        work.then(Effect::Revoke(Box::new(RevokeRequest { refresh_token, access_token, binding: grant.binding.clone() })));
-    }
-}

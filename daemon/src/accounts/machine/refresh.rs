@@ -1,5 +1,7 @@
 //! The refresh: prepared by a durable intent (I8), sent once (I1), settled by its outcome (D43-D56).
 
+use std::time::Duration;
+
 use mcp_authd_oauth::secret::RefreshToken;
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{RefreshOutcome, TokenSuccess};
@@ -46,7 +48,10 @@ impl Account {
             (Credential::Spending(spending), result) if spending.stage == Stage::Saving(save) => {
                 self.intent_saved(spending, result, work);
             }
-            (Credential::Unsaved(unsaved), result) if unsaved.save.is(save) => self.unsaved_saved(unsaved, result, work),
+            (Credential::Unsaved(unsaved), result) if unsaved.save.is(save) => {
+                self.older_grants_are_gone(&result, work);
+                self.unsaved_saved(unsaved, result, work);
+            }
             (other, _) => self.credential = other,
         }
     }
@@ -88,15 +93,17 @@ impl Account {
     }
 
     fn unsaved_saved(&mut self, unsaved: Unsaved, result: Result<(), SaveError>, work: &mut Work) {
-        let Unsaved { grant, then, .. } = unsaved;
+        let Unsaved { grant, save, then } = unsaved;
         let now = work.now.instant;
+        // A daemon about to leave saves once more, and does not wait for the disk.
+        let wait = if self.leaving && matches!(save, Save::First(_)) { Duration::ZERO } else { SAVE_AGAIN };
         self.credential = match (result, then) {
             (Ok(()), Then::Held) => Credential::Held(grant),
             (Ok(()), Then::Resting { until, why, failures }) => {
                 Credential::Resting(Resting { grant, until, since: now, why, failures })
             }
             (Err(error), then) => {
-                let save = Save::Again { at: now + SAVE_AGAIN, why: error.to_string() };
+                let save = Save::Again { at: now + wait, why: error.to_string() };
                 Credential::Unsaved(Unsaved { grant, save, then })
             }
         };
@@ -107,7 +114,7 @@ impl Account {
         let due = work.now.instant;
         let Credential::Unsaved(unsaved) = &self.credential else { return };
         let Save::Again { at, why } = &unsaved.save else { return };
-        if *at <= due || self.leaving {
+        if *at <= due {
             let (why, grant) = (why.clone(), unsaved.grant.clone());
             let save = self.save_grant(&grant, None, work);
             if let Credential::Unsaved(unsaved) = &mut self.credential {
@@ -186,6 +193,8 @@ impl Account {
         let Spending { mut grant, failures, .. } = spending;
         grant.rotation = match (grant.rotation, rotated) {
             (_, true) | (Rotation::Rotates, false) => Rotation::Rotates,
+            // An answer that holds no usable token proves nothing about the refresh token.
+            (known, false) if success.token.is_err() => known,
             (Rotation::Unknown | Rotation::Keeps, false) => Rotation::Keeps,
         };
         if let Some(new) = success.refresh_token {
@@ -221,6 +230,8 @@ impl Account {
 
     /// The grant cannot be renewed any more: its access token serves to its end (D45, D56).
     fn end_renewal(&mut self, mut grant: Grant, why: NotRenewable, work: &mut Work) {
+        let refresh_token = grant.refresh_token().map(RefreshToken::sha256);
+        tracing::warn!(?why, ?refresh_token, "the grant cannot be renewed any more");
         grant.renewal = Renewal::Not(why);
         self.save_grant(&grant, None, work);
         self.credential = Credential::Held(grant);
@@ -264,6 +275,7 @@ impl Account {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rested {
     failures: Failures,
     now: Instant,

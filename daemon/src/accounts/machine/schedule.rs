@@ -44,12 +44,17 @@ impl Luck {
 
 /// When a token wants to be refreshed ahead of its end (D53). `None`: never by time.
 ///
-/// The jitter of ±10 % of the margin comes from the token itself, so that the moment is the same whenever it is asked for.
+/// The jitter of ±10 % of the margin comes from when the token was asked for, so that the moment is the same whenever it is
+/// asked for, over restarts too. It is asked for with every call: a hash of the token would be the dearest step of all.
 pub(crate) fn refresh_ahead_at(token: &HeldToken, policy: &Policy) -> Option<Instant> {
     let Life::Known(life) = token.life else { return None };
+    if life.is_zero() {
+        // Born dead: only a caller is worth another try (D38).
+        return None;
+    }
     let full = if policy.refresh_ends_access_tokens { Duration::from_secs(60) } else { (life / 5).min(Duration::from_secs(300)) };
-    let jitter = token.access_token.sha256().as_bytes().first().copied().unwrap_or(0);
-    let margin = (full * 9 / 10 + full * u32::from(jitter) / (5 * 255)).min(life / 2);
+    let jitter = u32::try_from(token.requested_wall.as_millis() % 256).unwrap_or(0);
+    let margin = (full * 9 / 10 + full * jitter / (5 * 255)).min(life / 2);
     Some(token.requested + (life - margin))
 }
 
@@ -76,14 +81,17 @@ pub(crate) fn back_off_answered(failures: u32, retry_after: Option<Duration>, lu
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::accounts::machine::fixture::{policy, token};
+    use mcp_authd_oauth::time::WallTime;
 
     #[test]
     fn the_margin_is_a_fifth_of_the_life_and_at_most_five_minutes_with_ten_percent_of_jitter() {
         for (life, margin) in [(100, 20), (3600, 300), (86_400, 300)] {
-            for name in ["a", "b", "c", "d", "e", "f"] {
-                let token = token(name, life);
+            for millis in [0, 1, 50, 100, 254, 255] {
+                let mut token = token("a", life);
+                token.requested_wall = WallTime::from_millis(1_789_999_872_000 + millis);
                 let at = refresh_ahead_at(&token, &policy()).unwrap();
                 let ahead = token.expires().unwrap().since(at).as_secs_f64();
                 assert!((0.89..=1.11).contains(&(ahead / f64::from(margin))), "{life}: {ahead}");

@@ -11,17 +11,18 @@ use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::Granted;
 
 use super::credential::{Credential, Failures, Rest, Save, Then, Unsaved};
-use super::effect::{Effect, SignInId};
+use super::effect::{Effect, SAVE_AGAIN, SignInId};
 use super::schedule::{back_off_answered, back_off_nothing_sent};
 use super::{Account, Work};
 use crate::accounts::grant::{
     Grant, HeldToken, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
-use crate::accounts::need::{Refusal, SignInPrompt};
+use crate::accounts::need::{Need, PersonWants, Refusal, SignInMode, SignInPrompt};
 use crate::accounts::{RevokeRequest, SaveError};
 
 /// The login of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each account")]
 pub(crate) enum SignIn {
     /// None is going on.
     Idle(Pause),
@@ -41,6 +42,19 @@ pub(crate) struct Start {
     pub(crate) scopes: Scopes,
     pub(crate) asked_by: String,
     pub(crate) replace: bool,
+    /// As what it stands among the unanswered starts, where a program began it (P18).
+    pub(crate) noted: Option<WallTime>,
+}
+
+/// Whether the disk holds the sign-in record as it is in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It does, or the first save of the latest change is on its way.
+    Saved,
+    /// The store has refused; tried again.
+    Again { at: Instant, why: String },
+    /// The store has refused once, and is asked again.
+    Retrying(String),
 }
 
 /// Whether a program's call may begin a login now.
@@ -76,8 +90,30 @@ impl History {
         self.unanswered.push(now);
     }
 
+    /// After the calendar was set back no start lies ahead: programs would be shut out until then.
+    pub(crate) fn forget_the_future(&mut self, now: WallTime) {
+        self.unanswered.iter_mut().for_each(|start| *start = (*start).min(now));
+    }
+
     pub(crate) fn end(&self) -> Option<SignInEnd> {
         self.last_end.map(|(end, _)| end)
+    }
+}
+
+impl Kept {
+    pub(crate) fn again_at(&self) -> Option<Instant> {
+        match self {
+            Self::Again { at, .. } => Some(*at),
+            Self::Saved | Self::Retrying(_) => None,
+        }
+    }
+
+    /// Why the disk does not hold it.
+    pub(crate) fn trouble(&self) -> Option<&String> {
+        match self {
+            Self::Again { why, .. } | Self::Retrying(why) => Some(why),
+            Self::Saved => None,
+        }
     }
 }
 
@@ -87,6 +123,14 @@ impl SignIn {
             Self::Idle(_) => None,
             Self::Starting(start) => Some(start.id),
             Self::Prompted(pending) | Self::Waiting(pending) => Some(SignInId(pending.id)),
+        }
+    }
+
+    /// The login that has a prompt, shown or not.
+    pub(crate) fn pending(&self) -> Option<&PendingRecord> {
+        match self {
+            Self::Prompted(pending) | Self::Waiting(pending) => Some(pending),
+            Self::Idle(_) | Self::Starting(_) => None,
         }
     }
 
@@ -107,9 +151,9 @@ impl SignIn {
 
 impl Account {
     /// Begins a login. The caller has checked that it may.
-    pub(super) fn begin_sign_in(&mut self, start: Start, by_program: bool, work: &mut Work) {
-        if by_program {
-            self.history.note_start(work.now.wall);
+    pub(super) fn begin_sign_in(&mut self, start: Start, work: &mut Work) {
+        if let Some(at) = start.noted {
+            self.history.note_start(at);
         } else {
             self.history.refused = Scopes::default();
         }
@@ -132,21 +176,6 @@ impl Account {
             }
             other => self.sign_in = other,
         }
-    }
-
-    /// A record of logins is on the disk, or was refused: then the prompt is shown all the same, and the trouble is published.
-    pub(super) fn sign_in_saved(&mut self, result: Result<(), SaveError>) {
-        if let Err(error) = result {
-            self.save_trouble = Some(error.to_string());
-        }
-        self.sign_in_saves = self.sign_in_saves.saturating_sub(1);
-        if self.sign_in_saves > 0 {
-            return;
-        }
-        self.sign_in = match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
-            SignIn::Prompted(pending) => SignIn::Waiting(pending),
-            other => other,
-        };
     }
 
     /// A login has ended. One that is not the present one gives its tokens back (I3, D55).
@@ -176,6 +205,7 @@ impl Account {
             self.end_sign_in(SignInEnd::OtherSubject, Pause::Over, work);
             return;
         }
+        let replaced = self.is_other_subject(&granted);
         let misbehaved = granted.success.token.as_ref().err().cloned();
         let Some(grant) = grant_of(granted, work.now) else {
             let why = misbehaved.map_or_else(String::new, |misbehaved| misbehaved.to_string());
@@ -184,7 +214,8 @@ impl Account {
         };
         self.history.refused = Scopes::from_words(requested.iter().filter(|scope| !scope_in(&grant.scopes, scope)));
         self.history.unanswered.clear();
-        self.history.signed_out = false;
+        // What was logged out, or replaced, must not come back before this grant is on the disk.
+        self.history.signed_out |= replaced;
         self.overtake_refresh(super::Fate::Dropped);
         self.generation += 1;
         tracing::info!(generation = self.generation, ?purpose, "a login has ended well");
@@ -214,7 +245,7 @@ impl Account {
 
     fn sign_in_failed(&mut self, failure: &SignInFailure, work: &mut Work) {
         tracing::info!(%failure, "a login has ended without tokens");
-        let started = matches!(self.sign_in, SignIn::Starting(_));
+        let noted = if let SignIn::Starting(start) = &self.sign_in { start.noted } else { None };
         match failure {
             SignInFailure::Denied => {
                 if let SignIn::Prompted(pending) | SignIn::Waiting(pending) = &self.sign_in {
@@ -228,7 +259,7 @@ impl Account {
             SignInFailure::Expired => self.end_sign_in(SignInEnd::Expired, Pause::Over, work),
             SignInFailure::Unreachable(why) => {
                 // Nobody was prompted and the server was not asked: this does not count against P18.
-                if started {
+                if noted.is_some() {
                     self.history.unanswered.pop();
                 }
                 self.unreachable(*why, work);
@@ -275,6 +306,47 @@ impl Account {
         if let Some(id) = self.sign_in.id() {
             work.then(Effect::AbortSignIn(id));
             self.end_sign_in(end, Pause::Over, work);
+        }
+    }
+
+    /// A person who replaces is heard although a login waits already: there is one for all, with the same code.
+    pub(super) fn let_replace(&mut self, need: &Need, work: &mut Work) {
+        if need.sign_in != SignInMode::Person(PersonWants::Replace) {
+            return;
+        }
+        match &mut self.sign_in {
+            SignIn::Starting(start) => start.replace = true,
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) if !pending.replace => {
+                pending.replace = true;
+                self.save_sign_in(work);
+            }
+            SignIn::Idle(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => {}
+        }
+    }
+
+    /// The sign-in record has been saved, or not: then on a new file, as a grant is (B8).
+    pub(super) fn sign_in_saved(&mut self, result: Result<(), SaveError>, now: Instant) {
+        self.sign_in_record = match result {
+            Ok(()) => Kept::Saved,
+            Err(error) => Kept::Again { at: now + SAVE_AGAIN, why: error.to_string() },
+        };
+        self.sign_in_saves = self.sign_in_saves.saturating_sub(1);
+        if self.sign_in_saves > 0 {
+            return;
+        }
+        // Refused or not: the store has answered, and the code may be shown.
+        self.sign_in = match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
+            SignIn::Prompted(pending) => SignIn::Waiting(pending),
+            other => other,
+        };
+    }
+
+    pub(super) fn retry_sign_in_record(&mut self, work: &mut Work) {
+        if let Kept::Again { at, why } = &self.sign_in_record
+            && *at <= work.now.instant
+        {
+            self.sign_in_record = Kept::Retrying(why.clone());
+            self.save_sign_in(work);
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) fn status(account: &Account, now: Now) -> Status {
     Status {
         revision: account.revision,
         health: health(account, now),
-        grant: shown_grant(&account.credential).map(|grant| grant_status(grant, &account.credential)),
+        grant: shown_grant(&account.credential).map(|grant| grant_status(grant, &account.credential, now)),
         sign_in: account.sign_in.prompt(),
         last_end: account.history.end(),
     }
@@ -28,14 +28,15 @@ fn is_new_and_unsaved(credential: &Credential) -> bool {
     matches!(credential, Credential::Unsaved(Unsaved { save: Save::First(_), grant, .. }) if grant.refreshed_at.is_none())
 }
 
-fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
+fn grant_status(grant: &Grant, credential: &Credential, now: Now) -> GrantStatus {
+    let is_alive = grant.access.as_ref().is_some_and(|token| token.is_alive(now.instant));
     GrantStatus {
         scopes: grant.scopes.clone(),
         expires: grant.access.as_ref().and_then(|token| token.expires()),
         granted_at: grant.granted_at,
         refreshed_at: grant.refreshed_at,
         renewable: grant.refresh_token().is_some(),
-        revocable: grant.binding.revocation_endpoint.is_some(),
+        revocable: grant.binding.revocation_endpoint.is_some() && (is_alive || grant.refresh_token().is_some()),
         refreshing: matches!(credential, Credential::Spending(_) | Credential::Unsaved(Unsaved { save: Save::First(_), .. })),
         subject: grant.subject.clone(),
     }
@@ -61,7 +62,11 @@ fn health_without_grant(absent: &Absent, account: &Account) -> Health {
         Absent::Never => health_before_login(account),
         Absent::SignedOut(Erasure::Again { why, .. }) => Health::Degraded(Trouble::NotErased(why.clone())),
         Absent::SignedOut(Erasure::InFlight(_)) => Health::SigningOut,
-        Absent::SignedOut(Erasure::Done) => Health::SignedOut,
+        Absent::SignedOut(Erasure::Done) => match account.sign_in_record.trouble() {
+            // A login that waited would be polled again after a restart.
+            Some(why) => Health::Degraded(Trouble::NotErased(why.clone())),
+            None => Health::SignedOut,
+        },
         Absent::Locked => Health::Locked,
         Absent::WrongKey => Health::WrongKey,
         Absent::Damaged => Health::LoginRequired(LoginReason::Damaged),
@@ -95,7 +100,7 @@ fn health_resting(why: &Rest) -> Health {
 }
 
 fn health_with_grant(account: &Account, grant: &Grant, now: Now) -> Health {
-    if let Some(why) = &account.save_trouble {
+    if let Some(why) = account.save_trouble.as_ref().or(account.sign_in_record.trouble()) {
         return Health::Degraded(Trouble::NotSaved(why.clone()));
     }
     let alive = grant.access.as_ref().is_some_and(|token| token.is_alive(now.instant));

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod adversity;
+mod interrupting;
 mod leaving;
+mod logging_out;
+mod owed;
 mod property;
 mod refreshing;
 mod signing_in;

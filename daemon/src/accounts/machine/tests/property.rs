@@ -96,8 +96,8 @@ struct Books {
     program_starts: Vec<Duration>,
 }
 
-fn perform(world: &mut World, action: Action) {
-    match action {
+fn perform(world: &mut World, action: &Action) {
+    match *action {
         Action::Ask { mode, wide, min_validity, wait } => {
             world.ask_with(|need| {
                 need.sign_in = mode;
@@ -219,7 +219,7 @@ proptest! {
         let mut world = World::with_policy(Policy { replay, refresh_ends_access_tokens: ends, ..policy() });
         let mut books = Books { denied: false, begun: 0, program_starts: Vec::new() };
         for action in actions {
-            perform(&mut world, action.clone());
+            perform(&mut world, &action);
             check(&world, &mut books, &action);
         }
         recover(&mut world);

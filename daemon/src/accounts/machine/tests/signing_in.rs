@@ -242,6 +242,7 @@ fn a_logout_that_cannot_erase_says_so_never_serves_and_tries_again() {
     world.sign_out();
     world.step_disk(true);
     world.step_disk(false);
+    world.step_disk(false);
     assert!(matches!(world.statuses.last().unwrap().health, Health::Degraded(_)));
     let caller = world.ask(SignInMode::StartAndReturn);
     assert_eq!(refusal(&world, caller), &Refusal::SignedOut);

@@ -9,13 +9,13 @@ use mcp_authd_oauth::secret::{AccessToken, DeviceCode, RefreshToken, TokenHash};
 use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::{Scopes, Subject, UserCode};
 use mcp_authd_oauth::time::Now;
-use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess};
+use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::super::fixture::{START, binding, policy};
 use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, WaiterId};
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
-use crate::accounts::status::Status;
+use crate::accounts::status::{Health, Status};
 use crate::accounts::{RefreshRequest, RevokeRequest, SaveError, Stored};
 
 /// How the server treats the next refresh.
@@ -25,6 +25,8 @@ pub(crate) enum Reply {
     SameToken,
     NoRefreshToken,
     BadMember,
+    /// A success that holds neither token; nothing was spent.
+    NoTokens,
     Dead,
     Busy,
     NothingSent,
@@ -86,8 +88,8 @@ pub(crate) struct World {
     pub(crate) settled: BTreeSet<String>,
     /// Tokens from before a logout.
     pub(crate) forbidden: BTreeSet<String>,
-    /// Whether anything of the logout is on the disk: before, a kill undoes it.
-    logout_is_durable: bool,
+    /// Whether anybody was told that the logout is done: before, a kill may undo it.
+    logout_is_told: bool,
     issued: u64,
     next_waiter: u64,
     last_revision: u64,
@@ -120,7 +122,7 @@ impl World {
             lost: 0,
             settled: BTreeSet::new(),
             forbidden: BTreeSet::new(),
-            logout_is_durable: false,
+            logout_is_told: false,
             issued: 0,
             next_waiter: 0,
             last_revision: 0,
@@ -158,6 +160,7 @@ impl World {
                 Effect::Publish(status) => {
                     assert!(status.revision > self.last_revision, "the revision rises for ever");
                     self.last_revision = status.revision;
+                    self.logout_is_told |= status.health == Health::SignedOut;
                     self.statuses.push(status);
                 }
                 Effect::Load => self.disk_work.push_back(DiskWork::Load),
@@ -257,14 +260,12 @@ impl World {
             }
             DiskWork::SignIn(record) => {
                 if works {
-                    self.logout_is_durable |= record.signed_out;
                     self.disk.sign_in = Some(record);
                 }
                 self.tell(Event::SignInSaved(result));
             }
             DiskWork::Forget(id) => {
                 if works {
-                    self.logout_is_durable = true;
                     self.disk.grant = None;
                 }
                 self.tell(Event::GrantForgotten(id, result));
@@ -302,6 +303,10 @@ impl World {
             Reply::NothingSent => return RefreshOutcome::NothingSent(NothingSent::NotConnected),
             Reply::LostBeforeCommit => return lost(),
             Reply::Busy => return RefreshOutcome::Later { retry_after: None, status: 503 },
+            Reply::NoTokens => {
+                let token = Err(ServerMisbehaved::NoToken);
+                return RefreshOutcome::Success(TokenSuccess { refresh_token: None, token });
+            }
             Reply::Configuration => return RefreshOutcome::Configuration(error("invalid_target")),
             Reply::Unknown400 => return RefreshOutcome::UnknownError(error("teapot")),
             _ => {}
@@ -363,6 +368,7 @@ impl World {
     fn access_token(&mut self, life_seconds: u64, scopes: Option<Scopes>) -> IssuedToken {
         IssuedToken {
             access_token: AccessToken::new(self.issue("at")),
+            token_type: TokenType::Bearer,
             requested_at: self.now,
             life: Life::Known(Duration::from_secs(life_seconds)),
             scopes,
@@ -427,14 +433,14 @@ impl World {
 
     pub(crate) fn sign_out(&mut self) {
         self.forbidden.extend((1..=self.issued).map(|number| format!("at-{number}")));
-        self.logout_is_durable = false;
+        self.logout_is_told = false;
         self.tell(Event::SignOut);
     }
 
     /// The daemon is killed and starts again: what is on the disk is all it knows.
     pub(crate) fn crash(&mut self) {
         self.lost += 1;
-        if !self.logout_is_durable {
+        if !self.logout_is_told {
             self.forbidden.clear();
         }
         self.disk_work.clear();

@@ -1,0 +1,86 @@
+//! The one reqwest client: whom it trusts, what it goes through, and what it must never do on its own.
+//!
+//! Must never: read a proxy or certificates from the environment (D10, D64), follow a redirect (D5), retry, or keep a connection.
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Proxy, Url};
+
+use super::transport::Limits;
+use crate::config::Network;
+
+/// Product and version, and nothing about the machine or its user (D65).
+const USER_AGENT: &str = concat!("mcp-authd/", env!("CARGO_PKG_VERSION"));
+
+/// Why there is no client. Tried again at the next request.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoClient {
+    /// The configured certificates.
+    #[error("`ca_file` in config.toml holds no certificate that can be read. Next: mend the file and restart mcp-authd")]
+    BadCertificates,
+    /// The configured proxy.
+    #[error("`proxy` in config.toml cannot be used. Next: write it as http://HOST:PORT")]
+    BadProxy,
+    /// Without one trusted certificate there is no client (the platform's list is empty or unreadable).
+    #[error("no certificate is trusted: {0}. Next: install CA certificates (Debian: apt-get install ca-certificates)")]
+    NoTrust(reqwest::Error),
+}
+
+/// Builds it. Blocks: files are read.
+pub(super) fn build(limits: Limits, network: &Network, mut roots: Vec<Certificate>) -> Result<Client, NoClient> {
+    roots.extend(configured_certificates(network)?);
+    // Refused only where one is installed already, and then it is this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .connect_timeout(limits.connect)
+        // A silent peer is noticed in about two and a half minutes; a short loss of the network does not end a request that may
+        // have spent a refresh token.
+        .tcp_keepalive(Duration::from_secs(30))
+        .tcp_keepalive_interval(Duration::from_secs(30))
+        .tcp_keepalive_retries(4)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(90));
+    #[cfg(target_os = "linux")]
+    {
+        builder = builder.tcp_user_timeout(None);
+    }
+    if let Some(proxy) = configured_proxy(network)? {
+        builder = builder.proxy(proxy);
+    }
+    let client = if roots.is_empty() { builder.build() } else { builder.tls_certs_merge(roots).build() };
+    client.map_err(NoClient::NoTrust)
+}
+
+fn configured_certificates(network: &Network) -> Result<Vec<Certificate>, NoClient> {
+    let Some(pem) = &network.certificates else { return Ok(Vec::new()) };
+    match Certificate::from_pem_bundle(pem.as_bytes()) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err(NoClient::BadCertificates),
+    }
+}
+
+/// For every host but this machine (D64).
+fn configured_proxy(network: &Network) -> Result<Option<Proxy>, NoClient> {
+    let Some(proxy) = &network.proxy else { return Ok(None) };
+    let through = Url::parse(proxy.as_str()).map_err(|_| NoClient::BadProxy)?;
+    let choose = move |target: &Url| (!is_loopback(target)).then(|| through.clone());
+    Ok(Some(Proxy::custom(choose)))
+}
+
+fn is_loopback(target: &Url) -> bool {
+    match target.host_str() {
+        Some(host) => {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host == "localhost"
+                || host.ends_with(".localhost")
+                || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
+        None => false,
+    }
+}

@@ -1,0 +1,65 @@
+//! The configured network: further trust from a file (D10), a proxy that loopback never sees (D64).
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::time::Duration;
+
+use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
+use mcp_authd_oauth::http::{HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
+use mcp_authd_oauth::secret::SecretText;
+
+use super::drive::Transport;
+use super::scripted::{Act, Scripted, Speaks, self_signed_in_pem};
+use super::transport::{HttpTransport, Limits};
+use crate::config::{Config, Network};
+
+fn network(toml: &str) -> Network {
+    Config::parse(toml, "config.toml".as_ref()).unwrap().network
+}
+
+async fn refresh(network: Network, url: &str) -> Result<HttpAnswer, Undelivered> {
+    let patient = Limits { connect: Duration::from_secs(60), ..Limits::STANDARD };
+    let request = HttpRequest {
+        endpoint: Endpoint::parse(url, Loopback::Allowed).unwrap(),
+        method: Method::PostForm(SecretText::new("refresh_token=SNTL_RT_1")),
+        authorization: None,
+        patience: Patience::Spending,
+    };
+    HttpTransport::over_network(patient, network).exchange(request).await
+}
+
+#[tokio::test]
+async fn a_certificate_from_the_configured_file_is_trusted_and_without_it_nothing_is_sent() {
+    let (config, pem) = self_signed_in_pem("127.0.0.1", "http/1.1");
+    let server = Scripted::plays(Speaks::Tls(config), [Act::answer(200, "", "{}")]).await;
+    let url = format!("https://127.0.0.1:{}/token", server.port);
+    assert_eq!(refresh(Network::default(), &url).await.unwrap_err(), Undelivered::NothingSent(NothingSent::NotVerified));
+    assert!(server.received().is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let trusting = network(&format!("[network]\nca_file = \"{}\"\n", file.display()));
+    assert_eq!(refresh(trusting, &url).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_file_without_a_readable_certificate_ends_every_request_before_it_is_sent() {
+    let server = Scripted::plain([]).await;
+    let broken = Network { certificates: Some("-----BEGIN CERTIFICATE-----\n!!\n".to_owned()), proxy: None };
+    let ended = refresh(broken, &server.url("/token")).await;
+    assert_eq!(ended.unwrap_err(), Undelivered::NothingSent(NothingSent::NotVerified));
+    assert!(server.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_tunnel_and_sees_no_secret_and_nothing_of_loopback() {
+    let proxy = Scripted::plain([Act::answer(403, "", "")]).await;
+    let through = network(&format!("[network]\nproxy = \"{}\"\n", proxy.url("")));
+    let ended = refresh(through.clone(), "https://as.example/token").await;
+    assert!(matches!(ended, Err(Undelivered::NothingSent(_))), "{ended:?}");
+    assert!(proxy.received()[0].starts_with("CONNECT as.example:443 "), "{:?}", proxy.received());
+    assert!(!proxy.received()[0].contains("SNTL"));
+    let near = Scripted::plain([Act::answer(200, "", "{}")]).await;
+    assert_eq!(refresh(through, &near.url("/token")).await.unwrap().status, 200);
+    assert_eq!(proxy.received().len(), 1);
+}

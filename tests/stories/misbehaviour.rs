@@ -1,1 +1,0 @@
-//! A server that breaks every rule, and what the person reads then.
