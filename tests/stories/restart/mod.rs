@@ -1,5 +1,9 @@
 //! Stopped, killed, started again: the login stays, the one in progress goes on, and a refresh that was out is neither lost nor doubled.
 
+mod logout;
+
+use std::time::Duration;
+
 use mcp_authd_client::{Answer, Need, Purpose, Reason, Request, SignInMode};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::plain_http;
@@ -7,7 +11,6 @@ use mcp_authd_tests::programs::{
     Crowd, a_prompt, a_token, approve, code, logged_in, program, prompt, records, refusal, token, token_ended, until, watched,
 };
 use mcp_authd_tests::server::{At, AuthorizationServer, Commit, Misbehaviour, Rotation, Settings};
-use std::time::Duration;
 
 const SHORT: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(3600);
@@ -103,6 +106,22 @@ async fn a_login_in_progress_goes_on_with_the_same_code_after_a_stop() {
 #[tokio::test]
 async fn a_login_in_progress_goes_on_with_the_same_code_after_a_kill() {
     a_login_goes_on_over(End::Killed).await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_shown_outlives_a_kill_at_that_very_moment() {
+    for _ in 0..10 {
+        // given
+        let server = AuthorizationServer::start(Settings::default());
+        let mut daemon = daemon_at(&server).await;
+
+        // when
+        let shown = prompt(program(&daemon).token(work()).await.unwrap());
+        end_and_start_again(&mut daemon, End::Killed).await;
+
+        // then
+        assert_eq!(code(&prompt(program(&daemon).token(work()).await.unwrap())), code(&shown));
+    }
 }
 
 #[tokio::test]
