@@ -270,15 +270,20 @@ impl Folder {
 
     /// The folder, checked.
     pub(super) fn opened(&self) -> Result<OwnedFd, FileError> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let folder = open(&self.path, flags, Mode::empty()).map_err(|errno| match errno {
-            Errno::ELOOP => refused(&self.path, Unsafe::Link),
-            Errno::ENOTDIR => not_a_folder(&self.path),
-            _ => failed("open", &self.path, errno),
-        })?;
+        let folder = self.opened_to_look()?;
         let stat = fstat(&folder).map_err(|errno| failed("look at", &self.path, errno))?;
         check_owner_and_mode(&self.path, &stat, 0o700)?;
         Ok(folder)
+    }
+
+    /// The folder, whoever else may open it: to see what stands in it, never to trust that or to use it.
+    pub(super) fn opened_to_look(&self) -> Result<OwnedFd, FileError> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        open(&self.path, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::ELOOP => refused(&self.path, Unsafe::Link),
+            Errno::ENOTDIR => not_a_folder(&self.path),
+            _ => failed("open", &self.path, errno),
+        })
     }
 
     /// The folder, checked, and made where it is missing.

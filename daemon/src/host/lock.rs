@@ -88,7 +88,8 @@ impl Owned {
     /// Whether the locked file still stands under its name. To be asked now and then: nobody tells.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let Ok(folder) = self.folder.opened() else { return Standing::Lost };
+        // The file decides. Modes that somebody has loosened are refused where something is read or written.
+        let Ok(folder) = self.folder.opened_to_look() else { return Standing::Lost };
         match fstatat(&folder, self.name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) if Identity::of(&stat) == self.identity => Standing::Held,
             _ => Standing::Lost,
@@ -218,6 +219,16 @@ mod tests {
         assert_eq!((first.standing(), second.standing()), (Standing::Lost, Standing::Held));
         fs::remove_dir_all(folder.path()).unwrap();
         assert_eq!(second.standing(), Standing::Lost);
+    }
+
+    #[test]
+    fn a_folder_whose_modes_are_loosened_does_not_lose_its_lock() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let first = owned(acquire(&folder, "owner.lock").unwrap());
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(first.standing(), Standing::Held);
+        assert!(acquire(&folder, "owner.lock").is_err(), "but nobody uses it so");
     }
 
     #[test]

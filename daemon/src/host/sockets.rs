@@ -137,8 +137,10 @@ impl Listener {
     /// Whether the path still leads here and the lock beside it is still ours.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        match identity_of_socket(&self.folder, &self.name) {
-            Ok(Some(identity)) if identity == self.identity => self.lock.standing(),
+        // The file decides: a folder that somebody has opened up for a while still leads here.
+        let Ok(folder) = self.folder.opened_to_look() else { return Standing::Lost };
+        match fstatat(&folder, self.name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) if Identity::of(&stat) == self.identity => self.lock.standing(),
             _ => Standing::Lost,
         }
     }

@@ -234,3 +234,11 @@ async fn another_user_is_refused_even_where_the_modes_were_loosened() {
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("received 0 bytes"), "{told}{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[tokio::test]
+async fn a_folder_that_somebody_opens_up_does_not_lose_its_socket() {
+    let house = house();
+    let listener = house.bind(8, Leftover::Erase).unwrap();
+    fs::set_permissions(house.path.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(listener.standing(), Standing::Held);
+}

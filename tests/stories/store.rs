@@ -1,1 +1,0 @@
-//! A store that cannot save, and what lies on the disk.
