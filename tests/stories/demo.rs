@@ -53,7 +53,7 @@ impl Page {
         }
     }
 
-    async fn to_the_end(&mut self) {
+    async fn rest(&mut self) {
         while let Some(line) = tokio::time::timeout(WATCHDOG, self.lines.next_line()).await.expect("the demo ends").unwrap() {
             self.said += &format!("{line}\n");
         }
@@ -118,7 +118,7 @@ async fn the_demo_shows_a_persons_own_account_with_one_login_for_all_programs() 
     let address = page.after("http").await;
     let code = page.after("code:").await;
     person::approve(&format!("http{address}"), &code).await.unwrap();
-    page.to_the_end().await;
+    page.rest().await;
     let ended = running.wait().await.unwrap();
 
     // then all programs were served, by one login and one refresh at their own server; the daemon of the demo has left
@@ -142,7 +142,7 @@ async fn a_demo_that_is_stopped_leaves_nothing_behind() {
 
     // when the person presses Ctrl-C
     kill(Pid::from_raw(i32::try_from(running.id().unwrap()).unwrap()), Signal::SIGINT).unwrap();
-    page.to_the_end().await;
+    page.rest().await;
     let ended = running.wait().await.unwrap();
 
     // then it says so, its home is gone, and so are its programs

@@ -18,8 +18,7 @@ pub(crate) async fn run(options: Token) -> Result<Exit, Failure> {
         return Err(on_a_terminal(&options));
     }
     let client = Client::find()?;
-    let mode = if options.wait { SignInMode::StartAndWait } else { SignInMode::Never };
-    let answer = client.token(Request::new(need(&options)).sign_in(mode)).await?;
+    let answer = client.token(Request::new(need(&options)).sign_in(mode(&options))).await?;
     let token = match answer {
         Answer::UseToken(token) => token,
         Answer::ShowSignIn(sign_in) if options.wait => wait_for_it(&client, &options, Some(sign_in)).await?,
@@ -32,6 +31,11 @@ pub(crate) async fn run(options: Token) -> Result<Exit, Failure> {
         Failure::new(Exit::Failed, format!("nobody read the token: {error}"), format!("authctl token{} | cat", named(&options)))
     })?;
     Ok(Exit::Done)
+}
+
+/// Never [`SignInMode::StartAndWait`]: it would keep the prompt back until the daemon's longest wait is over.
+fn mode(options: &Token) -> SignInMode {
+    if options.wait { SignInMode::StartAndReturn } else { SignInMode::Never }
 }
 
 /// What is asked. The name that a person sees beside a prompt says which tool asks.
@@ -153,6 +157,12 @@ mod tests {
         }
         let failure = refused(&refusal(Reason::Ambiguous, "authctl token github"), &options());
         assert_eq!(failure.next_step.as_deref(), Some("authctl token github"));
+    }
+
+    #[test]
+    fn a_login_that_is_waited_for_is_shown_at_once() {
+        assert_eq!(mode(&Token { wait: true, ..options() }), SignInMode::StartAndReturn);
+        assert_eq!(mode(&options()), SignInMode::Never);
     }
 
     #[test]
