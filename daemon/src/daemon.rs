@@ -35,6 +35,9 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How often the lock is looked at (B16).
 const LOOK: Duration = Duration::from_secs(10);
+/// How often, and how long apart, the pid of a new owner is looked for (B15). One of another PID namespace never shows.
+const PID_TRIES: u32 = 10;
+const PID_PAUSE: Duration = Duration::from_millis(10);
 /// Connections of programs, at most; half of the descriptors stay for refreshes and records (B23).
 const MOST_PROGRAMS: usize = 4096;
 /// Connections of the person's tool, at most.
@@ -133,7 +136,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
     }
     let config = load_config(&tasks, options.config.unwrap_or_else(|| places.config_file.clone())).await?;
     let state = Folder::at(&places.state);
-    let owner = Arc::new(own(&state)?);
+    let owner = Arc::new(own(&state).await?);
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
     let registry = begin_accounts(&config, &store, (&tasks, &clock))?;
     let stop = CancellationToken::new();
@@ -161,12 +164,17 @@ async fn load_config(tasks: &Tasks, path: PathBuf) -> Result<Config, Failure> {
     }
 }
 
-fn own(state: &Folder) -> Result<Owned, Failure> {
+/// Takes the lock, or names who holds it: whoever took it just now has not yet written its pid.
+async fn own(state: &Folder) -> Result<Owned, Failure> {
     state.ensure()?;
-    match lock::acquire(state, LOCK)? {
-        Acquired::Owned(owned) => Ok(owned),
-        Acquired::HeldBy { pid } => Err(Failure::AlreadyRunning { pid }),
+    for _ in 0..PID_TRIES {
+        match lock::acquire(state, LOCK)? {
+            Acquired::Owned(owned) => return Ok(owned),
+            Acquired::HeldBy { pid: None } => tokio::time::sleep(PID_PAUSE).await,
+            Acquired::HeldBy { pid } => return Err(Failure::AlreadyRunning { pid }),
+        }
     }
+    Err(Failure::AlreadyRunning { pid: None })
 }
 
 async fn open_store(places: &Directories, state: &Folder, (tasks, clock): (&Tasks, &Clock)) -> Result<SealedStore, Failure> {
@@ -240,7 +248,7 @@ impl Running {
             if newer.as_ref().unwrap_or(&self.owner).standing() == Standing::Held {
                 continue;
             }
-            match own(&self.state) {
+            match own(&self.state).await {
                 Ok(owned) => {
                     tracing::warn!(lock = %owned.path().display(), "the lock file was removed; it is taken anew");
                     newer = Some(owned);
@@ -263,5 +271,34 @@ impl Running {
         if !self.tasks.finish(FINISH_WITHIN).await {
             tracing::debug!("some tasks were dropped");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_owner_that_has_not_written_its_pid_yet_is_named_all_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let state = Folder::at(root.path().join("state"));
+        let owner = own(&state).await.unwrap();
+        std::fs::write(owner.path(), "").unwrap();
+        let (other, ()) = tokio::join!(own(&state), async {
+            tokio::time::sleep(PID_PAUSE * 2).await;
+            std::fs::write(owner.path(), format!("{}\n", std::process::id())).unwrap();
+        });
+        let Err(Failure::AlreadyRunning { pid }) = other else { panic!("owned twice") };
+        assert_eq!(pid, i32::try_from(std::process::id()).ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_owner_that_never_shows_its_pid_is_told_without_one() {
+        let root = tempfile::tempdir().unwrap();
+        let state = Folder::at(root.path().join("state"));
+        let owner = own(&state).await.unwrap();
+        std::fs::write(owner.path(), "").unwrap();
+        assert!(matches!(own(&state).await, Err(Failure::AlreadyRunning { pid: None })));
     }
 }

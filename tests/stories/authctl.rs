@@ -199,11 +199,8 @@ async fn a_logout_forgets_here_and_revokes_there_and_programs_are_told() {
 
 #[tokio::test]
 async fn twenty_programs_that_ask_at_once_for_an_expired_token_get_the_same_new_one() {
-    let (server, daemon, token) = logged_in_at(Settings {
-        access_token_life: std::time::Duration::from_secs(1),
-        ..Settings::default()
-    })
-    .await;
+    let (server, daemon, token) =
+        logged_in_at(Settings { access_token_life: std::time::Duration::from_secs(1), ..Settings::default() }).await;
     server.change(|settings| settings.access_token_life = std::time::Duration::from_secs(3600));
     crate::logged_in::outlive(&token).await;
     let mut asking = JoinSet::new();
@@ -270,7 +267,10 @@ async fn a_token_that_is_waited_for_is_shown_a_prompt_on_standard_error_and_prin
 async fn a_terminal_gets_no_token_and_is_told_how_to_pipe_it() {
     let (_server, daemon, token) = logged_in_at(Settings::default()).await;
     let Some(refused) = on_a_terminal(&daemon, "token work").await else {
-        return skipped("a terminal gets no token", &Skip("`script` of util-linux is not installed: install bsdutils".to_owned()));
+        return skipped(
+            "a terminal gets no token",
+            &Skip("`script` of util-linux is not installed: install bsdutils".to_owned()),
+        );
     };
     assert!(refused.contains("does not belong on a screen") && refused.contains("next: authctl token work | "), "{refused:?}");
     assert!(sentinel::in_bytes(refused.as_bytes()).is_none());
@@ -300,13 +300,21 @@ async fn on_a_terminal(daemon: &Daemon, arguments: &str) -> Option<String> {
 async fn status_ends_with_the_code_of_what_is_wrong_and_names_the_command_that_mends_it() {
     // given a daemon whose one account nobody has logged in to: 3
     let (server, mut daemon) = daemon_at(Settings::default()).await;
+    // A daemon that has just started may still be reading; a token is answered once it has.
+    refused(look(&program(&daemon), "work").await);
     let told = authctl(&daemon, &["status"]).await;
-    assert!(told.code == Some(3) && told.out.contains("LOGIN NEEDED") && told.out.contains("next      authctl login work"), "{told:?}");
+    assert!(
+        told.code == Some(3) && told.out.contains("LOGIN NEEDED") && told.out.contains("next      authctl login work"),
+        "{told:?}"
+    );
 
     // a login that waits: 3, and no code on the screen
     prompt(program(&daemon).token(Need::account("work").client_name("an editor")).await.unwrap());
     let told = authctl(&daemon, &["status"]).await;
-    assert!(told.code == Some(3) && told.out.contains("A LOGIN WAITS FOR YOU") && told.out.contains("asked by an editor"), "{told:?}");
+    assert!(
+        told.code == Some(3) && told.out.contains("A LOGIN WAITS FOR YOU") && told.out.contains("asked by an editor"),
+        "{told:?}"
+    );
     assert!(!told.out.contains("SNTL-"), "{told:?}");
 
     // logged in: 0
@@ -331,7 +339,10 @@ async fn status_ends_with_the_code_of_what_is_wrong_and_names_the_command_that_m
     // no daemon: 6
     daemon.stop().await;
     let told = authctl(&daemon, &["status"]).await;
-    assert!(told.code == Some(6) && told.err.contains("is not running") && told.err.ends_with("start it with: mcp-authd\n"), "{told:?}");
+    assert!(
+        told.code == Some(6) && told.err.contains("is not running") && told.err.ends_with("start it with: mcp-authd\n"),
+        "{told:?}"
+    );
     let told = authctl(&daemon, &["status", "--json"]).await;
     assert_eq!((told.code, &serde_json::from_str::<Value>(&told.out).unwrap()["running"]), (Some(6), &false.into()));
     for arguments in [vec!["login"], vec!["logout", "work"], vec!["token"], vec!["login", "--cancel"]] {
