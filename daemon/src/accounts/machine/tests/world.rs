@@ -14,11 +14,10 @@ use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::super::fixture::{START, binding, policy};
-use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, WaiterId};
-use crate::accounts::grant::{GrantRecord, SignInRecord};
+use super::super::{Account, Effect, Event, Policy, RefreshId, SignInId, WaiterId};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::status::{Health, Status};
-use crate::accounts::{KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
+use crate::accounts::{RefreshRequest, RevokeRequest, Stored};
 
 pub(crate) use disk::{Disk, DiskWork};
 
@@ -95,6 +94,8 @@ pub(crate) struct World {
     pub(crate) unreadable: bool,
     /// The person was told that the logout is done: only the person begins a login from here on, over kills too.
     stays_out: bool,
+    /// A person has asked for a login since the last logout.
+    came_back: bool,
     /// When each token really ends.
     ends: BTreeMap<String, Instant>,
     /// The calendar has jumped: a restart may be wrong about ends.
@@ -135,6 +136,7 @@ impl World {
             locked: false,
             unreadable: false,
             stays_out: false,
+            came_back: false,
             ends: BTreeMap::new(),
             jumped: false,
         };
@@ -172,7 +174,8 @@ impl World {
                     assert!(status.revision > self.last_revision, "the revision rises for ever");
                     self.last_revision = status.revision;
                     let was_going_on = self.statuses.last().is_some_and(|last| last.health != Health::SignedOut);
-                    self.stays_out |= was_going_on && status.health == Health::SignedOut && self.logins.is_empty();
+                    self.stays_out |=
+                        was_going_on && status.health == Health::SignedOut && self.logins.is_empty() && !self.came_back;
                     self.statuses.push(status);
                 }
                 Effect::Load => self.disk_work.push_back(DiskWork::Load),
@@ -235,7 +238,10 @@ impl World {
             deadline: self.now.instant + Duration::from_secs(20),
         };
         change(&mut need);
-        self.stays_out &= !matches!(need.sign_in, SignInMode::Person(_));
+        if let SignInMode::Person(_) = need.sign_in {
+            self.stays_out = false;
+            self.came_back = true;
+        }
         self.next_waiter += 1;
         let id = WaiterId(self.next_waiter);
         self.waiting.insert(id, need.clone());
@@ -450,6 +456,7 @@ impl World {
     fn forbid(&mut self) {
         self.forbidden.extend((1..=self.issued).map(|number| format!("at-{number}")));
         self.logout_is_durable = false;
+        self.came_back = false;
     }
 
     /// The daemon is killed and starts again: what is on the disk is all it knows.
@@ -465,6 +472,7 @@ impl World {
         }
         if !self.logout_is_durable {
             self.forbidden.clear();
+            self.came_back = true;
         }
         self.disk_work.clear();
         self.refreshes.clear();
