@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) forbidden: BTreeSet<String>,
     /// Whether anything of the logout is on the disk: before, a kill undoes it.
     logout_is_durable: bool,
+    /// What the logout raised the generation to: an older record tells of an older one.
+    logout_generation: u64,
     issued: u64,
     next_waiter: u64,
     last_revision: u64,
@@ -130,6 +132,7 @@ impl World {
             settled: BTreeSet::new(),
             forbidden: BTreeSet::new(),
             logout_is_durable: false,
+            logout_generation: 0,
             issued: 0,
             next_waiter: 0,
             last_revision: 0,
@@ -281,6 +284,7 @@ impl World {
     pub(crate) fn remove(&mut self) {
         self.forbid();
         self.tell(Event::Removed);
+        self.logout_generation = self.account.generation;
     }
 
     /// The daemon leaves as it does on SIGTERM, with a disk that works or refuses, and starts again.
@@ -451,6 +455,7 @@ impl World {
     pub(crate) fn sign_out(&mut self) {
         self.forbid();
         self.tell(Event::SignOut);
+        self.logout_generation = self.account.generation;
     }
 
     fn forbid(&mut self) {

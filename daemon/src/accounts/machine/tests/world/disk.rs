@@ -53,14 +53,15 @@ impl World {
             }
             DiskWork::SignIn(record) => {
                 if works {
-                    self.logout_is_durable |= record.signed_out;
+                    self.logout_is_durable |= record.signed_out && record.generation >= self.logout_generation;
                     self.disk.sign_in = Some(record);
                 }
                 self.tell(Event::SignInSaved(result));
             }
             DiskWork::Forget(id) => {
                 if works {
-                    self.logout_is_durable = true;
+                    // Before another one it is that of an older logout.
+                    self.logout_is_durable |= !self.disk_work.iter().any(|work| matches!(work, DiskWork::Forget(_)));
                     self.disk.grant = None;
                 }
                 self.tell(Event::GrantForgotten(id, result));
