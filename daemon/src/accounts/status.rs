@@ -89,7 +89,7 @@ pub struct GrantStatus {
     pub refreshed_at: Option<WallTime>,
     /// Whether the daemon can renew it without a person.
     pub renewable: bool,
-    /// Whether there is a token to give back, and the server takes it (RFC 7009).
+    /// Whether the server takes tokens back (RFC 7009).
     pub revocable: bool,
     /// A refresh is in flight.
     pub refreshing: bool,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::time::Now;
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::admin_server::Admin;
 use tokio::sync::watch::Receiver;
@@ -54,15 +55,10 @@ impl Admin for AdminFace {
         account.sign_out();
         let is_over = |health: &Health| matches!(health, Health::SignedOut | Health::Degraded(Trouble::NotErased(_)));
         let after = settled(account.status(), |status| status.revision > before.revision && is_over(&status.health)).await;
-        let revocation = match before.grant {
-            None => v1::Revocation::Nothing,
-            Some(grant) if grant.revocable => v1::Revocation::Sent,
-            Some(_) => v1::Revocation::NoEndpoint,
-        };
         Ok(Response::new(v1::SignOutResponse {
             account: account.config().name.to_string(),
             erased: after.health == Health::SignedOut,
-            revocation: revocation.into(),
+            revocation: revocation(&before, self.0.clock.now()).into(),
         }))
     }
 
@@ -118,8 +114,75 @@ impl AdminFace {
     }
 }
 
+/// What a logout from this status does at the server.
+fn revocation(before: &Status, now: Now) -> v1::Revocation {
+    match &before.grant {
+        Some(grant) if !grant.renewable && grant.expires.is_some_and(|end| end <= now.instant) => v1::Revocation::Nothing,
+        Some(grant) if grant.revocable => v1::Revocation::Sent,
+        Some(_) => v1::Revocation::NoEndpoint,
+        None => match &before.health {
+            // What nobody could read yet may have been a grant: it is erased, and lives on at the server.
+            Health::Loading | Health::Locked | Health::WrongKey | Health::Degraded(Trouble::NotRead(_)) => {
+                v1::Revocation::Unspecified
+            }
+            Health::Good
+            | Health::Degraded(_)
+            | Health::LoginRequired(_)
+            | Health::SigningOut
+            | Health::SignedOut
+            | Health::Removed => v1::Revocation::Nothing,
+        },
+    }
+}
+
 /// The status once it is as wanted, or as it stands when patience ends.
 async fn settled(mut status: Receiver<Status>, is_wanted: impl Fn(&Status) -> bool) -> Status {
     let _ = tokio::time::timeout(PATIENCE, status.wait_for(|status| is_wanted(status))).await;
     status.borrow().clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::need::LoginReason;
+    use crate::accounts::status::GrantStatus;
+    use mcp_authd_oauth::terms::Scopes;
+    use mcp_authd_oauth::time::{Instant, WallTime};
+
+    const NOW: Now = Now { instant: Instant::from_millis(1_000_000), wall: WallTime::from_millis(1_790_000_000_000) };
+
+    fn status(health: Health, grant: Option<GrantStatus>) -> Status {
+        Status { revision: 1, health, grant, sign_in: None, last_end: None }
+    }
+
+    fn grant(renewable: bool, revocable: bool, left: Duration) -> Option<GrantStatus> {
+        Some(GrantStatus {
+            scopes: Scopes::default(),
+            expires: Some(NOW.instant + left),
+            granted_at: NOW.wall,
+            refreshed_at: None,
+            renewable,
+            revocable,
+            refreshing: false,
+            subject: None,
+        })
+    }
+
+    #[test]
+    fn a_logout_says_what_became_of_the_tokens_at_the_server() {
+        let hour = Duration::from_secs(3600);
+        let dead = Health::LoginRequired(LoginReason::Dead);
+        for (before, told) in [
+            (status(Health::Good, grant(true, true, hour)), v1::Revocation::Sent),
+            (status(Health::Good, grant(true, true, Duration::ZERO)), v1::Revocation::Sent),
+            (status(Health::Good, grant(true, false, hour)), v1::Revocation::NoEndpoint),
+            (status(dead.clone(), grant(false, true, Duration::ZERO)), v1::Revocation::Nothing),
+            (status(dead, grant(false, false, Duration::ZERO)), v1::Revocation::Nothing),
+            (status(Health::SignedOut, None), v1::Revocation::Nothing),
+            (status(Health::Locked, None), v1::Revocation::Unspecified),
+            (status(Health::Degraded(Trouble::NotRead("no permission".to_owned())), None), v1::Revocation::Unspecified),
+        ] {
+            assert_eq!(revocation(&before, NOW), told, "{before:?}");
+        }
+    }
 }

@@ -90,7 +90,10 @@ fn said(refusal: &Refusal, account: &str) -> Said {
         Refusal::InsufficientScope { missing } => simple(
             v1::Reason::InsufficientScope,
             format!("The login does not cover: {}.", missing.to_parameter()),
-            format!("allow it with: authctl login {account} --again"),
+            // A login by the person asks for what is configured and held, and knows nothing of one program's need.
+            format!(
+                "add it to the scopes of \"{account}\" in config.toml and restart mcp-authd, then: authctl login {account} --again"
+            ),
         ),
         Refusal::TokenRejected => simple(
             v1::Reason::TokenRejected,

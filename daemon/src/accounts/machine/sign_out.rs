@@ -10,6 +10,9 @@ use crate::accounts::{RevokeRequest, SaveError};
 impl Account {
     /// Written down before it is erased: a kill in between finishes the erasure, and a login that waited is not polled again.
     pub(super) fn sign_out(&mut self, work: &mut Work) {
+        if self.credential == Credential::None(Absent::Removed) {
+            return;
+        }
         self.forget(Fate::Revoked, work);
         self.history.signed_out = true;
         if matches!(self.sign_in, SignIn::Idle(_)) {

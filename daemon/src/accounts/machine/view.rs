@@ -13,7 +13,7 @@ pub(super) fn status(account: &Account, now: Now) -> Status {
     Status {
         revision: account.revision,
         health: health(account, now),
-        grant: shown_grant(&account.credential).map(|grant| grant_status(grant, &account.credential, now)),
+        grant: shown_grant(&account.credential).map(|grant| grant_status(grant, &account.credential)),
         sign_in: account.sign_in.prompt(),
         last_end: account.history.end(),
     }
@@ -28,15 +28,14 @@ fn is_new_and_unsaved(credential: &Credential) -> bool {
     matches!(credential, Credential::Unsaved(Unsaved { save: Save::First(_), grant, .. }) if grant.refreshed_at.is_none())
 }
 
-fn grant_status(grant: &Grant, credential: &Credential, now: Now) -> GrantStatus {
-    let is_alive = grant.access.as_ref().is_some_and(|token| token.is_alive(now.instant));
+fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
     GrantStatus {
         scopes: grant.scopes.clone(),
         expires: grant.access.as_ref().and_then(|token| token.expires()),
         granted_at: grant.granted_at,
         refreshed_at: grant.refreshed_at,
         renewable: grant.refresh_token().is_some(),
-        revocable: grant.binding.revocation_endpoint.is_some() && (is_alive || grant.refresh_token().is_some()),
+        revocable: grant.binding.revocation_endpoint.is_some(),
         refreshing: matches!(credential, Credential::Spending(_) | Credential::Unsaved(Unsaved { save: Save::First(_), .. })),
         subject: grant.subject.clone(),
     }

@@ -168,3 +168,22 @@ fn a_failed_save_of_the_sign_in_record_is_tried_again_and_told_until_then() {
     assert_eq!(world.statuses.last().unwrap().health, Health::Good);
     assert!(world.disk.sign_in.as_ref().unwrap().pending.is_some());
 }
+
+#[test]
+fn an_account_that_is_gone_stays_gone_and_its_grant_dead_although_nothing_could_be_erased() {
+    let mut world = World::signed_in(3600);
+    world.remove();
+    while let Some(work) = world.disk_work.front() {
+        let erasing = matches!(work, DiskWork::Forget(_));
+        world.step_disk(!erasing);
+    }
+    world.sign_out();
+    world.ask(SignInMode::Person(PersonWants::Again));
+    let gone = world.ask(SignInMode::StartAndReturn);
+    assert_eq!(refused(&world, gone), Refusal::NoSuchAccount);
+    assert_eq!(world.begun_logins, 1);
+    world.crash();
+    world.save_all();
+    assert!(is_signed_out(&mut world), "configured again, it is logged out");
+    assert_eq!(world.disk.grant, None);
+}

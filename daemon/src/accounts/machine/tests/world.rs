@@ -14,11 +14,10 @@ use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::super::fixture::{START, binding, policy};
-use super::super::{Account, Effect, Event, Policy, RefreshId, SaveId, SignInId, WaiterId};
-use crate::accounts::grant::{GrantRecord, SignInRecord};
+use super::super::{Account, Effect, Event, Policy, RefreshId, SignInId, WaiterId};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::status::{Health, Status};
-use crate::accounts::{KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
+use crate::accounts::{RefreshRequest, RevokeRequest, Stored};
 
 pub(crate) use disk::{Disk, DiskWork};
 
