@@ -205,8 +205,9 @@ fn facts(places: &Directories, config: &Config, store: &SealedStore, started_at:
 
 fn serve(face: &Face, places: &Directories, owner: &Arc<Owned>) -> Result<(), Failure> {
     let programs = MOST_PROGRAMS.min(hardening::descriptors() / 2);
-    let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
+    // Who starts a daemon waits for the tokens socket: when it stands, the other one does too.
     let admin = Doorway::open(places.admin_socket.clone(), MOST_TOOLS, owner.clone())?;
+    let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
     let (programs, person) = (face.clone(), face.clone());
     face.tasks.service("tokens.sock", async move {
         if let Err(error) = rpc::serve_tokens(programs, tokens.connections()).await {
