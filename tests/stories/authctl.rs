@@ -63,7 +63,12 @@ impl Login {
     }
 
     async fn line(&mut self) -> String {
-        self.lines.next_line().await.unwrap().expect("authctl has ended without a further line")
+        if let Some(line) = self.lines.next_line().await.unwrap() {
+            return line;
+        }
+        let mut complaint = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut complaint).await.unwrap();
+        panic!("authctl has ended ({}) without a further line: {complaint:?}", self.child.wait().await.unwrap())
     }
 
     /// The value of a field of the prompt: `  code      ABCD`.
