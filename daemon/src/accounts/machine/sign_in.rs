@@ -22,7 +22,6 @@ use crate::accounts::{RevokeRequest, SaveError};
 
 /// The login of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each account")]
 pub(crate) enum SignIn {
     /// None is going on.
     Idle(Pause),
