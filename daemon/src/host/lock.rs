@@ -59,6 +59,24 @@ impl Identity {
     pub(super) fn of(stat: &FileStat) -> Self {
         Self { device: stat.st_dev as u64, inode: stat.st_ino }
     }
+
+    /// What stands under a name. `None`: nothing does. An error: nobody could look.
+    pub(super) fn found(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
+        let opened = match folder.opened_to_look() {
+            Err(FileError::Unsafe { .. }) => return Ok(None),
+            Err(FileError::Io { source, .. }) if is_gone(&source) => return Ok(None),
+            opened => opened?,
+        };
+        match fstatat(&opened, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Self::of(&stat))),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(failed("look at", &folder.join(name), errno)),
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Tries to own `name` in `folder`.
@@ -89,10 +107,11 @@ impl Owned {
     #[must_use]
     pub fn standing(&self) -> Standing {
         // The file decides. Modes that somebody has loosened are refused where something is read or written.
-        let Ok(folder) = self.folder.opened_to_look() else { return Standing::Lost };
-        match fstatat(&folder, self.name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(stat) if Identity::of(&stat) == self.identity => Standing::Held,
-            _ => Standing::Lost,
+        match Identity::found(&self.folder, &self.name) {
+            Ok(Some(identity)) if identity != self.identity => Standing::Lost,
+            Ok(None) => Standing::Lost,
+            // Who cannot look has seen no loss: without descriptors nobody gives up what is its own (B23).
+            Ok(Some(_)) | Err(_) => Standing::Held,
         }
     }
 

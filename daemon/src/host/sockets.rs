@@ -138,10 +138,11 @@ impl Listener {
     #[must_use]
     pub fn standing(&self) -> Standing {
         // The file decides: a folder that somebody has opened up for a while still leads here.
-        let Ok(folder) = self.folder.opened_to_look() else { return Standing::Lost };
-        match fstatat(&folder, self.name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(stat) if Identity::of(&stat) == self.identity => self.lock.standing(),
-            _ => Standing::Lost,
+        match Identity::found(&self.folder, &self.name) {
+            Ok(Some(identity)) if identity != self.identity => Standing::Lost,
+            Ok(None) => Standing::Lost,
+            // Who cannot look has seen no loss: the lock tells (B23).
+            Ok(Some(_)) | Err(_) => self.lock.standing(),
         }
     }
 

@@ -164,6 +164,8 @@ fn in_a_process_without_descriptors() {
         let used = held.iter().map(std::os::fd::AsRawFd::as_raw_fd).max().unwrap();
         setrlimit(Resource::RLIMIT_NOFILE, u64::try_from(used).unwrap() + 1, hard).unwrap();
         assert!(fs::File::open("/dev/null").is_err(), "descriptors are left");
+        assert_eq!(listener.standing(), Standing::Held, "the socket is not given up");
+        assert_eq!(house.owner.standing(), Standing::Held, "nor is the state");
 
         tokio::time::pause();
         let begin = tokio::time::Instant::now();
