@@ -236,10 +236,11 @@ impl Account {
         self.end_sign_in(SignInEnd::Granted, Pause::Over, work);
     }
 
+    /// An account that knows its subject takes no login that does not name the same one (P19): who is unnamed may be anybody.
     fn is_other_subject(&self, granted: &Granted) -> bool {
         let held = self.credential.grant().and_then(|grant| grant.subject.as_ref());
         let new = granted.success.token.as_ref().ok().and_then(|token| token.subject.as_ref());
-        matches!((held, new), (Some(held), Some(new)) if held != new)
+        held.is_some() && held != new
     }
 
     fn sign_in_failed(&mut self, failure: &SignInFailure, work: &mut Work) {

@@ -76,6 +76,7 @@ fn login() -> impl Strategy<Value = Login> {
         1 => Just(Login::GrantedNarrower),
         1 => Just(Login::WithoutRefreshToken),
         1 => Just(Login::OtherSubject),
+        1 => Just(Login::Unnamed),
         1 => Just(Login::Denied),
         1 => Just(Login::Expired),
         1 => Just(Login::Unreachable),
@@ -211,7 +212,10 @@ fn check_prompts(world: &World, books: &mut Books, action: &Action) {
             books.denied = world.account.status(world.now).last_end == Some(crate::accounts::grant::SignInEnd::Denied);
             books.program_starts.clear();
         }
-        Action::Login(Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject, _) => {
+        Action::Login(
+            Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject | Login::Unnamed,
+            _,
+        ) => {
             books.program_starts.clear();
         }
         // The server was not asked, and nobody was prompted.

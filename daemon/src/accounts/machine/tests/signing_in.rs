@@ -197,6 +197,20 @@ fn another_subject_is_refused_and_its_tokens_are_given_back_unless_the_person_re
 }
 
 #[test]
+fn an_account_that_knows_its_subject_takes_no_login_that_names_none() {
+    let mut world = World::signed_in(3600);
+    let held = world.ask(SignInMode::Never);
+    let held = world.token(held);
+    world.ask(SignInMode::Person(PersonWants::Again));
+    world.prompt();
+    world.login(Login::Unnamed, 3600);
+    world.save_all();
+    assert_eq!(world.revoked.len(), 1);
+    let caller = world.ask(SignInMode::Never);
+    assert_eq!(world.token(caller), held);
+}
+
+#[test]
 fn more_scopes_begin_a_login_for_the_union_while_the_present_token_goes_on_serving() {
     let mut world = World::signed_in(3600);
     let wider = world.ask_with(|need| need.scopes = Scopes::parse("write"));

@@ -1,17 +1,16 @@
 //! The world around one machine: a disk, a strict authorization server, callers, and books on what must hold.
 
 mod disk;
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use mcp_authd_oauth::http::{AnswerLost, NothingSent};
-use mcp_authd_oauth::misbehaved::ServerMisbehaved;
-use mcp_authd_oauth::secret::{AccessToken, DeviceCode, RefreshToken, TokenHash};
-use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, SignInFailure};
-use mcp_authd_oauth::terms::{Scopes, Subject, UserCode};
+use mcp_authd_oauth::secret::{AccessToken, DeviceCode, TokenHash};
+use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice};
+use mcp_authd_oauth::terms::{Scopes, UserCode};
 use mcp_authd_oauth::time::{Instant, Now};
-use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
+use mcp_authd_oauth::token::RefreshOutcome;
 
 use super::super::fixture::{START, binding, policy};
 use super::super::{Account, Effect, Event, Policy, RefreshId, SignInId, WaiterId};
@@ -20,6 +19,7 @@ use crate::accounts::status::{Health, Status};
 use crate::accounts::{RefreshRequest, RevokeRequest, Stored};
 
 pub(crate) use disk::{Disk, DiskWork};
+use server::Family;
 
 /// How the server treats the next refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,18 +46,12 @@ pub(crate) enum Login {
     GrantedNarrower,
     WithoutRefreshToken,
     OtherSubject,
+    /// The answer does not tell whose it is.
+    Unnamed,
     Denied,
     Expired,
     Unreachable,
     Refused,
-}
-
-/// The refresh tokens that descend from one login.
-#[derive(Default)]
-struct Family {
-    /// The one that counts, if the family lives.
-    valid: Option<RefreshToken>,
-    rotated_out: Vec<RefreshToken>,
 }
 
 pub(crate) struct World {
@@ -316,88 +310,6 @@ impl World {
         self.tell(Event::RefreshSettled(id, outcome));
     }
 
-    /// What a strict server does with a refresh token (reuse ends the family).
-    pub(crate) fn serve(&mut self, presented: &RefreshToken, reply: Reply, life_seconds: u64) -> RefreshOutcome {
-        let dead = RefreshOutcome::DeadGrant(error("invalid_grant"));
-        match reply {
-            Reply::NothingSent => return RefreshOutcome::NothingSent(NothingSent::NotConnected),
-            Reply::LostBeforeCommit => return lost(),
-            Reply::Busy => return RefreshOutcome::Later { retry_after: None, status: 503 },
-            Reply::NoTokens => {
-                let token = Err(ServerMisbehaved::NoToken);
-                return RefreshOutcome::Success(TokenSuccess { refresh_token: None, token });
-            }
-            Reply::Configuration => return RefreshOutcome::Configuration(error("invalid_target")),
-            Reply::Unknown400 => return RefreshOutcome::UnknownError(error("teapot")),
-            _ => {}
-        }
-        let reused = self.families.iter_mut().find(|family| family.rotated_out.contains(presented));
-        if let Some(family) = reused {
-            family.valid = None;
-            self.reuses += 1;
-            assert!(self.reused.insert(presented.expose().to_owned()), "I8: the same spent token is presented again and again");
-        }
-        let living = self.families.iter().any(|family| family.valid.as_ref() == Some(presented));
-        match reply {
-            Reply::LostAfterCommit => {
-                self.rotate(presented);
-                lost()
-            }
-            _ if !living => dead,
-            Reply::Dead => {
-                self.families.retain(|family| family.valid.as_ref() != Some(presented));
-                dead
-            }
-            Reply::SameToken => self.success(Some(presented.clone()), life_seconds),
-            Reply::NoRefreshToken => self.success(None, life_seconds),
-            Reply::BadMember => {
-                let refresh_token = self.rotate(presented);
-                RefreshOutcome::Success(TokenSuccess { refresh_token, token: Err(ServerMisbehaved::NoToken) })
-            }
-            _ => {
-                let new = self.rotate(presented);
-                self.success(new, life_seconds)
-            }
-        }
-    }
-
-    /// The successor, where the family of `old` lives.
-    fn rotate(&mut self, old: &RefreshToken) -> Option<RefreshToken> {
-        let new = RefreshToken::new(self.issue("rt"));
-        let family = self.families.iter_mut().find(|family| family.valid.as_ref() == Some(old))?;
-        family.rotated_out.push(old.clone());
-        family.valid = Some(new.clone());
-        Some(new)
-    }
-
-    /// The refresh token that counts in the latest family.
-    pub(crate) fn valid(&self) -> Option<&RefreshToken> {
-        self.families.last()?.valid.as_ref()
-    }
-
-    fn issue(&mut self, kind: &str) -> String {
-        self.issued += 1;
-        format!("{kind}-{}", self.issued)
-    }
-
-    fn success(&mut self, refresh_token: Option<RefreshToken>, life_seconds: u64) -> RefreshOutcome {
-        let token = Ok(self.access_token(life_seconds, None));
-        RefreshOutcome::Success(TokenSuccess { refresh_token, token })
-    }
-
-    fn access_token(&mut self, life_seconds: u64, scopes: Option<Scopes>) -> IssuedToken {
-        let name = self.issue("at");
-        self.ends.insert(name.clone(), self.now.instant + Duration::from_secs(life_seconds));
-        IssuedToken {
-            access_token: AccessToken::new(name),
-            token_type: TokenType::Bearer,
-            requested_at: self.now,
-            life: Life::Known(Duration::from_secs(life_seconds)),
-            scopes,
-            subject: Some(Subject::new("alice")),
-        }
-    }
-
     /// The prompt of the oldest login comes, and is saved.
     pub(crate) fn prompt(&mut self) {
         self.prompt_comes();
@@ -430,27 +342,6 @@ impl World {
         let (id, scopes) = self.logins.remove(0);
         let result = self.login_result(how, scopes, life_seconds);
         self.tell(Event::SignInSettled(id, result));
-    }
-
-    fn login_result(&mut self, how: Login, scopes: Scopes, life_seconds: u64) -> Result<Granted, SignInFailure> {
-        let failure = match how {
-            Login::Denied => Some(SignInFailure::Denied),
-            Login::Expired => Some(SignInFailure::Expired),
-            Login::Unreachable => Some(SignInFailure::Unreachable(NothingSent::NotConnected)),
-            Login::Refused => Some(SignInFailure::Refused(error("unauthorized_client"))),
-            Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject => None,
-        };
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        let granted_scopes = (how == Login::GrantedNarrower).then(|| Scopes::parse("read"));
-        let mut token = self.access_token(life_seconds, granted_scopes);
-        if how == Login::OtherSubject {
-            token.subject = Some(Subject::new("bob"));
-        }
-        let refresh_token = (how != Login::WithoutRefreshToken).then(|| RefreshToken::new(self.issue("rt")));
-        self.families.push(Family { valid: refresh_token.clone(), rotated_out: Vec::new() });
-        Ok(Granted { success: TokenSuccess { refresh_token, token: Ok(token) }, binding: binding(), requested_scopes: scopes })
     }
 
     pub(crate) fn sign_out(&mut self) {
@@ -486,12 +377,4 @@ impl World {
         self.account = account;
         self.take(effects);
     }
-}
-
-fn lost() -> RefreshOutcome {
-    RefreshOutcome::OutcomeUnknown(OutcomeUnknown::AnswerLost(AnswerLost::ConnectionEnded))
-}
-
-fn error(code: &str) -> ErrorAnswer {
-    ErrorAnswer { error: code.to_owned(), description: None, status: 400 }
 }
