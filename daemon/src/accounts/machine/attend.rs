@@ -46,7 +46,9 @@ impl Account {
     pub(super) fn attend(&self, waiter: &Waiter, now: Now) -> Verdict {
         let absent = match &self.credential {
             Credential::None(absent) => absent,
-            Credential::Unsaved(Unsaved { save: Save::First(_), .. }) => return Verdict::Wait,
+            Credential::Unsaved(Unsaved { save: Save::First { .. }, .. }) => {
+                return self.attend_before(&waiter.need, now.instant);
+            }
             Credential::Held(grant)
             | Credential::Spending(super::Spending { grant, .. })
             | Credential::Resting(Resting { grant, .. })
@@ -62,6 +64,17 @@ impl Account {
             Absent::SignedOut(_) => self.signed_out(waiter, now),
             Absent::Never => self.sign_in_for(waiter, Purpose::First, LoginReason::Never, now),
             Absent::Damaged => self.sign_in_for(waiter, Purpose::Again, LoginReason::Damaged, now),
+        }
+    }
+
+    /// While a new token is being saved the one before it serves, if it will do; else everybody waits.
+    fn attend_before(&self, need: &Need, now: Instant) -> Verdict {
+        let Some(before) = self.credential.before() else { return Verdict::Wait };
+        let will_do = before.access.as_ref().is_some_and(|held| lives_long_enough(held, need.min_validity, now));
+        let is_program = !matches!(need.sign_in, SignInMode::Person(_));
+        match served(&before, need, now) {
+            Some(token) if will_do && is_program => Verdict::Answer(AnswerState::Token(token)),
+            _ => Verdict::Wait,
         }
     }
 
@@ -229,7 +242,9 @@ impl Account {
 
     /// What a waiter gets whose time is over.
     pub(super) fn at_deadline(&self, need: &Need, now: Now) -> AnswerState {
-        if let Some(token) = self.credential.answerable().and_then(|grant| served(grant, need, now.instant)) {
+        let before = self.credential.before();
+        let held = self.credential.answerable().or(before.as_ref());
+        if let Some(token) = held.and_then(|grant| served(grant, need, now.instant)) {
             return AnswerState::Token(token);
         }
         if let Some(prompt) = self.sign_in.prompt() {

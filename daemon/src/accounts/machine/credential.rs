@@ -6,7 +6,7 @@ use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::Instant;
 
 use super::effect::SaveId;
-use crate::accounts::grant::{Grant, Intent};
+use crate::accounts::grant::{Grant, HeldToken, Intent};
 
 /// The credential of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +118,8 @@ pub(crate) struct Unsaved {
 /// Where the save of a new grant is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Save {
-    /// Nobody has seen the token yet (I2).
-    First(SaveId),
+    /// Nobody has seen the token yet (I2). The one before it serves while it lives (D50), where a refresh has left it alive.
+    First { save: SaveId, before: Option<HeldToken> },
     /// The store has refused once; the token is served, visibly degraded (B8).
     Retrying(SaveId, String),
     /// The next try waits.
@@ -161,8 +161,18 @@ impl Credential {
     /// The grant, where its token may be answered (I2).
     pub(crate) fn answerable(&self) -> Option<&Grant> {
         match self {
-            Self::Unsaved(Unsaved { save: Save::First(_), .. }) => None,
+            Self::Unsaved(Unsaved { save: Save::First { .. }, .. }) => None,
             other => other.grant(),
+        }
+    }
+
+    /// The grant with the token that was answered before, while the new one is being saved.
+    pub(crate) fn before(&self) -> Option<Grant> {
+        match self {
+            Self::Unsaved(Unsaved { save: Save::First { before: Some(before), .. }, grant, .. }) => {
+                Some(Grant { access: Some(before.clone()), ..grant.clone() })
+            }
+            _ => None,
         }
     }
 

@@ -213,7 +213,8 @@ impl Account {
     /// Whether nothing is in flight that a leaving daemon should wait for (B6).
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let saving = matches!(&self.credential, Credential::Unsaved(Unsaved { save: Save::First(_) | Save::Retrying(..), .. }));
+        let saving =
+            matches!(&self.credential, Credential::Unsaved(Unsaved { save: Save::First { .. } | Save::Retrying(..), .. }));
         !saving && !matches!(self.credential, Credential::Spending(_)) && self.refreshing.is_none()
     }
 

@@ -96,7 +96,7 @@ impl Account {
         let Unsaved { grant, save, then } = unsaved;
         let now = work.now.instant;
         // A daemon about to leave saves once more, and does not wait for the disk.
-        let wait = if self.leaving && matches!(save, Save::First(_)) { Duration::ZERO } else { SAVE_AGAIN };
+        let wait = if self.leaving && matches!(save, Save::First { .. }) { Duration::ZERO } else { SAVE_AGAIN };
         self.credential = match (result, then) {
             (Ok(()), Then::Held) => Credential::Held(grant),
             (Ok(()), Then::Resting { until, why, failures }) => {
@@ -191,6 +191,7 @@ impl Account {
         let now = work.now;
         let rotated = success.refresh_token.as_ref().is_some_and(|new| Some(new) != spending.grant.refresh_token());
         let Spending { mut grant, failures, .. } = spending;
+        let before = grant.access.clone().filter(|_| !self.policy.refresh_ends_access_tokens);
         grant.rotation = match (grant.rotation, rotated) {
             (_, true) | (Rotation::Rotates, false) => Rotation::Rotates,
             // An answer that holds no usable token proves nothing about the refresh token.
@@ -225,7 +226,7 @@ impl Account {
             }
         };
         let save = self.save_grant(&grant, None, work);
-        self.credential = Credential::Unsaved(Unsaved { grant, save: Save::First(save), then });
+        self.credential = Credential::Unsaved(Unsaved { grant, save: Save::First { save, before }, then });
     }
 
     /// The grant cannot be renewed any more: its access token serves to its end (D45, D56).
@@ -284,7 +285,7 @@ struct Rested {
 impl Save {
     fn is(&self, id: SaveId) -> bool {
         match self {
-            Self::First(save) | Self::Retrying(save, _) => *save == id,
+            Self::First { save, .. } | Self::Retrying(save, _) => *save == id,
             Self::Again { .. } => false,
         }
     }

@@ -232,7 +232,7 @@ impl Account {
             }
         };
         let save = self.save_grant(&grant, None, work);
-        self.credential = Credential::Unsaved(Unsaved { grant, save: Save::First(save), then });
+        self.credential = Credential::Unsaved(Unsaved { grant, save: Save::First { save, before: None }, then });
         self.end_sign_in(SignInEnd::Granted, Pause::Over, work);
     }
 

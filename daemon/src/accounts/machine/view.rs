@@ -25,7 +25,7 @@ fn shown_grant(credential: &Credential) -> Option<&Grant> {
 }
 
 fn is_new_and_unsaved(credential: &Credential) -> bool {
-    matches!(credential, Credential::Unsaved(Unsaved { save: Save::First(_), grant, .. }) if grant.refreshed_at.is_none())
+    matches!(credential, Credential::Unsaved(Unsaved { save: Save::First { .. }, grant, .. }) if grant.refreshed_at.is_none())
 }
 
 fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
@@ -36,7 +36,7 @@ fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
         refreshed_at: grant.refreshed_at,
         renewable: grant.refresh_token().is_some(),
         revocable: grant.binding.revocation_endpoint.is_some(),
-        refreshing: matches!(credential, Credential::Spending(_) | Credential::Unsaved(Unsaved { save: Save::First(_), .. })),
+        refreshing: matches!(credential, Credential::Spending(_) | Credential::Unsaved(Unsaved { save: Save::First { .. }, .. })),
         subject: grant.subject.clone(),
     }
 }

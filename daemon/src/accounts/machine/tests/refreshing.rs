@@ -127,6 +127,33 @@ fn what_cannot_be_saved_is_not_spent_and_the_old_token_serves() {
 }
 
 #[test]
+fn while_the_disk_hangs_over_a_new_token_the_one_before_it_serves_to_its_end() {
+    let mut world = World::signed_in(1000);
+    let first = held(&mut world);
+    world.advance(900);
+    world.save_all();
+    world.settle(Reply::Rotate, 1000);
+    assert_eq!(held(&mut world), first, "D50: the store has not answered for the new one");
+    world.advance(101);
+    let caller = world.ask(SignInMode::Never);
+    assert_eq!(world.answer(caller), None, "I2: nothing is answered that the store has not answered for");
+    world.save_all();
+    assert_ne!(world.token(caller), first);
+}
+
+#[test]
+fn where_a_refresh_ends_the_token_before_it_everybody_waits_for_the_new_one() {
+    let mut world = World::signed_in_with(Policy { refresh_ends_access_tokens: true, ..policy() }, 1000);
+    world.advance(950);
+    world.save_all();
+    world.settle(Reply::Rotate, 1000);
+    let caller = world.ask(SignInMode::Never);
+    assert_eq!(world.answer(caller), None);
+    world.save_all();
+    world.token(caller);
+}
+
+#[test]
 fn a_new_token_that_cannot_be_saved_is_served_visibly_degraded_and_not_refreshed_before_it_is_saved() {
     let mut world = World::signed_in(100);
     world.advance(101);
