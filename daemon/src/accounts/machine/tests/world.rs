@@ -290,6 +290,8 @@ impl World {
         assert!(self.account.is_settled(), "a leaving daemon waits for nothing that does not come");
         assert!(self.disk_work.is_empty(), "a leaving daemon leaves the disk alone");
         assert_eq!(self.sent_refreshes, sent, "a leaving daemon begins nothing");
+        // What a refresh brought at the end is lost with a disk that refuses: its intent permits one replay.
+        self.lost += usize::from(disk == Disk::Refuses);
         self.start_again();
     }
 
