@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use reqwest::{Certificate, Client, Proxy, Url};
 
 use super::transport::Limits;
@@ -73,14 +74,25 @@ fn configured_proxy(network: &Network) -> Result<Option<Proxy>, NoClient> {
     Ok(Some(Proxy::custom(choose)))
 }
 
+/// By the same rule as everywhere: what reaches this machine never goes through a proxy.
 fn is_loopback(target: &Url) -> bool {
-    match target.host_str() {
-        Some(host) => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host == "localhost"
-                || host.ends_with(".localhost")
-                || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    Endpoint::parse(target.as_str(), Loopback::Allowed).is_ok_and(|endpoint| endpoint.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_name_of_this_machine_stays_off_the_proxy() {
+        for near in
+            ["http://localhost./", "http://a.localhost/", "http://127.9.9.9/", "http://[::1]/", "http://[::ffff:127.0.0.1]/"]
+        {
+            assert!(is_loopback(&Url::parse(near).unwrap()), "{near}");
         }
-        None => false,
+        for far in ["https://as.example/", "https://10.0.0.1/", "https://localhost.example/"] {
+            assert!(!is_loopback(&Url::parse(far).unwrap()), "{far}");
+        }
     }
 }
