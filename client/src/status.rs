@@ -74,6 +74,8 @@ pub struct AccountStatus {
     pub sign_in: Option<SignIn>,
     /// How the last login ended, if not well.
     pub last_sign_in_end: Option<SignInEnd>,
+    /// The file that a static token is read from.
+    pub token_file: Option<String>,
 }
 
 /// How an account is.
@@ -92,6 +94,8 @@ pub enum Health {
     Locked,
     /// The record is being read.
     Loading,
+    /// The account is gone from the configuration: the last that is told of it.
+    Removed,
     /// Something that a newer daemon knows.
     Other,
 }
@@ -190,6 +194,7 @@ pub(crate) fn account(wire: v1::AccountStatus) -> Result<AccountStatus, CallErro
         v1::Health::Degraded => Health::Degraded,
         v1::Health::Locked => Health::Locked,
         v1::Health::Loading => Health::Loading,
+        v1::Health::Removed => Health::Removed,
         v1::Health::Unspecified => Health::Other,
     };
     let last_sign_in_end = sign_in_end(&wire);
@@ -206,6 +211,7 @@ pub(crate) fn account(wire: v1::AccountStatus) -> Result<AccountStatus, CallErro
         next_step: filled(wire.next_step),
         grant: wire.grant.map(grant),
         last_sign_in_end,
+        token_file: filled(wire.token_file),
     })
 }
 

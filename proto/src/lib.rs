@@ -24,3 +24,10 @@ impl std::fmt::Debug for v1::AccessToken {
             .finish()
     }
 }
+
+impl std::fmt::Debug for v1::SetClientSecretRequest {
+    /// Everything but the secret itself.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetClientSecretRequest").field("account", &self.account).field("client_secret", &"..").finish()
+    }
+}

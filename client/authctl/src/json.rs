@@ -94,6 +94,7 @@ fn account(account: &AccountStatus) -> Value {
         Health::Degraded => "degraded",
         Health::Locked => "locked",
         Health::Loading => "loading",
+        Health::Removed => "removed",
         _ => "unknown",
     };
     json!({

@@ -343,6 +343,7 @@ mod tests {
             grant: None,
             sign_in: None,
             last_sign_in_end: end,
+            token_file: None,
         }
     }
 

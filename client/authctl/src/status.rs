@@ -117,6 +117,7 @@ fn health(health: Health) -> (Tone, &'static str) {
         Health::Degraded => (Tone::Warning, "DEGRADED"),
         Health::Locked => (Tone::Bad, "LOCKED"),
         Health::Loading => (Tone::Warning, "loading"),
+        Health::Removed => (Tone::Warning, "removed"),
         _ => (Tone::Warning, "unknown to this authctl"),
     }
 }
@@ -180,6 +181,7 @@ mod tests {
             grant: None,
             sign_in: None,
             last_sign_in_end: None,
+            token_file: None,
         }
     }
 

@@ -78,6 +78,38 @@ impl fmt::Debug for UserCode {
     }
 }
 
+/// How a client authenticates at the token endpoint: `token_endpoint_auth_method` (RFC 7591, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenEndpointAuthMethod {
+    /// `none`: a public client.
+    None,
+    /// `client_secret_basic`: the secret in the `Authorization` header (RFC 6749, 2.3.1).
+    ClientSecretBasic,
+    /// `client_secret_post`: the secret in the body.
+    ClientSecretPost,
+}
+
+impl TokenEndpointAuthMethod {
+    /// Every method that this crate can do.
+    pub const ALL: [Self; 3] = [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost];
+
+    /// The registered word (RFC 7591, section 2).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+
+    /// The method of a registered word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == word)
+    }
+}
+
 /// A set of scopes (RFC 6749, 3.3), in a fixed order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::description::Description;
 use super::machine::{Account, Effect, Event, Policy, ReplayTime, WaiterId};
 use super::need::{Answer, Need};
 use super::status::Status;
-use super::{AccountConfig, KeyState, Upstream, Vault};
+use super::{AccountConfig, AccountName, KeyState, Upstream, Vault};
 use crate::host::clock::{Clock, LONGEST_NAP};
 use crate::host::tasks::Tasks;
 use errands::Errands;
@@ -39,7 +40,7 @@ pub struct House {
 /// One account, as callers hold it; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AccountHandle {
-    config: Arc<AccountConfig>,
+    description: Arc<Description>,
     mail: mpsc::Sender<Mail>,
     events: mpsc::UnboundedSender<Event>,
     status: watch::Receiver<Status>,
@@ -69,7 +70,8 @@ impl AccountHandle {
         let (account, effects) = Account::new(policy(&config), seed, now);
         let (publish, status) = watch::channel(account.status(now));
         let (settle, settled) = watch::channel(false);
-        let errands = Errands::begin(house, config.clone(), events.clone());
+        let description = Arc::new(Description::from(&*config));
+        let errands = Errands::begin(house, config, events.clone());
         let keeper = Keeper {
             callers: BTreeMap::new(),
             letters,
@@ -88,13 +90,26 @@ impl AccountHandle {
                 () = keeper.run(account, effects) => {}
             }
         });
-        Self { config, mail, events, status, settled, names: Arc::new(AtomicU64::new(0)) }
+        Self {
+            description: Arc::new(Description::from(&*config)),
+            mail,
+            events,
+            status,
+            settled,
+            names: Arc::new(AtomicU64::new(0)),
+        }
     }
 
-    /// The account's configuration.
+    /// What the account is.
     #[must_use]
-    pub fn config(&self) -> &Arc<AccountConfig> {
-        &self.config
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &AccountName {
+        &self.description.name
     }
 
     /// The present state for a need. Dropping the future ends only this caller's waiting (D22).

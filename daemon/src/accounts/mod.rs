@@ -2,6 +2,7 @@
 //!
 //! Must never: know HTTP, gRPC or files; the machine must never read a clock.
 
+pub mod description;
 pub mod grant;
 pub mod keeper;
 pub mod machine;
@@ -18,7 +19,7 @@ use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 
-pub use crate::config::{AccountConfig, AccountName};
+pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
 use grant::{GrantRecord, SignInRecord};
 
 /// The authorization servers, as the accounts need them. `upstream` implements it.

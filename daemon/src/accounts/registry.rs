@@ -48,7 +48,7 @@ impl Registry {
     /// From every account's handle.
     #[must_use]
     pub fn new(accounts: impl IntoIterator<Item = AccountHandle>) -> Self {
-        Self { accounts: accounts.into_iter().map(|handle| (handle.config().name.clone(), handle)).collect() }
+        Self { accounts: accounts.into_iter().map(|handle| (handle.name().clone(), handle)).collect() }
     }
 
     /// The account that a caller means.
@@ -80,12 +80,12 @@ impl Registry {
 
 fn is_meant(account: &AccountHandle, target: &Target) -> bool {
     match target {
-        Target::Account(name) => account.config().name.as_str() == name,
-        Target::Resource(resource) => account.config().resource.as_ref() == Some(resource),
+        Target::Account(name) => account.name().as_str() == name,
+        Target::Resource(resource) => account.description().resource.as_ref() == Some(resource),
         Target::Only => true,
     }
 }
 
 fn names<'a>(accounts: impl IntoIterator<Item = &'a AccountHandle>) -> Vec<String> {
-    accounts.into_iter().map(|account| account.config().name.to_string()).collect()
+    accounts.into_iter().map(|account| account.name().to_string()).collect()
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use mcp_authd_oauth::endpoint::Endpoint;
-use mcp_authd_oauth::terms::{Audience, ClientId, Issuer, Resource, Scopes};
+use mcp_authd_oauth::terms::{Audience, ClientId, Issuer, Resource, Scopes, TokenEndpointAuthMethod};
 
 /// The name of an account: 1 to 200 of `a-z 0-9 . _ -`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +47,12 @@ pub struct AccountConfig {
     pub name: AccountName,
     /// The authorization server.
     pub server: ServerConfig,
-    /// The client (RFC 6749, 2.2). Public: no secret is configured here.
+    /// The client (RFC 6749, 2.2). Its secret, where it has one, never stands here.
     pub client_id: ClientId,
+    /// How the client authenticates. `None`: `client_secret_basic` where a secret is kept, else as a public client.
+    pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
+    /// The file that holds the client's secret, on machines that somebody manages. Absolute.
+    pub client_secret_file: Option<PathBuf>,
     /// What is asked for at a login. Empty: no `scope` is sent.
     pub scopes: Scopes,
     /// The resource indicator (RFC 8707), byte for byte.
@@ -83,4 +88,17 @@ impl AccountConfig {
             ServerConfig::Endpoints { token_endpoint, .. } => token_endpoint.as_str(),
         }
     }
+}
+
+/// An account without a login: its access token stands in a file that somebody else keeps. Checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenFileConfig {
+    /// Its name.
+    pub name: AccountName,
+    /// The file that holds the access token. Absolute.
+    pub token_file: PathBuf,
+    /// What the token is said to cover; empty: nobody knows, so it is taken to cover everything.
+    pub scopes: Scopes,
+    /// The resource indicator (RFC 8707) that it is for, byte for byte.
+    pub resource: Option<Resource>,
 }

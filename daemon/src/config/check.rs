@@ -120,6 +120,8 @@ fn account(name: Result<AccountName, Reported>, entry: &Entry<'_>, findings: &mu
         name: name?,
         server: server?,
         client_id: client_id?,
+        token_endpoint_auth_method: None,
+        client_secret_file: None,
         scopes: scopes?,
         resource: resource?,
         audience: audience?,

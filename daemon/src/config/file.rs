@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 
-use super::account::{AccountConfig, AccountName};
+use super::account::{AccountConfig, AccountName, TokenFileConfig};
 use super::check;
 use super::error::{ConfigError, ConfigErrors, Problem, shell_word};
 use super::network::Network;
@@ -29,8 +29,10 @@ pub struct Config {
     pub path: PathBuf,
     /// Whether there was a file.
     pub origin: Origin,
-    /// Every account, by its name.
+    /// Every account with a login, by its name.
     pub accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
+    /// Every account whose token stands in a file, by its name. No name stands in both.
+    pub token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
     /// How the network is reached.
     pub network: Network,
 }
@@ -75,11 +77,17 @@ impl Config {
             return Err(ConfigErrors::one(path, Some(line_of(text.as_bytes(), at)), Problem::NulByte));
         }
         let (accounts, network) = check::whole(text, path)?;
-        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, network })
+        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files: BTreeMap::new(), network })
     }
 
     fn missing(path: &Path) -> Self {
-        Self { path: path.to_owned(), origin: Origin::Missing, accounts: BTreeMap::new(), network: Network::default() }
+        Self {
+            path: path.to_owned(),
+            origin: Origin::Missing,
+            accounts: BTreeMap::new(),
+            token_files: BTreeMap::new(),
+            network: Network::default(),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! Must never: know accounts' state, flows, the store or the wire; hold a secret; repeat a value that may hold one.
 
 mod account;
+mod change;
 mod check;
+mod draft;
 mod error;
 mod file;
 mod network;
@@ -11,11 +13,15 @@ mod parameters;
 mod raw;
 mod request;
 mod server;
+mod writer;
 
-pub use account::{AccountConfig, AccountName, InvalidName, ServerConfig};
+pub use account::{AccountConfig, AccountName, InvalidName, ServerConfig, TokenFileConfig};
+pub use change::Change;
+pub use draft::AccountDraft;
 pub use error::{ConfigError, ConfigErrors, Hint, Problem};
 pub use file::{Config, Origin};
 pub use network::{Network, ProxyUrl};
+pub use writer::{Added, ConfigFile, EditError};
 
 #[cfg(test)]
 mod tests;

@@ -36,7 +36,7 @@ impl Admin for AdminFace {
         let answer = account.token(need).await.map_err(|gone| Refused::unavailable(gone.to_string()))?;
         let mut wire = self.status_of(&account);
         if let AnswerState::Refusal(refusal) = &answer.state {
-            let refusal = words::refusal(refusal, account.config().name.as_str());
+            let refusal = words::refusal(refusal, account.name().as_str());
             (wire.message, wire.next_step) = (refusal.message, refusal.next_step);
         }
         Ok(Response::new(wire))
@@ -56,7 +56,7 @@ impl Admin for AdminFace {
         let is_over = |health: &Health| matches!(health, Health::SignedOut | Health::Degraded(Trouble::NotErased(_)));
         let after = settled(account.status(), |status| status.revision > before.revision && is_over(&status.health)).await;
         Ok(Response::new(v1::SignOutResponse {
-            account: account.config().name.to_string(),
+            account: account.name().to_string(),
             erased: after.health == Health::SignedOut,
             revocation: revocation(&before, self.0.clock.now()).into(),
         }))
@@ -92,6 +92,25 @@ impl Admin for AdminFace {
         }))
     }
 
+    async fn add_account(&self, _: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Refused> {
+        Err(Refused::unimplemented("not yet"))
+    }
+
+    async fn remove_account(&self, _: Request<v1::RemoveAccountRequest>) -> Result<Response<v1::RemoveAccountResponse>, Refused> {
+        Err(Refused::unimplemented("not yet"))
+    }
+
+    async fn set_client_secret(
+        &self,
+        _: Request<v1::SetClientSecretRequest>,
+    ) -> Result<Response<v1::SetClientSecretResponse>, Refused> {
+        Err(Refused::unimplemented("not yet"))
+    }
+
+    async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Refused> {
+        Err(Refused::unimplemented("not yet"))
+    }
+
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Refused> {
         tracing::info!("asked to stop on the admin socket");
         self.0.stop.cancel();
@@ -110,7 +129,7 @@ impl AdminFace {
     }
 
     fn status_of(&self, account: &AccountHandle) -> v1::AccountStatus {
-        convert::account_status(&account.status().borrow(), account.config(), self.0.clock.now())
+        convert::account_status(&account.status().borrow(), account.description(), self.0.clock.now())
     }
 }
 

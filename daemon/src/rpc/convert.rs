@@ -6,13 +6,13 @@ use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_proto::v1;
 
 use super::words;
-use crate::accounts::AccountConfig;
+use crate::accounts::description::Description;
 use crate::accounts::grant::{Purpose, SignInEnd};
 use crate::accounts::need::{Answer, AnswerState, ServedToken, SignInPrompt};
 use crate::accounts::status::{GrantStatus, Health, Status};
 
 /// An answer on the wire.
-pub(super) fn token_state(answer: &Answer, account: &AccountConfig, now: Now) -> v1::TokenState {
+pub(super) fn token_state(answer: &Answer, account: &Description, now: Now) -> v1::TokenState {
     let name = account.name.as_str();
     let state = match &answer.state {
         AnswerState::Token(token) => v1::token_state::State::Token(access_token(token, now)),
@@ -73,13 +73,13 @@ fn purpose(purpose: Purpose) -> v1::Purpose {
 }
 
 /// An account as the person sees it.
-pub(super) fn account_status(status: &Status, account: &AccountConfig, now: Now) -> v1::AccountStatus {
+pub(super) fn account_status(status: &Status, account: &Description, now: Now) -> v1::AccountStatus {
     let name = account.name.as_str();
     let (message, next_step) = words::health(&status.health, name);
     v1::AccountStatus {
         name: name.to_owned(),
-        issuer: account.server_name().to_owned(),
-        client_id: account.client_id.as_str().to_owned(),
+        issuer: account.kind.server().to_owned(),
+        client_id: account.kind.client_id().to_owned(),
         resources: account.resource.iter().map(|resource| resource.as_str().to_owned()).collect(),
         scopes: account.scopes.iter().map(str::to_owned).collect(),
         revision: status.revision,
@@ -88,15 +88,16 @@ pub(super) fn account_status(status: &Status, account: &AccountConfig, now: Now)
         next_step,
         grant: status.grant.as_ref().map(|grant| grant_status(grant, now)),
         sign_in: status.sign_in.as_ref().map(|prompt| sign_in(prompt, name, now)),
+        token_file: account.kind.token_file(),
         last_sign_in_end: status.last_end.map_or(v1::SignInEnd::Unspecified, sign_in_end).into(),
     }
 }
 
 /// An account as every program on the socket may see it.
-pub(super) fn account(account: &AccountConfig) -> v1::Account {
+pub(super) fn account(account: &Description) -> v1::Account {
     v1::Account {
         name: account.name.to_string(),
-        issuer: account.server_name().to_owned(),
+        issuer: account.kind.server().to_owned(),
         resources: account.resource.iter().map(|resource| resource.as_str().to_owned()).collect(),
         scopes: account.scopes.iter().map(str::to_owned).collect(),
     }
@@ -108,8 +109,9 @@ fn health(status: &Status) -> v1::Health {
         Health::Loading | Health::SigningOut => v1::Health::Loading,
         Health::Degraded(_) => v1::Health::Degraded,
         Health::LoginRequired(_) | Health::SignedOut if status.sign_in.is_some() => v1::Health::SigningIn,
-        Health::LoginRequired(_) | Health::SignedOut | Health::Removed => v1::Health::LoginRequired,
+        Health::LoginRequired(_) | Health::SignedOut => v1::Health::LoginRequired,
         Health::Locked | Health::WrongKey => v1::Health::Locked,
+        Health::Removed => v1::Health::Removed,
     }
 }
 

@@ -27,7 +27,7 @@ impl Tokens for TokensFace {
         let mut need = asked.need(mode, wait, self.0.clock.now());
         need.rejected = rejected;
         let answer = account.token(need).await.map_err(|gone| Status::unavailable(gone.to_string()))?;
-        Ok(Response::new(convert::token_state(&answer, account.config(), self.0.clock.now())))
+        Ok(Response::new(convert::token_state(&answer, account.description(), self.0.clock.now())))
     }
 
     type WatchTokenStream = watch::TokenStream;
@@ -42,7 +42,7 @@ impl Tokens for TokensFace {
     }
 
     async fn list_accounts(&self, _: Request<v1::ListAccountsRequest>) -> Result<Response<v1::ListAccountsResponse>, Status> {
-        let accounts = self.0.registry.iter().map(|handle| convert::account(handle.config())).collect();
+        let accounts = self.0.registry.iter().map(|handle| convert::account(handle.description())).collect();
         Ok(Response::new(v1::ListAccountsResponse { accounts }))
     }
 }

@@ -60,7 +60,7 @@ async fn next_status(
     if !first {
         status.changed().await.ok()?;
     }
-    let wire = convert::account_status(&status.borrow_and_update(), handle.config(), face.clock.now());
+    let wire = convert::account_status(&status.borrow_and_update(), handle.description(), face.clock.now());
     Some((Ok(wire), (face, handle, status, false)))
 }
 
@@ -81,7 +81,7 @@ impl Watcher {
             let answer = self.account.token(self.asked.need(SignInMode::Never, PATIENCE, now)).await.ok()?;
             let again = self.again_at(&answer.state, now.instant);
             if self.told.as_ref() != Some(&answer.state) {
-                let wire = convert::token_state(&answer, self.account.config(), self.face.clock.now());
+                let wire = convert::token_state(&answer, self.account.description(), self.face.clock.now());
                 self.told = Some(answer.state);
                 return Some((Ok(wire), self));
             }

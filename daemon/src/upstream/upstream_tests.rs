@@ -103,6 +103,8 @@ fn account_at(server: ServerConfig) -> AccountConfig {
         name: AccountName::parse("work").unwrap(),
         server,
         client_id: ClientId::new("client-1"),
+        token_endpoint_auth_method: None,
+        client_secret_file: None,
         scopes: Scopes::parse("read"),
         resource: Some(Resource::new("https://mcp.example/")),
         audience: None,

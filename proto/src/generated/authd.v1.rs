@@ -850,6 +850,9 @@ pub struct AccountStatus {
     /// How the last login ended, if not well.
     #[prost(enumeration = "SignInEnd", tag = "12")]
     pub last_sign_in_end: i32,
+    /// The file that an account with a static token is read from; empty for every other one.
+    #[prost(string, tag = "13")]
+    pub token_file: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GrantStatus {
@@ -874,6 +877,164 @@ pub struct GrantStatus {
     pub refreshing: bool,
     #[prost(string, tag = "8")]
     pub subject: ::prost::alloc::string::String,
+}
+/// An account as config.toml describes it; what is empty stands not in the file.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AccountDescription {
+    /// Empty: made from the host of the resource or the issuer.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// In the place of the issuer, for a server without metadata.
+    #[prost(string, tag = "3")]
+    pub device_authorization_endpoint: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub token_endpoint: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub revocation_endpoint: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "7")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "8")]
+    pub resource: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub audience: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, string", tag = "10")]
+    pub extra_parameters: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// RFC 7591, section 2: none, client_secret_basic, client_secret_post.
+    #[prost(string, tag = "11")]
+    pub token_endpoint_auth_method: ::prost::alloc::string::String,
+    /// A path, absolute. The daemon reads it; the wire never carries what is in it.
+    #[prost(string, tag = "12")]
+    pub client_secret_file: ::prost::alloc::string::String,
+    /// In the place of all but name, resource and scopes: a file that holds an access token.
+    #[prost(string, tag = "13")]
+    pub token_file: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AddAccountRequest {
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<AccountDescription>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AddAccountResponse {
+    #[prost(oneof = "add_account_response::Outcome", tags = "1, 2, 3")]
+    pub outcome: ::core::option::Option<add_account_response::Outcome>,
+}
+/// Nested message and enum types in `AddAccountResponse`.
+pub mod add_account_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It stands in the file now, and is served.
+        #[prost(message, tag = "1")]
+        Added(super::AccountStatus),
+        /// It was there before: nothing was written.
+        #[prost(message, tag = "2")]
+        Present(super::AccountStatus),
+        #[prost(message, tag = "3")]
+        NotWritten(super::NotWritten),
+    }
+}
+/// config.toml is as it was.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NotWritten {
+    /// Why, for a person.
+    #[prost(string, tag = "1")]
+    pub message: ::prost::alloc::string::String,
+    /// What to do next.
+    #[prost(string, tag = "2")]
+    pub next_step: ::prost::alloc::string::String,
+    /// The text to paste, or to take out, where a person has to do it by hand; else empty.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// What is wrong in the file as it stands, or with the account as it was described.
+    #[prost(message, repeated, tag = "4")]
+    pub problems: ::prost::alloc::vec::Vec<ConfigProblem>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfigProblem {
+    /// From 1; 0: it concerns the whole file.
+    #[prost(uint32, tag = "1")]
+    pub line: u32,
+    /// One sentence that ends in what to do.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveAccountRequest {
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RemoveAccountResponse {
+    #[prost(oneof = "remove_account_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<remove_account_response::Outcome>,
+}
+/// Nested message and enum types in `RemoveAccountResponse`.
+pub mod remove_account_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Removed(super::SignOutResponse),
+        #[prost(message, tag = "2")]
+        NotWritten(super::NotWritten),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SetClientSecretRequest {
+    /// Empty: the only account.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// Write-only: no answer ever holds it. Empty: forget the one that is kept.
+    #[prost(string, tag = "2")]
+    pub client_secret: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetClientSecretResponse {
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReloadRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReloadResponse {
+    #[prost(oneof = "reload_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<reload_response::Outcome>,
+}
+/// Nested message and enum types in `ReloadResponse`.
+pub mod reload_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Reloaded(super::Reloaded),
+        #[prost(message, tag = "2")]
+        Refused(super::NotWritten),
+    }
+}
+/// What a reload changed, by account.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reloaded {
+    #[prost(string, repeated, tag = "1")]
+    pub added: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "2")]
+    pub removed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Goes on with its login.
+    #[prost(string, repeated, tag = "3")]
+    pub changed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Its login belonged to what it was before: it has to be logged in anew.
+    #[prost(string, repeated, tag = "4")]
+    pub signed_out: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "5")]
+    pub unchanged: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether \[network\] changed.
+    #[prost(bool, tag = "6")]
+    pub network_changed: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StopRequest {}
@@ -965,6 +1126,8 @@ pub enum Health {
     Locked = 5,
     /// The record is being read.
     Loading = 6,
+    /// The account is gone from the configuration: the last that is told of it.
+    Removed = 7,
 }
 impl Health {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -980,6 +1143,7 @@ impl Health {
             Self::Degraded => "HEALTH_DEGRADED",
             Self::Locked => "HEALTH_LOCKED",
             Self::Loading => "HEALTH_LOADING",
+            Self::Removed => "HEALTH_REMOVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -992,6 +1156,7 @@ impl Health {
             "HEALTH_DEGRADED" => Some(Self::Degraded),
             "HEALTH_LOCKED" => Some(Self::Locked),
             "HEALTH_LOADING" => Some(Self::Loading),
+            "HEALTH_REMOVED" => Some(Self::Removed),
             _ => None,
         }
     }
@@ -1228,6 +1393,100 @@ pub mod admin_client {
             req.extensions_mut().insert(GrpcMethod::new("authd.v1.Admin", "Status"));
             self.inner.unary(req, path, codec).await
         }
+        /// Writes an account into config.toml and begins to serve it. Idempotent: by the account's name with the same content, by resource,
+        /// and by issuer and client.
+        pub async fn add_account(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddAccountRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddAccountResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/authd.v1.Admin/AddAccount",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("authd.v1.Admin", "AddAccount"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes an account out of config.toml, forgets its grant and revokes it upstream (RFC 7009) where there is an endpoint.
+        pub async fn remove_account(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveAccountRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveAccountResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/authd.v1.Admin/RemoveAccount",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("authd.v1.Admin", "RemoveAccount"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Keeps the secret of an account's client (RFC 6749, 2.3.1), sealed, under its issuer and client_id.
+        pub async fn set_client_secret(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetClientSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetClientSecretResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/authd.v1.Admin/SetClientSecret",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("authd.v1.Admin", "SetClientSecret"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reads config.toml again, as SIGHUP does. What does not hold changes nothing.
+        pub async fn reload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReloadRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReloadResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/authd.v1.Admin/Reload");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("authd.v1.Admin", "Reload"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Ends the daemon as SIGTERM does.
         pub async fn stop(
             &mut self,
@@ -1297,6 +1556,36 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::StatusRequest>,
         ) -> std::result::Result<tonic::Response<super::StatusResponse>, tonic::Status>;
+        /// Writes an account into config.toml and begins to serve it. Idempotent: by the account's name with the same content, by resource,
+        /// and by issuer and client.
+        async fn add_account(
+            &self,
+            request: tonic::Request<super::AddAccountRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddAccountResponse>,
+            tonic::Status,
+        >;
+        /// Takes an account out of config.toml, forgets its grant and revokes it upstream (RFC 7009) where there is an endpoint.
+        async fn remove_account(
+            &self,
+            request: tonic::Request<super::RemoveAccountRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveAccountResponse>,
+            tonic::Status,
+        >;
+        /// Keeps the secret of an account's client (RFC 6749, 2.3.1), sealed, under its issuer and client_id.
+        async fn set_client_secret(
+            &self,
+            request: tonic::Request<super::SetClientSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetClientSecretResponse>,
+            tonic::Status,
+        >;
+        /// Reads config.toml again, as SIGHUP does. What does not hold changes nothing.
+        async fn reload(
+            &self,
+            request: tonic::Request<super::ReloadRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReloadResponse>, tonic::Status>;
         /// Ends the daemon as SIGTERM does.
         async fn stop(
             &self,
@@ -1584,6 +1873,182 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StatusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/AddAccount" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddAccountSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::AddAccountRequest>
+                    for AddAccountSvc<T> {
+                        type Response = super::AddAccountResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddAccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::add_account(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/RemoveAccount" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveAccountSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::RemoveAccountRequest>
+                    for RemoveAccountSvc<T> {
+                        type Response = super::RemoveAccountResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveAccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::remove_account(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/SetClientSecret" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetClientSecretSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SetClientSecretRequest>
+                    for SetClientSecretSvc<T> {
+                        type Response = super::SetClientSecretResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetClientSecretRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::set_client_secret(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetClientSecretSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/Reload" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReloadSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::ReloadRequest>
+                    for ReloadSvc<T> {
+                        type Response = super::ReloadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReloadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::reload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReloadSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -148,6 +148,25 @@ impl Admin for Face {
         }))
     }
 
+    async fn add_account(&self, _: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn remove_account(&self, _: Request<v1::RemoveAccountRequest>) -> Result<Response<v1::RemoveAccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn set_client_secret(
+        &self,
+        _: Request<v1::SetClientSecretRequest>,
+    ) -> Result<Response<v1::SetClientSecretResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {
         Ok(Response::new(v1::StopResponse {}))
     }

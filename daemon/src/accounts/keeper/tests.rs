@@ -133,6 +133,8 @@ impl Scene {
             name,
             server: ServerConfig::Issuer(Issuer::new("https://as.example")),
             client_id: ClientId::new("client"),
+            token_endpoint_auth_method: None,
+            client_secret_file: None,
             scopes: Scopes::default(),
             resource: None,
             audience: None,
