@@ -2,12 +2,15 @@
 //!
 //! Must never: know HTTP, gRPC or files; the machine must never read a clock.
 
+mod belonging;
 pub mod description;
 pub mod grant;
+pub mod handle;
 pub mod keeper;
 pub mod machine;
 pub mod need;
 pub mod registry;
+pub mod roster;
 pub mod status;
 
 use futures_util::future::BoxFuture;
@@ -78,6 +81,8 @@ pub trait Vault: Send + Sync + 'static {
     fn save_sign_in(&self, account: &AccountName, record: SignInRecord) -> BoxFuture<'static, Result<(), SaveError>>;
     /// Erases the grant; `Ok` where there is none.
     fn forget_grant(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Erases the sign-in record; `Ok` where there is none.
+    fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>>;
     /// The key's state, and each change of it.
     fn key_state(&self) -> tokio::sync::watch::Receiver<KeyState>;
 }

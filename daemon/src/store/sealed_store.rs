@@ -251,6 +251,10 @@ impl Vault for SealedStore {
         self.forgetting(RecordId::grant(account))
     }
 
+    fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.forgetting(RecordId::sign_in(account))
+    }
+
     fn key_state(&self) -> watch::Receiver<KeyState> {
         self.0.state.subscribe()
     }
