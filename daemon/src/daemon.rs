@@ -184,14 +184,15 @@ async fn open_store(places: &Directories, state: &Folder, (tasks, clock): (&Task
 
 fn begin_accounts(config: &Config, store: &SealedStore, (tasks, clock): (&Tasks, &Clock)) -> Result<Registry, Failure> {
     let house = House {
-        upstream: Arc::new(HttpUpstream::new(tasks.clone(), clock.clone(), config.network.clone())),
+        upstream: Arc::new(HttpUpstream::new((tasks, clock), config.network.clone(), Arc::new(store.clone()))),
         vault: Arc::new(store.clone()),
         clock: clock.clone(),
         tasks: tasks.clone(),
     };
     let begin = |account| Ok(AccountHandle::begin(&house, Arc::clone(account), entropy::seed()?));
     let handles: Result<Vec<_>, NoEntropy> = config.accounts.values().map(begin).collect();
-    Ok(Registry::new(handles?))
+    let files = config.token_files.values().map(|account| AccountHandle::begin_token_file(&house, Arc::clone(account)));
+    Ok(Registry::new(handles?.into_iter().chain(files)))
 }
 
 fn facts(places: &Directories, config: &Config, store: &SealedStore, started_at: WallTime) -> Facts {

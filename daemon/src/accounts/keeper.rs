@@ -7,11 +7,12 @@ mod errands;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::client_secret::{Client, NotKept};
 use super::description::Description;
 use super::machine::{Account, Effect, Event, Policy, ReplayTime, WaiterId};
 use super::need::{Answer, Need};
@@ -46,6 +47,28 @@ pub struct AccountHandle {
     status: watch::Receiver<Status>,
     settled: watch::Receiver<bool>,
     names: Arc<AtomicU64>,
+    /// `None`: a file holds its token.
+    client: Option<Client>,
+}
+
+/// The keeper's ends of a handle, for a keeper that is not this one.
+pub(super) struct Ends {
+    /// Callers.
+    pub(super) letters: mpsc::Receiver<Mail>,
+    /// What they and the person do.
+    pub(super) news: mpsc::UnboundedReceiver<Event>,
+    /// Where the status is published.
+    pub(super) publish: watch::Sender<Status>,
+    /// Whether a leaving daemon need not wait.
+    pub(super) settle: watch::Sender<bool>,
+    handles: Weak<AtomicU64>,
+}
+
+impl Ends {
+    /// Whether anybody holds the status itself: each handle holds one receiver, a watcher one more.
+    pub(super) fn is_watched(&self) -> bool {
+        self.publish.receiver_count() > self.handles.strong_count()
+    }
 }
 
 /// The keeper has ended: the daemon is leaving.
@@ -53,11 +76,12 @@ pub struct AccountHandle {
 #[error("the daemon is about to end")]
 pub struct KeeperGone;
 
+/// A caller's letter.
 #[derive(Debug)]
-struct Mail {
-    id: WaiterId,
-    need: Need,
-    reply: oneshot::Sender<Answer>,
+pub(super) struct Mail {
+    pub(super) id: WaiterId,
+    pub(super) need: Need,
+    pub(super) reply: oneshot::Sender<Answer>,
 }
 
 impl AccountHandle {
@@ -71,6 +95,7 @@ impl AccountHandle {
         let (publish, status) = watch::channel(account.status(now));
         let (settle, settled) = watch::channel(false);
         let description = Arc::new(Description::from(&*config));
+        let client = Client::new(config.clone(), house.vault.clone());
         let errands = Errands::begin(house, config, events.clone());
         let keeper = Keeper {
             callers: BTreeMap::new(),
@@ -91,13 +116,26 @@ impl AccountHandle {
             }
         });
         Self {
-            description: Arc::new(Description::from(&*config)),
+            description,
             mail,
             events,
             status,
             settled,
             names: Arc::new(AtomicU64::new(0)),
+            client: Some(client),
         }
+    }
+
+    /// A handle for another keeper, and that keeper's ends of it.
+    pub(super) fn with_ends(description: Description, first: Status) -> (Self, Ends) {
+        let (mail, letters) = mpsc::channel(MAILBOX);
+        let (events, news) = mpsc::unbounded_channel();
+        let (publish, status) = watch::channel(first);
+        let (settle, settled) = watch::channel(false);
+        let names = Arc::new(AtomicU64::new(0));
+        let ends = Ends { letters, news, publish, settle, handles: Arc::downgrade(&names) };
+        let description = Arc::new(description);
+        (Self { description, mail, events, status, settled, names, client: None }, ends)
     }
 
     /// What the account is.
@@ -140,6 +178,18 @@ impl AccountHandle {
     /// The person logs out. The status tells when the record is gone.
     pub fn sign_out(&self) {
         self.tell(Event::SignOut);
+    }
+
+    /// Keeps the secret of the account's client, or erases the kept one where the text is empty. Then tell every account of the
+    /// same client that it may go on: see [`AccountHandle::reloaded`].
+    ///
+    /// # Errors
+    /// Why it was not kept, with what to do.
+    pub async fn keep_client_secret(&self, text: &str) -> Result<(), NotKept> {
+        match &self.client {
+            Some(client) => client.keep(text).await,
+            None => Err(NotKept::TokenFile(self.description.kind.token_file())),
+        }
     }
 
     /// The configuration was read again, and nothing that matters for security changed.

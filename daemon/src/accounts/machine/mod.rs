@@ -395,7 +395,7 @@ impl Account {
 
     fn reloaded(&mut self, now: Instant) {
         if let Credential::Resting(rest) = &mut self.credential
-            && matches!(rest.why, Rest::Configuration(_))
+            && matches!(rest.why, Rest::Configuration(_) | Rest::NotAuthenticated(_))
         {
             rest.until = now;
         }
