@@ -7,8 +7,8 @@ mod errands;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -115,15 +115,7 @@ impl AccountHandle {
                 () = keeper.run(account, effects) => {}
             }
         });
-        Self {
-            description,
-            mail,
-            events,
-            status,
-            settled,
-            names: Arc::new(AtomicU64::new(0)),
-            client: Some(client),
-        }
+        Self { description, mail, events, status, settled, names: Arc::new(AtomicU64::new(0)), client: Some(client) }
     }
 
     /// A handle for another keeper, and that keeper's ends of it.

@@ -150,9 +150,7 @@ impl Keeper {
     }
 }
 
-async fn ended(
-    reading: &mut Option<BoxFuture<'static, Result<AccessToken, Unusable>>>,
-) -> Option<Result<AccessToken, Unusable>> {
+async fn ended(reading: &mut Option<BoxFuture<'static, Result<AccessToken, Unusable>>>) -> Option<Result<AccessToken, Unusable>> {
     match reading {
         Some(reading) => Some(reading.await),
         None => None,

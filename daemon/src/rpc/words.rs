@@ -221,9 +221,11 @@ fn token_file(why: &TokenFileRefusal, account: &str) -> (v1::Reason, String, Str
             format!("The token is not said to cover: {}.", missing.to_parameter()),
             "put a token that covers it into its file, and its scopes into config.toml; authctl status names both".to_owned(),
         ),
-        TokenFileRefusal::KeptElsewhere(file) => {
-            (v1::Reason::Configuration, kept_elsewhere(&file.display().to_string()), format!("see it with: authctl token {account}"))
-        }
+        TokenFileRefusal::KeptElsewhere(file) => (
+            v1::Reason::Configuration,
+            kept_elsewhere(&file.display().to_string()),
+            format!("see it with: authctl token {account}"),
+        ),
     }
 }
 

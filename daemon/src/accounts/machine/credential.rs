@@ -191,7 +191,9 @@ impl Rest {
         match self {
             Self::NothingSent(_)
             | Self::IntentNotSaved(_)
-            | Self::NotAuthenticated(NotAuthenticated::NoSecret | NotAuthenticated::Unreadable(_)) => Some(Duration::from_secs(1)),
+            | Self::NotAuthenticated(NotAuthenticated::NoSecret | NotAuthenticated::Unreadable(_)) => {
+                Some(Duration::from_secs(1))
+            }
             Self::NotAuthenticated(NotAuthenticated::Refused { .. }) => None,
             Self::Answered(_) | Self::Configuration(_) | Self::ReplayLater(_) => None,
         }
