@@ -188,7 +188,7 @@ async fn open_store(places: &Directories, state: &Folder, (tasks, clock): (&Task
 fn begin_accounts(config: Config, store: &SealedStore, (tasks, clock): (&Tasks, &Clock)) -> Result<Roster, Failure> {
     let (network, reached) = watch::channel(config.network.clone());
     let house = House {
-        upstream: Arc::new(HttpUpstream::new(tasks.clone(), clock.clone(), reached)),
+        upstream: Arc::new(HttpUpstream::new((tasks, clock), reached, Arc::new(store.clone()))),
         vault: Arc::new(store.clone()),
         clock: clock.clone(),
         tasks: tasks.clone(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::client_secret::{Client, NotKept};
 use super::description::Description;
 use super::machine::{Event, WaiterId};
 use super::need::{Answer, Need};
@@ -23,13 +24,21 @@ pub struct AccountHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: AccountName,
-    description: watch::Receiver<Arc<Description>>,
+    described: watch::Receiver<Described>,
     mail: mpsc::Sender<Mail>,
     events: mpsc::UnboundedSender<Event>,
     orders: mpsc::UnboundedSender<Ordered>,
     status: watch::Receiver<Status>,
     settled: watch::Receiver<bool>,
     names: AtomicU64,
+}
+
+/// What an account is at present.
+#[derive(Debug, Clone)]
+pub(super) struct Described {
+    pub(super) description: Arc<Description>,
+    /// `None`: a file holds its token.
+    pub(super) client: Option<Client>,
 }
 
 /// The other end of a handle, for the task that keeps the account.
@@ -42,10 +51,17 @@ pub(super) struct Reception {
     pub(super) tell: mpsc::UnboundedSender<Event>,
     /// What the configuration wants, from the one who reads it.
     pub(super) orders: mpsc::UnboundedReceiver<Ordered>,
-    pub(super) describe: watch::Sender<Arc<Description>>,
+    pub(super) describe: watch::Sender<Described>,
     pub(super) publish: watch::Sender<Status>,
     /// Whether nothing is in flight that a leaving daemon should wait for.
     pub(super) settle: watch::Sender<bool>,
+}
+
+impl Reception {
+    /// Whether anybody watches the status: the handle itself holds one receiver, a watcher one more.
+    pub(super) fn is_watched(&self) -> bool {
+        self.publish.receiver_count() > 1
+    }
 }
 
 /// A caller, and what it needs.
@@ -81,24 +97,24 @@ pub struct KeeperGone;
 
 impl AccountHandle {
     /// A handle, and what its keeper holds of it.
-    pub(super) fn new(description: Description, status: Status) -> (Self, Reception) {
+    pub(super) fn new(described: Described, status: Status) -> (Self, Reception) {
         let (mail, letters) = mpsc::channel(MAILBOX);
         let (events, news) = mpsc::unbounded_channel();
         let (ordering, orders) = mpsc::unbounded_channel();
-        let name = description.name.clone();
-        let (describe, description) = watch::channel(Arc::new(description));
+        let name = described.description.name.clone();
+        let (describe, described) = watch::channel(described);
         let (publish, status) = watch::channel(status);
         let (settle, settled) = watch::channel(false);
         let tell = events.clone();
         let names = AtomicU64::new(0);
-        let inner = Inner { name, description, mail, events, orders: ordering, status, settled, names };
+        let inner = Inner { name, described, mail, events, orders: ordering, status, settled, names };
         (Self(Arc::new(inner)), Reception { letters, news, tell, orders, describe, publish, settle })
     }
 
     /// What the account is at present.
     #[must_use]
     pub fn description(&self) -> Arc<Description> {
-        self.0.description.borrow().clone()
+        self.0.described.borrow().description.clone()
     }
 
     /// Its name, which never changes.
@@ -141,6 +157,19 @@ impl AccountHandle {
     /// The person logs out. The status tells when the record is gone.
     pub fn sign_out(&self) {
         self.tell(Event::SignOut);
+    }
+
+    /// Keeps the secret of the account's client, or erases the kept one where the text is empty. Then tell every account of the
+    /// same client that it may go on: see [`AccountHandle::reloaded`].
+    ///
+    /// # Errors
+    /// Why it was not kept, with what to do.
+    pub async fn keep_client_secret(&self, text: &str) -> Result<(), NotKept> {
+        let Described { description, client } = self.0.described.borrow().clone();
+        match client {
+            Some(client) => client.keep(text).await,
+            None => Err(NotKept::TokenFile(description.kind.token_file())),
+        }
     }
 
     /// The configuration, or what belongs to it, was read again: what rests because of it is tried again.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
+use super::client_secret::Client;
 use super::description::Description;
-use super::handle::{AccountHandle, Order, Reception};
+use super::handle::{AccountHandle, Described, Order, Reception};
 use super::machine::{Account, Beginning, Effect, Event, Policy, ReplayTime, WaiterId};
 use super::need::Answer;
 use super::{AccountConfig, KeyState, Upstream, Vault};
@@ -37,9 +38,9 @@ pub struct House {
 #[must_use]
 pub fn begin(house: &House, config: Arc<AccountConfig>, beginning: Beginning) -> AccountHandle {
     let now = house.clock.now();
-    let description = Description::from(&*config);
+    let described = described(&config, house);
     let (account, effects) = Account::new(policy(config), beginning, now);
-    let (handle, reception) = AccountHandle::new(description, account.status(now));
+    let (handle, reception) = AccountHandle::new(described, account.status(now));
     let errands = Errands::begin(house, handle.name().clone(), reception.tell.clone());
     let keeper = Keeper {
         callers: BTreeMap::new(),
@@ -47,6 +48,7 @@ pub fn begin(house: &House, config: Arc<AccountConfig>, beginning: Beginning) ->
         key: house.vault.key_state(),
         errands,
         clock: house.clock.clone(),
+        house: house.clone(),
         has_ticked: false,
     };
     let tasks = house.tasks.clone();
@@ -64,6 +66,7 @@ struct Keeper {
     reception: Reception,
     key: watch::Receiver<KeyState>,
     errands: Errands,
+    house: House,
     clock: Clock,
     /// What is due by time has just been looked at.
     has_ticked: bool,
@@ -89,7 +92,7 @@ impl Keeper {
                 self.callers.remove(id);
             }
             if let Event::Changed(policy) | Event::Moved(policy) = &event {
-                self.reception.describe.send_replace(Arc::new(Description::from(&*policy.config)));
+                self.reception.describe.send_replace(described(&policy.config, &self.house));
             }
             // A timer of the runtime stands still while the machine sleeps: a long gap is a resume (I10).
             let slept = now.instant.since(seen) > LONGEST_NAP * 2;
@@ -166,6 +169,11 @@ fn event(order: Order) -> Event {
         Order::Move(config) => Event::Moved(policy(config)),
         Order::Remove => Event::Removed,
     }
+}
+
+fn described(config: &Arc<AccountConfig>, house: &House) -> Described {
+    let client = Some(Client::new(config.clone(), house.vault.clone()));
+    Described { description: Arc::new(Description::from(&**config)), client }
 }
 
 fn policy(config: Arc<AccountConfig>) -> Policy {

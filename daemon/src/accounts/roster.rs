@@ -18,7 +18,7 @@ use super::keeper::{self, House};
 use super::machine::Beginning;
 use super::registry::Registry;
 use super::status::Status;
-use super::{AccountConfig, AccountName, TokenFileConfig};
+use super::{AccountConfig, AccountName, TokenFileConfig, token_file};
 use crate::config::{AccountDraft, Added, Change, Config, ConfigErrors, ConfigFile, EditError, Network, Origin};
 use crate::host::entropy::{self, NoEntropy};
 
@@ -324,7 +324,7 @@ async fn told(account: &AccountHandle, order: Order) {
 fn begin(house: &House, entry: Entry, beginning: Beginning) -> AccountHandle {
     match entry {
         Entry::Login(config) => keeper::begin(house, config, beginning),
-        Entry::TokenFile(_) => unimplemented!(),
+        Entry::TokenFile(config) => token_file::begin(house, &config, beginning.revision),
     }
 }
 

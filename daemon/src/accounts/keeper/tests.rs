@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::Now;
@@ -17,6 +17,7 @@ use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSu
 use tokio::sync::{oneshot, watch};
 
 use super::{AccountHandle, Beginning, House};
+use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, SignInRecord};
 use crate::accounts::machine::fixture::{binding, config};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
@@ -104,6 +105,18 @@ impl Vault for Memory {
 
     fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
         self.records.lock().unwrap().entry(account.clone()).or_default().sign_in = None;
+        async { Ok(()) }.boxed()
+    }
+
+    fn client_secret(&self, _: &AccountConfig) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn save_client_secret(&self, _: &AccountConfig, _: ClientSecret) -> BoxFuture<'static, Result<(), SaveError>> {
+        async { Err(SaveError::Io("this store keeps no secrets".to_owned())) }.boxed()
+    }
+
+    fn forget_client_secret(&self, _: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>> {
         async { Ok(()) }.boxed()
     }
 

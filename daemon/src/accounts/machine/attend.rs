@@ -270,8 +270,9 @@ impl Resting {
 
     fn refusal(&self, now: Instant) -> Refusal {
         let retry_after = Some(self.until.since(now).min(self.why.impatience().unwrap_or(Duration::MAX)));
-        let why = self.why.words().to_owned();
+        let why = self.why.words();
         match &self.why {
+            Rest::NotAuthenticated(why) => Refusal::NotAuthenticated(why.clone()),
             Rest::Configuration(_) => Refusal::Configuration { why },
             Rest::IntentNotSaved(_) => Refusal::NotSaved { retry_after },
             Rest::NothingSent(_) | Rest::Answered(_) | Rest::ReplayLater(_) => Refusal::Unavailable { retry_after, why },

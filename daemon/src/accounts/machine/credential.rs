@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::Instant;
 
@@ -97,6 +98,8 @@ pub(crate) enum Rest {
     Answered(String),
     /// The server refuses the request as it is configured (D47): until a reload or an hour has passed.
     Configuration(String),
+    /// The client could not say who it is: where nothing was sent, a call may try at once, once a second.
+    NotAuthenticated(NotAuthenticated),
     /// The outcome is unknown, and the one replay waits for its time (D56).
     ReplayLater(String),
 }
@@ -209,7 +212,12 @@ impl Rest {
     /// How soon after the attempt's end a call may try again, if it may shorten the wait at all (D48).
     pub(crate) fn impatience(&self) -> Option<Duration> {
         match self {
-            Self::NothingSent(_) | Self::IntentNotSaved(_) => Some(Duration::from_secs(1)),
+            Self::NothingSent(_)
+            | Self::IntentNotSaved(_)
+            | Self::NotAuthenticated(NotAuthenticated::NoSecret | NotAuthenticated::Unreadable(_)) => {
+                Some(Duration::from_secs(1))
+            }
+            Self::NotAuthenticated(NotAuthenticated::Refused { .. }) => None,
             Self::Answered(_) | Self::Configuration(_) | Self::ReplayLater(_) => None,
         }
     }

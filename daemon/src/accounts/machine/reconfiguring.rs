@@ -26,7 +26,7 @@ impl Account {
     /// What rests because of the configuration is tried again, also where that is as it was: it may have been mended at the server.
     pub(super) fn reloaded(&mut self, now: Instant) {
         if let Credential::Resting(rest) = &mut self.credential
-            && matches!(rest.why, Rest::Configuration(_))
+            && matches!(rest.why, Rest::Configuration(_) | Rest::NotAuthenticated(_))
         {
             rest.until = now;
         }

@@ -8,7 +8,7 @@ use mcp_authd_oauth::token::{Binding, RefreshOutcome, TokenSuccess};
 
 use super::credential::{Credential, Failures, Rest, Resting, Save, Spending, Stage, Then, Unsaved};
 use super::effect::{Effect, RefreshId, ReplayTime, SAVE_AGAIN, SaveId};
-use super::schedule::{CONFIGURATION_REST, UNKNOWN_REST, back_off_answered, back_off_nothing_sent};
+use super::schedule::{CONFIGURATION_REST, UNKNOWN_REST, back_off_answered, back_off_nothing_sent, not_authenticated_rest};
 use super::{Account, Fate, Work};
 use crate::accounts::grant::{Grant, HeldToken, Intent, NotRenewable, Renewal, Rotation};
 use crate::accounts::{RefreshRequest, RevokeRequest, SaveError};
@@ -155,6 +155,10 @@ impl Account {
                 let why = Rest::Configuration(in_words(&error));
                 self.stays(spending, (now + CONFIGURATION_REST, why, failures), work);
             }
+            RefreshOutcome::NotAuthenticated(why) => {
+                let until = now + not_authenticated_rest(&why, spending.failures.count);
+                self.stays(spending, (until, Rest::NotAuthenticated(why), failures), work);
+            }
             RefreshOutcome::UnknownError(error) => {
                 let since = spending.failures.unknown_since.unwrap_or(now);
                 if now.since(since) >= UNKNOWN_REST {
@@ -181,7 +185,7 @@ impl Account {
     fn stays(&mut self, spending: Spending, (until, why, failures): (Instant, Rest, Failures), work: &mut Work) {
         let (intent, why) = match spending.attempt {
             Intent::First => (None, why),
-            Intent::Replay => (Some(Intent::First), Rest::ReplayLater(why.words().to_owned())),
+            Intent::Replay => (Some(Intent::First), Rest::ReplayLater(why.words())),
         };
         self.save_grant(&spending.grant, intent, work);
         self.rest(spending.grant, until, why, Rested { failures, now: work.now.instant });
@@ -292,13 +296,14 @@ impl Save {
 }
 
 impl Rest {
-    pub(crate) fn words(&self) -> &str {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::NothingSent(why)
             | Self::IntentNotSaved(why)
             | Self::Answered(why)
             | Self::Configuration(why)
-            | Self::ReplayLater(why) => why,
+            | Self::ReplayLater(why) => why.clone(),
+            Self::NotAuthenticated(why) => why.to_string(),
         }
     }
 }
@@ -322,6 +327,7 @@ fn outcome_name(outcome: &RefreshOutcome) -> &'static str {
         RefreshOutcome::Success(_) => "success",
         RefreshOutcome::DeadGrant(_) => "dead grant",
         RefreshOutcome::Configuration(_) => "configuration",
+        RefreshOutcome::NotAuthenticated(_) => "not authenticated",
         RefreshOutcome::UnknownError(_) => "unknown error",
         RefreshOutcome::Later { .. } => "later",
         RefreshOutcome::NothingSent(_) => "nothing sent",

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::http::NothingSent;
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
@@ -270,6 +271,17 @@ impl Account {
             SignInFailure::Unavailable { retry_after } => {
                 let wait = back_off_answered(self.start_failures, *retry_after, &mut self.luck);
                 self.pause_until(wait, Refusal::Unavailable { retry_after: None, why: failure.to_string() }, work);
+            }
+            SignInFailure::NotAuthenticated(why @ NotAuthenticated::Refused { .. }) => {
+                self.pause_after_failure(Refusal::NotAuthenticated(why.clone()), work);
+            }
+            SignInFailure::NotAuthenticated(why) => {
+                // Nothing was sent and nobody was prompted, as above.
+                if noted.is_some() {
+                    self.history.unanswered.pop();
+                }
+                let wait = back_off_nothing_sent(self.start_failures);
+                self.pause_until(wait, Refusal::NotAuthenticated(why.clone()), work);
             }
             SignInFailure::Refused(_) | SignInFailure::Misbehaved(_) | SignInFailure::NoDeviceGrant => {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);

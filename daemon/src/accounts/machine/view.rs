@@ -90,6 +90,9 @@ fn health_before_login(account: &Account, reason: LoginReason) -> Health {
         SignIn::Idle(Pause::Until { why: Refusal::Configuration { why }, .. }) => {
             Health::Degraded(Trouble::Configuration(why.clone()))
         }
+        SignIn::Idle(Pause::Until { why: Refusal::NotAuthenticated(why), .. }) => {
+            Health::Degraded(Trouble::NotAuthenticated(why.clone()))
+        }
         SignIn::Idle(_) | SignIn::Starting(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => Health::LoginRequired(reason),
     }
 }
@@ -100,6 +103,7 @@ fn health_resting(why: &Rest) -> Health {
         Rest::IntentNotSaved(why) => Trouble::NotSaved(why.clone()),
         Rest::Answered(why) => Trouble::Later(why.clone()),
         Rest::Configuration(why) => Trouble::Configuration(why.clone()),
+        Rest::NotAuthenticated(why) => Trouble::NotAuthenticated(why.clone()),
         Rest::ReplayLater(_) => Trouble::ReplayLater,
     })
 }
