@@ -131,8 +131,10 @@ impl Followed {
 /// Ends when one of them has changed. Keepers that have ended tell nothing more.
 async fn any_changed(followed: &mut BTreeMap<AccountName, Followed>) {
     let changes = followed.values_mut().map(|followed| async {
-        if followed.status.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        match followed.status.changed().await {
+            // Waiting has looked at it; whoever collects has not.
+            Ok(()) => followed.status.mark_changed(),
+            Err(_) => std::future::pending().await,
         }
     });
     let mut changes: FuturesUnordered<_> = changes.collect();
