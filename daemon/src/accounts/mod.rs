@@ -2,13 +2,16 @@
 //!
 //! Must never: know HTTP, gRPC or files; the machine must never read a clock.
 
+mod belonging;
 pub mod client_secret;
 pub mod description;
 pub mod grant;
+pub mod handle;
 pub mod keeper;
 pub mod machine;
 pub mod need;
 pub mod registry;
+pub mod roster;
 pub mod status;
 pub mod token_file;
 
@@ -81,6 +84,8 @@ pub trait Vault: Send + Sync + 'static {
     fn save_sign_in(&self, account: &AccountName, record: SignInRecord) -> BoxFuture<'static, Result<(), SaveError>>;
     /// Erases the grant; `Ok` where there is none.
     fn forget_grant(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Erases the sign-in record; `Ok` where there is none.
+    fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>>;
     /// Reads the secret of an account's client: from `client_secret_file` where one is configured, else the one that is kept.
     /// `None`: it has none. Only for the server and the client of this account (P14).
     fn client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>>;

@@ -162,4 +162,6 @@ pub enum LoginReason {
     NotRenewable,
     /// The last login failed or was not answered, and this call may not begin another.
     LastFailed,
+    /// The configuration names another server, client or resource than the login was for.
+    Reconfigured,
 }

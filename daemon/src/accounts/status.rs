@@ -53,7 +53,9 @@ pub enum Health {
     Locked,
     /// The store was sealed with another key.
     WrongKey,
-    /// The account is gone.
+    /// The account is gone from the configuration, and its records are being erased; why the store refuses, where it does.
+    Removing(Option<String>),
+    /// The account is gone, and so are its records.
     Removed,
 }
 

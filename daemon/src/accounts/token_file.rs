@@ -21,7 +21,8 @@ use tokio::sync::oneshot;
 
 use super::TokenFileConfig;
 use super::description::Description;
-use super::keeper::{AccountHandle, Ends, House};
+use super::handle::{AccountHandle, Described, Order, Reception};
+use super::keeper::House;
 use super::machine::{Event, WaiterId};
 use super::need::Answer;
 use crate::host::clock::Clock;
@@ -45,29 +46,28 @@ pub enum TokenFileRefusal {
     KeptElsewhere(PathBuf),
 }
 
-impl AccountHandle {
-    /// Begins the keeper of an account whose token stands in a file.
-    #[must_use]
-    pub fn begin_token_file(house: &House, config: Arc<TokenFileConfig>) -> Self {
-        let (account, effects) = FileAccount::new(config.clone(), house.clock.now());
-        let (handle, ends) = Self::with_ends(Description::from(&*config), account.status());
-        let (clock, tasks) = (house.clock.clone(), house.tasks.clone());
-        let keeper = Keeper { path: config.token_file.clone(), callers: BTreeMap::new(), ends, reading: None, clock, tasks };
-        let tasks = house.tasks.clone();
-        house.tasks.work("token file", async move {
-            tokio::select! {
-                () = tasks.stopping() => {}
-                () = keeper.run(account, effects) => {}
-            }
-        });
-        handle
-    }
+/// Begins the keeper of an account whose token stands in a file. `revision` was told of an account of this name before, if any.
+#[must_use]
+pub fn begin(house: &House, config: &Arc<TokenFileConfig>, revision: u64) -> AccountHandle {
+    let (account, effects) = FileAccount::new(config.clone(), revision, house.clock.now());
+    let described = Described { description: Arc::new(Description::from(&**config)), client: None };
+    let (handle, reception) = AccountHandle::new(described, account.status());
+    let (clock, tasks) = (house.clock.clone(), house.tasks.clone());
+    let keeper = Keeper { path: config.token_file.clone(), callers: BTreeMap::new(), reception, reading: None, clock, tasks };
+    let tasks = house.tasks.clone();
+    house.tasks.work("token file", async move {
+        tokio::select! {
+            () = tasks.stopping() => {}
+            () = keeper.run(account, effects) => {}
+        }
+    });
+    handle
 }
 
 struct Keeper {
     path: PathBuf,
     callers: BTreeMap<WaiterId, oneshot::Sender<Answer>>,
-    ends: Ends,
+    reception: Reception,
     /// The one read that is going on.
     reading: Option<BoxFuture<'static, Result<AccessToken, Unusable>>>,
     clock: Clock,
@@ -90,12 +90,17 @@ impl Keeper {
         let left = due.map_or(LOOK_WATCHED, |at| at.since(moment.now.instant).min(LOOK_WATCHED));
         tokio::select! {
             biased;
-            Some(event) = self.ends.news.recv() => Some(self.heard(event)),
+            Some(ordered) = self.reception.orders.recv() => {
+                // Nothing of it can be in the way of what comes after.
+                let _ = ordered.done.send(());
+                Some(obeyed(&ordered.order))
+            }
+            Some(event) = self.reception.news.recv() => Some(self.heard(event)),
             Some(read) = ended(&mut self.reading) => {
                 self.reading = None;
                 Some(Happening::Read(read))
             }
-            letter = self.ends.letters.recv() => letter.map(|mail| {
+            letter = self.reception.letters.recv() => letter.map(|mail| {
                 if mail.reply.is_closed() {
                     return Happening::Gone(mail.id);
                 }
@@ -112,11 +117,10 @@ impl Keeper {
                 self.callers.remove(&id);
                 Happening::Gone(id)
             }
-            Event::Removed => Happening::Removed,
             Event::Reloaded => Happening::LookAgain,
             Event::Leaving => {
                 // Nothing is ever in flight that a leaving daemon should wait for.
-                self.ends.settle.send_replace(true);
+                self.reception.settle.send_replace(true);
                 Happening::TimePassed
             }
             _ => Happening::TimePassed,
@@ -133,7 +137,7 @@ impl Keeper {
                         let _ = caller.send(answer);
                     }
                 }
-                Effect::Publish(status) => drop(self.ends.publish.send_replace(status)),
+                Effect::Publish(status) => drop(self.reception.publish.send_replace(status)),
                 Effect::Read => {
                     let (path, tasks) = (self.path.clone(), self.tasks.clone());
                     self.reading = Some(async move { read(&path, &tasks).await }.boxed());
@@ -145,8 +149,16 @@ impl Keeper {
     }
 
     fn moment(&self) -> Moment {
-        let watched = if self.ends.is_watched() { Watched::Yes } else { Watched::No };
+        let watched = if self.reception.is_watched() { Watched::Yes } else { Watched::No };
         Moment { now: self.clock.now(), watched }
+    }
+}
+
+fn obeyed(order: &Order) -> Happening {
+    match order {
+        Order::Remove => Happening::Removed,
+        // An account with a login is another one: nobody orders it here.
+        Order::Change(_) | Order::Move(_) => Happening::TimePassed,
     }
 }
 

@@ -9,9 +9,10 @@ use tokio::sync::watch::Receiver;
 use tonic::{Request, Response, Status as Refused};
 
 use super::need::{self, Asked};
-use super::{Face, convert, watch, words};
+use super::watch_accounts::{self, Watched};
+use super::{Face, convert, words};
 use crate::accounts::KeyState;
-use crate::accounts::keeper::AccountHandle;
+use crate::accounts::handle::AccountHandle;
 use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
 use crate::accounts::status::{Health, Status, Trouble};
 
@@ -62,15 +63,15 @@ impl Admin for AdminFace {
         }))
     }
 
-    type WatchAccountsStream = watch::AccountStream;
+    type WatchAccountsStream = watch_accounts::AccountStream;
 
     async fn watch_accounts(
         &self,
         request: Request<v1::WatchAccountsRequest>,
     ) -> Result<Response<Self::WatchAccountsStream>, Refused> {
         let name = request.into_inner().account;
-        let handles = if name.is_empty() { self.0.registry.iter().cloned().collect() } else { vec![self.account(name)?] };
-        Ok(Response::new(watch::accounts(self.0.clone(), handles)))
+        let watched = if name.is_empty() { Watched::All } else { Watched::Named(self.account(name)?.name().clone()) };
+        Ok(Response::new(watch_accounts::accounts(self.0.clone(), watched)))
     }
 
     async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Refused> {
@@ -87,17 +88,20 @@ impl Admin for AdminFace {
             started_at: Some(convert::timestamp(facts.started_at)),
             key_source: facts.key_source.clone(),
             key_state: key_state.into(),
-            accounts: self.0.registry.iter().map(|handle| self.status_of(handle)).collect(),
+            accounts: self.0.registry.present().iter().map(|account| self.status_of(account)).collect(),
             config_path: facts.config_path.display().to_string(),
         }))
     }
 
-    async fn add_account(&self, _: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+    async fn add_account(&self, request: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Refused> {
+        Ok(Response::new(self.add(request.into_inner().account.unwrap_or_default()).await?))
     }
 
-    async fn remove_account(&self, _: Request<v1::RemoveAccountRequest>) -> Result<Response<v1::RemoveAccountResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+    async fn remove_account(
+        &self,
+        request: Request<v1::RemoveAccountRequest>,
+    ) -> Result<Response<v1::RemoveAccountResponse>, Refused> {
+        Ok(Response::new(self.remove(&request.into_inner().account).await?))
     }
 
     async fn set_client_secret(
@@ -108,7 +112,7 @@ impl Admin for AdminFace {
     }
 
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+        Ok(Response::new(self.read_again().await?))
     }
 
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Refused> {
@@ -122,19 +126,16 @@ impl AdminFace {
     fn account(&self, name: String) -> Result<AccountHandle, Refused> {
         let target = need::target(name)?;
         let asked = Asked { target, ..Asked::check(None, None)? };
-        self.0
-            .find(&asked)
-            .cloned()
-            .map_err(|refusal| Refused::not_found(format!("{} Next: {}", refusal.message, refusal.next_step)))
+        self.0.find(&asked).map_err(|refusal| Refused::not_found(format!("{} Next: {}", refusal.message, refusal.next_step)))
     }
 
-    fn status_of(&self, account: &AccountHandle) -> v1::AccountStatus {
-        convert::account_status(&account.status().borrow(), account.description(), self.0.clock.now())
+    pub(super) fn status_of(&self, account: &AccountHandle) -> v1::AccountStatus {
+        convert::account_status(&account.status().borrow(), &account.description(), self.0.clock.now())
     }
 }
 
 /// What a logout from this status does at the server.
-fn revocation(before: &Status, now: Now) -> v1::Revocation {
+pub(super) fn revocation(before: &Status, now: Now) -> v1::Revocation {
     match &before.grant {
         Some(grant) if !grant.renewable && grant.expires.is_some_and(|end| end <= now.instant) => v1::Revocation::Nothing,
         Some(grant) if grant.revocable => v1::Revocation::Sent,
@@ -149,13 +150,14 @@ fn revocation(before: &Status, now: Now) -> v1::Revocation {
             | Health::LoginRequired(_)
             | Health::SigningOut
             | Health::SignedOut
+            | Health::Removing(_)
             | Health::Removed => v1::Revocation::Nothing,
         },
     }
 }
 
 /// The status once it is as wanted, or as it stands when patience ends.
-async fn settled(mut status: Receiver<Status>, is_wanted: impl Fn(&Status) -> bool) -> Status {
+pub(super) async fn settled(mut status: Receiver<Status>, is_wanted: impl Fn(&Status) -> bool) -> Status {
     let _ = tokio::time::timeout(PATIENCE, status.wait_for(|status| is_wanted(status))).await;
     status.borrow().clone()
 }

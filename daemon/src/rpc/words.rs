@@ -7,6 +7,7 @@ use mcp_authd_proto::v1;
 use super::convert::wire_duration;
 use crate::accounts::need::{LoginReason, Refusal};
 use crate::accounts::registry::NoAccount;
+use crate::accounts::roster::NotReloaded;
 use crate::accounts::status::{Health, Trouble};
 use crate::accounts::token_file::TokenFileRefusal;
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
@@ -23,11 +24,9 @@ pub(super) fn refusal(refusal: &Refusal, account: &str) -> v1::Refusal {
 }
 
 /// A request that fits no account, or several.
-pub(super) fn no_account(error: &NoAccount, config_path: &str) -> v1::Refusal {
+pub(super) fn no_account(error: &NoAccount) -> v1::Refusal {
     let (reason, next_step) = match error {
-        NoAccount::NoneConfigured => {
-            (v1::Reason::NoSuchAccount, format!("add an account to {config_path} and restart mcp-authd; README.md shows one"))
-        }
+        NoAccount::NoneConfigured => (v1::Reason::NoSuchAccount, "add one with: authctl account add --help".to_owned()),
         NoAccount::NoMatch { .. } => (v1::Reason::NoSuchAccount, "see the accounts with: authctl status".to_owned()),
         NoAccount::Several { names } => {
             let name = names.first().map_or("NAME", String::as_str);
@@ -54,7 +53,16 @@ pub(super) fn health(health: &Health, account: &str) -> (String, String) {
             "The store was sealed with another key.".to_owned(),
             "put the old key back, or move the records away; the daemon's log names both files".to_owned(),
         ),
-        Health::Removed => ("It is gone from the configuration.".to_owned(), String::new()),
+        Health::Removing(_) | Health::Removed => ("It is gone from the configuration.".to_owned(), String::new()),
+    }
+}
+
+/// A reload found no file where there was one.
+pub(super) fn missing(error: &NotReloaded) -> v1::NotWritten {
+    v1::NotWritten {
+        message: sentence(&error.to_string()),
+        next_step: "put the file back, then: authctl reload; an empty file means no accounts".to_owned(),
+        ..v1::NotWritten::default()
     }
 }
 
@@ -94,7 +102,7 @@ fn said(refusal: &Refusal, account: &str) -> Said {
             format!("The login does not cover: {}.", missing.to_parameter()),
             // A login by the person asks for what is configured and held, and knows nothing of one program's need.
             format!(
-                "add it to the scopes of \"{account}\" in config.toml and restart mcp-authd, then: authctl login {account} --again"
+                "add it to the scopes of \"{account}\" in config.toml, then: authctl reload; then: authctl login {account} --again"
             ),
         ),
         Refusal::TokenRejected => simple(
@@ -114,7 +122,7 @@ fn said(refusal: &Refusal, account: &str) -> Said {
             v1::Reason::Configuration,
             sentence(&format!("the authorization server refuses this configuration: {why}")),
             format!(
-                "mend the account in config.toml and restart mcp-authd; authctl status names the file; or, where its client has a secret, give it with: authctl account set-secret {account}"
+                "mend the account in config.toml, then: authctl reload; authctl status names the file; or, where its client has a secret, give it with: authctl account set-secret {account}"
             ),
         ),
         Refusal::NotAuthenticated(why) => {
@@ -163,7 +171,7 @@ fn degraded(trouble: &Trouble, account: &str) -> (String, String) {
         Trouble::Configuration(why) => (
             sentence(&format!("the authorization server refuses this configuration: {why}")),
             format!(
-                "mend the account \"{account}\" in config.toml and restart mcp-authd; or, where its client has a secret, give it with: authctl account set-secret {account}"
+                "mend the account \"{account}\" in config.toml, then: authctl reload; or, where its client has a secret, give it with: authctl account set-secret {account}"
             ),
         ),
         Trouble::NotAuthenticated(why) => not_authenticated(why, account),
@@ -242,6 +250,7 @@ fn why_login(reason: LoginReason) -> String {
         LoginReason::Damaged => "The record was damaged and has been set aside.",
         LoginReason::NotRenewable => "The token has ended or was rejected, and the server gave nothing to renew it with.",
         LoginReason::LastFailed => "The last login was not completed.",
+        LoginReason::Reconfigured => "The configuration names another server, client or resource than the last login was for.",
     }
     .to_owned()
 }

@@ -258,6 +258,10 @@ impl Vault for SealedStore {
         self.forgetting(RecordId::grant(account))
     }
 
+    fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.forgetting(RecordId::sign_in(account))
+    }
+
     fn client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>> {
         client_secret::read(self, account)
     }

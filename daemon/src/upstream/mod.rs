@@ -34,7 +34,7 @@ use mcp_authd_oauth::revocation::{Revocation, RevocationFlow, RevocationRequest}
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::accounts::{RefreshRequest, RevokeRequest, Upstream, Vault};
 use crate::config::{AccountConfig, Network, ServerConfig};
@@ -61,9 +61,9 @@ struct Wire<T> {
 }
 
 impl HttpUpstream {
-    /// Over the network. Nothing is built or opened before the first request.
+    /// Over the network, as it is configured when a request begins. Nothing is built or opened before the first request.
     #[must_use]
-    pub fn new((tasks, clock): (&Tasks, &Clock), network: Network, vault: Arc<dyn Vault>) -> Self {
+    pub fn new((tasks, clock): (&Tasks, &Clock), network: watch::Receiver<Network>, vault: Arc<dyn Vault>) -> Self {
         Self::over(HttpTransport::new(tasks.clone(), clock.clone(), network), (tasks, clock), vault)
     }
 }

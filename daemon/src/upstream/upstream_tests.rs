@@ -152,7 +152,9 @@ async fn a_refresh_goes_over_the_network_straight_to_its_token_endpoint() {
     let binding = Binding { issuer: Some(issuer), token_endpoint: endpoint(&server.url("/token")), ..binding() };
     let request = RefreshRequest { binding, ..refresh_request() };
 
-    let outcome = HttpUpstream::new(Tasks::new(), Clock::system(), Network::default()).refresh(Arc::new(account), request).await;
+    let outcome = HttpUpstream::new(Tasks::new(), Clock::system(), tokio::sync::watch::channel(Network::default()).1)
+        .refresh(Arc::new(account), request)
+        .await;
 
     let RefreshOutcome::Success(success) = outcome else { panic!("{outcome:?}") };
     assert_eq!(success.refresh_token, Some(RefreshToken::new("r")));

@@ -8,6 +8,7 @@ use mcp_authd_oauth::time::Instant;
 
 use super::effect::SaveId;
 use crate::accounts::grant::{Grant, HeldToken, Intent};
+use crate::accounts::need::LoginReason;
 
 /// The credential of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +42,13 @@ pub(crate) enum Absent {
     Damaged,
     /// The operating system refused to read; tried again.
     Unreadable { again: Instant, why: String },
+    /// The configuration ended it, or the account stands there again after it was taken out. Why a login is wanted now.
+    Reconfigured { erasure: Erasure, reason: LoginReason },
     /// The account was taken out of the configuration.
-    Removed,
+    Removed(Erasure),
 }
 
-/// Whether the record of a logout is gone from the disk.
+/// Whether what is never served again is gone from the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Erasure {
     InFlight(SaveId),
@@ -159,6 +162,26 @@ impl Credential {
             | Self::Resting(Resting { grant, .. })
             | Self::Unsaved(Unsaved { grant, .. }) => Some(grant),
         }
+    }
+
+    /// How far the erasure of an ended grant is.
+    pub(crate) fn erasure(&self) -> Option<&Erasure> {
+        match self {
+            Self::None(Absent::SignedOut(erasure) | Absent::Reconfigured { erasure, .. } | Absent::Removed(erasure)) => {
+                Some(erasure)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same credential, its erasure as far as this.
+    pub(crate) fn with_erasure(mut self, now: Erasure) -> Self {
+        if let Self::None(Absent::SignedOut(erasure) | Absent::Reconfigured { erasure, .. } | Absent::Removed(erasure)) =
+            &mut self
+        {
+            *erasure = now;
+        }
+        self
     }
 
     /// The grant, where its token may be answered (I2).

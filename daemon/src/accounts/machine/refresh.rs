@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::secret::RefreshToken;
 use mcp_authd_oauth::time::Instant;
-use mcp_authd_oauth::token::{RefreshOutcome, TokenSuccess};
+use mcp_authd_oauth::token::{Binding, RefreshOutcome, TokenSuccess};
 
 use super::credential::{Credential, Failures, Rest, Resting, Save, Spending, Stage, Then, Unsaved};
 use super::effect::{Effect, RefreshId, ReplayTime, SAVE_AGAIN, SaveId};
@@ -77,7 +77,7 @@ impl Account {
                 let id = RefreshId(self.name());
                 self.refreshing = Some(id);
                 let request = RefreshRequest { refresh_token, binding: grant.binding.clone() };
-                work.then(Effect::BeginRefresh(id, Box::new(request)));
+                work.then(Effect::BeginRefresh(id, self.policy.config.clone(), Box::new(request)));
                 self.credential = Credential::Spending(Spending { grant, stage: Stage::Sent, attempt, failures });
             }
             // B7: what cannot be saved is not spent.
@@ -131,7 +131,7 @@ impl Account {
         if let Some(position) = self.overtaken.iter().position(|overtaken| overtaken.id == id) {
             let overtaken = self.overtaken.swap_remove(position);
             if let (Fate::Revoked, RefreshOutcome::Success(success)) = (overtaken.fate, outcome) {
-                revoke_success(success, overtaken.binding, work);
+                self.give_back(brought(success, overtaken.binding), work);
             }
             return;
         }
@@ -315,12 +315,10 @@ fn in_words(error: &mcp_authd_oauth::token::ErrorAnswer) -> String {
     }
 }
 
-fn revoke_success(success: TokenSuccess, binding: mcp_authd_oauth::token::Binding, work: &mut Work) {
-    let refresh_token: Option<RefreshToken> = success.refresh_token;
+/// What a refresh has brought, to be given back.
+fn brought(success: TokenSuccess, binding: Binding) -> RevokeRequest {
     let access_token = success.token.ok().map(|token| token.access_token);
-    if refresh_token.is_some() || access_token.is_some() {
-        work.then(Effect::Revoke(Box::new(RevokeRequest { refresh_token, access_token, binding })));
-    }
+    RevokeRequest { refresh_token: success.refresh_token, access_token, binding }
 }
 
 fn outcome_name(outcome: &RefreshOutcome) -> &'static str {

@@ -109,10 +109,10 @@ struct Waiter {
 
 impl FileAccount {
     /// An account that nobody has read yet: it is read at once.
-    pub(super) fn new(config: Arc<TokenFileConfig>, now: Now) -> (Self, Vec<Effect>) {
+    pub(super) fn new(config: Arc<TokenFileConfig>, revision: u64, now: Now) -> (Self, Vec<Effect>) {
         let reads = Reads { begun: 1, ended: 0, last: now.instant };
         // The revision rises over restarts, too (DESIGN, section 4).
-        let revision = now.wall.as_millis();
+        let revision = now.wall.as_millis().max(revision);
         (Self { config, content: Content::Unread, reads, waiters: Vec::new(), revision }, vec![Effect::Read])
     }
 

@@ -10,7 +10,8 @@ use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::{Login, Reply, World};
-use crate::accounts::machine::fixture::binding;
+use crate::accounts::AccountConfig;
+use crate::accounts::machine::fixture::binding_of;
 
 /// The refresh tokens that descend from one login.
 #[derive(Default)]
@@ -92,6 +93,7 @@ impl World {
 
     fn access_token(&mut self, life_seconds: u64, scopes: Option<Scopes>) -> IssuedToken {
         let name = self.issue("at");
+        self.issued_to.insert(name.clone(), self.issuing_to.clone());
         self.ends.insert(name.clone(), self.now.instant + Duration::from_secs(life_seconds));
         IssuedToken {
             access_token: AccessToken::new(name),
@@ -103,7 +105,12 @@ impl World {
         }
     }
 
-    pub(super) fn login_result(&mut self, how: Login, scopes: Scopes, life_seconds: u64) -> Result<Granted, SignInFailure> {
+    pub(super) fn login_result(
+        &mut self,
+        how: Login,
+        (config, scopes): (&AccountConfig, Scopes),
+        life_seconds: u64,
+    ) -> Result<Granted, SignInFailure> {
         let failure = match how {
             Login::Denied => Some(SignInFailure::Denied),
             Login::Expired => Some(SignInFailure::Expired),
@@ -124,7 +131,11 @@ impl World {
         }
         let refresh_token = (how != Login::WithoutRefreshToken).then(|| RefreshToken::new(self.issue("rt")));
         self.families.push(Family { valid: refresh_token.clone(), rotated_out: Vec::new() });
-        Ok(Granted { success: TokenSuccess { refresh_token, token: Ok(token) }, binding: binding(), requested_scopes: scopes })
+        Ok(Granted {
+            success: TokenSuccess { refresh_token, token: Ok(token) },
+            binding: binding_of(config),
+            requested_scopes: scopes,
+        })
     }
 }
 
