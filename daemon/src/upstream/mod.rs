@@ -20,7 +20,6 @@ pub mod transport;
 mod transport_tests;
 mod undelivered;
 #[cfg(test)]
-#[cfg(any())]
 mod upstream_tests;
 
 use std::sync::Arc;
