@@ -4,6 +4,8 @@
 
 mod accounts;
 mod authctl;
+mod bare;
+mod client_secret;
 mod demo;
 mod logged_in;
 mod login;
@@ -15,3 +17,5 @@ mod restart;
 mod sockets;
 mod store;
 mod storm;
+mod token_file;
+mod written;
