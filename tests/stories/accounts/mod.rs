@@ -4,6 +4,7 @@
 mod at_once;
 mod by_hand;
 mod edited;
+mod kinds;
 
 use mcp_authd_client::{Answer, Need, Reason};
 use mcp_authd_tests::daemon::{Config, Daemon};
@@ -63,7 +64,7 @@ async fn an_account_is_added_logged_in_used_and_removed_without_a_restart() {
 
     // and when it is removed, it is gone from the file, the disk, the server, and for programs that ask or watch
     let told = authctl(&daemon, &["account", "remove", "work", "--yes"]).await;
-    assert_done(&told, "work is removed, and its login is erased. The revocation is being sent to the server.");
+    assert_done(&told, "work is removed, and nothing of it is kept. The revocation is being sent to the server.");
     assert_eq!(file(&daemon), before, "what the person wrote stands as it stood");
     server.wait_for(|counts| counts.revocations_effective == 1).await;
     assert_eq!(records(&daemon), Vec::<String>::new());
