@@ -8,6 +8,8 @@ mod leaving;
 mod logging_out;
 mod owed;
 mod property;
+mod reconfiguring;
 mod refreshing;
+mod removing;
 mod signing_in;
 mod world;

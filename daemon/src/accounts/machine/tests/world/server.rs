@@ -105,7 +105,7 @@ impl World {
         }
     }
 
-    pub(super) fn login_result(
+    pub(crate) fn login_result(
         &mut self,
         how: Login,
         (config, scopes): (&AccountConfig, Scopes),
