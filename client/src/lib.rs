@@ -27,6 +27,8 @@ mod clock;
 pub mod connect;
 mod convert;
 mod error;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
 pub mod need;
 pub mod status;
 mod token;
