@@ -4,5 +4,6 @@
 
 mod answers;
 mod server;
+mod static_tokens;
 mod troubles;
 mod watching;
