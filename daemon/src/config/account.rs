@@ -102,3 +102,33 @@ pub struct TokenFileConfig {
     /// The resource indicator (RFC 8707) that it is for, byte for byte.
     pub resource: Option<Resource>,
 }
+
+/// One account of either kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Account {
+    Login(AccountConfig),
+    TokenFile(TokenFileConfig),
+}
+
+impl Account {
+    pub(super) fn name(&self) -> &AccountName {
+        match self {
+            Self::Login(account) => &account.name,
+            Self::TokenFile(account) => &account.name,
+        }
+    }
+
+    pub(super) fn named(self, name: AccountName) -> Self {
+        match self {
+            Self::Login(account) => Self::Login(AccountConfig { name, ..account }),
+            Self::TokenFile(account) => Self::TokenFile(TokenFileConfig { name, ..account }),
+        }
+    }
+
+    pub(super) fn resource(&self) -> Option<&Resource> {
+        match self {
+            Self::Login(account) => account.resource.as_ref(),
+            Self::TokenFile(account) => account.resource.as_ref(),
+        }
+    }
+}

@@ -50,13 +50,13 @@ impl AccountConfig {
 
 /// Whom refresh tokens are sent to.
 #[derive(PartialEq, Eq)]
-enum Identity<'a> {
+pub(super) enum Identity<'a> {
     Issuer(&'a Issuer),
     TokenEndpoint(&'a Endpoint),
 }
 
 impl ServerConfig {
-    fn identity(&self) -> Identity<'_> {
+    pub(super) fn identity(&self) -> Identity<'_> {
         match self {
             Self::Issuer(issuer) => Identity::Issuer(issuer),
             Self::Endpoints {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use toml_edit::Document;
 
-use super::account::{AccountConfig, AccountName, TokenFileConfig};
+use super::account::{Account, AccountConfig, AccountName, TokenFileConfig};
 use super::error::{ConfigErrors, Hint, Problem, printable};
 use super::network::{self, Network};
 use super::raw::{Entry, Findings, Reported, Section};
@@ -47,12 +47,6 @@ impl Checked {
             Account::TokenFile(account) => drop(self.token_files.insert(account.name.clone(), Arc::new(account))),
         }
     }
-}
-
-/// One account of either kind.
-enum Account {
-    Login(AccountConfig),
-    TokenFile(TokenFileConfig),
 }
 
 /// The whole text.

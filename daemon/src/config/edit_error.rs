@@ -54,6 +54,14 @@ pub enum EditError {
         /// Why, as the end of a sentence.
         why: String,
     },
+    /// The account is written into it in a way that cannot be told from the rest.
+    #[error("\"{}\" cannot be changed without touching what belongs to other accounts", path.display())]
+    Entangled {
+        /// The file.
+        path: PathBuf,
+        /// What was to be done.
+        by_hand: ByHand,
+    },
     /// Others write it, and again whenever it was read.
     #[error("\"{}\" was changed by somebody else whenever it was to be written", path.display())]
     Busy {
@@ -95,11 +103,7 @@ impl EditError {
         match self {
             Self::Broken { errors, .. } => errors.message(),
             Self::Draft(_) => "The account as it was described does not hold, so nothing was written.".to_owned(),
-            Self::NameTaken { .. }
-            | Self::NoSuchAccount { .. }
-            | Self::ReadOnly { .. }
-            | Self::Failed { .. }
-            | Self::Busy { .. } => sentence(&self.to_string()),
+            in_one_sentence => sentence(&in_one_sentence.to_string()),
         }
     }
 
@@ -120,7 +124,7 @@ impl EditError {
                     _ => "see the accounts with: authctl account list".to_owned(),
                 }
             }
-            Self::ReadOnly { by_hand, .. } => by_hand.next_step().to_owned(),
+            Self::ReadOnly { by_hand, .. } | Self::Entangled { by_hand, .. } => by_hand.next_step().to_owned(),
             Self::Failed { .. } => "mend that, then do the same again".to_owned(),
             Self::Busy { .. } => "close the editor, or stop the program that writes it, then do the same again".to_owned(),
         }
@@ -130,7 +134,9 @@ impl EditError {
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
-            Self::ReadOnly { by_hand, .. } | Self::Broken { by_hand: Some(by_hand), .. } => by_hand.text(),
+            Self::ReadOnly { by_hand, .. } | Self::Entangled { by_hand, .. } | Self::Broken { by_hand: Some(by_hand), .. } => {
+                by_hand.text()
+            }
             _ => "",
         }
     }

@@ -36,6 +36,10 @@ impl ConfigErrors {
         Self::none(path).with(ConfigError { line, problem })
     }
 
+    pub(super) fn is_too_large(&self) -> bool {
+        self.errors.iter().any(|error| error.problem == Problem::TooLarge)
+    }
+
     pub(super) fn with(mut self, error: ConfigError) -> Self {
         self.errors.push(error);
         self.errors.sort_by_key(|error| error.line);

@@ -53,12 +53,17 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, at once. A missing file is not an error: see [`Origin::Missing`].
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::load_with_text(path).map(|(config, _)| config)
+    }
+
+    /// As [`Self::load`], with the text that it was read from. `None`: there is no file.
+    pub(super) fn load_with_text(path: &Path) -> Result<(Self, Option<String>), ConfigErrors> {
         let (bytes, loose) = match read(path) {
-            Ok(Found::Nothing) => return Ok(Self::missing(path)),
+            Ok(Found::Nothing) => return Ok((Self::missing(path), None)),
             Ok(Found::File { bytes, loose }) => (bytes, loose),
             Err(problem) => return Err(ConfigErrors::one(path, None, problem)),
         };
-        let checked = text(&bytes, path).and_then(|text| Self::parse(text, path));
+        let checked = text(&bytes, path).and_then(|text| Ok((Self::parse(text, path)?, Some(text.to_owned()))));
         match loose {
             None => checked,
             Some(loose) => Err(checked.err().unwrap_or_else(|| ConfigErrors::none(path)).with(loose)),

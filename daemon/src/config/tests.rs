@@ -11,6 +11,12 @@ use mcp_authd_oauth::terms::Scopes;
 use super::*;
 
 mod arbitrary;
+mod changes;
+mod drafts;
+mod edits;
+mod races;
+mod token_files;
+mod writing;
 
 fn parse(text: &str) -> Result<Config, ConfigErrors> {
     Config::parse(text, Path::new("c.toml"))
@@ -123,7 +129,7 @@ c.toml:6: the account `github` differs from `GitHub` (line 3) only in letter cas
 c.toml:7: `issuer` must begin with https:// (http:// only on loopback). Copy the URL again from the server's documentation
 c.toml:8: `client_id` must be a string, not an integer. Write: client_id = \"...\"
 c.toml:9: `resource` must be an absolute URI (RFC 8707, section 2). Write: resource = \"https://...\"
-c.toml:10: `colour` is no key of [accounts.github]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, `revocation_endpoint`, `client_id`, `scopes`, `resource`, `audience`, `extra_parameters`
+c.toml:10: `colour` is no key of [accounts.github]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, `revocation_endpoint`, `client_id`, `scopes`, `resource`, `audience`, `extra_parameters`, `token_endpoint_auth_method`, `client_secret_file`, `token_file`
 c.toml:12: `scope` cannot be an extra parameter. Use the account's own key: scopes = [\"...\"]";
     assert_eq!(errors(text), expected);
 }
@@ -132,8 +138,9 @@ c.toml:12: `scope` cannot be an extra parameter. Use the account's own key: scop
 fn a_client_secret_is_refused_with_the_place_where_it_belongs() {
     for key in ["client_secret", "client-secret", "clientSecret", "secret"] {
         let told = with(&format!("{key} = 'SNTL_CS_1'"));
-        let expected = "c.toml:4: a client secret does not belong in this file. Delete the line; a later version takes the secret on its \
-                        standard input: authctl account set-secret a";
+        let expected = "c.toml:4: a client secret does not belong in this file. Delete the line, and give the secret on \
+                        standard input to: authctl account set-secret a (or, on a managed machine, name its file: \
+                        client_secret_file = \"/...\")";
         assert_eq!(told, expected);
     }
     assert!(with("[accounts.a.extra_parameters]\nclient_secret = 'SNTL_CS_1'").ends_with(
@@ -256,7 +263,8 @@ fn every_bad_value_has_its_own_sentence() {
         (
             "\"\\u001b[31m\" = 1",
             "`\\u{1b}[31m` is no key of [accounts.a]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, \
-             `revocation_endpoint`, `client_id`, `scopes`, `resource`, `audience`, `extra_parameters`",
+             `revocation_endpoint`, `client_id`, `scopes`, `resource`, `audience`, `extra_parameters`, \
+             `token_endpoint_auth_method`, `client_secret_file`, `token_file`",
         ),
     ];
     for (line, expected) in cases {
