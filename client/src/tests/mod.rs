@@ -6,5 +6,6 @@ mod answers;
 #[cfg(feature = "rmcp")]
 mod mcp;
 mod server;
+mod static_tokens;
 mod troubles;
 mod watching;

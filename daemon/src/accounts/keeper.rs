@@ -91,7 +91,7 @@ impl AccountHandle {
             }
         });
         Self {
-            description: Arc::new(Description::from(&*config)),
+            description,
             mail,
             events,
             status,
