@@ -166,7 +166,7 @@ async fn a_resource_or_a_daemon_that_is_down_is_an_error_and_passes() {
 
     // when the daemon is away
     daemon.kill();
-    assert_error(&hosts.call(0, "whoami", json!({})).await, &["mcp-authd"]);
+    assert_error(&hosts.call(0, "whoami", json!({})).await, &["mcp-authd is not running", "start"]);
     daemon.start_again().await;
     assert!(!hosts.call(0, "whoami", json!({})).await.is_error);
     assert_eq!(server.counts().refreshes, 0);
