@@ -19,6 +19,8 @@
 //!
 //! In CI a token may come from outside instead: see [`StaticToken`]. Then nothing is connected to and nothing started.
 //!
+//! An MCP server on rmcp needs even less: feature `rmcp`, module `mcp`.
+//!
 //! Must never: use the daemon or the OAuth annex, put a token into `Debug` or a log, or send a byte to a server that belongs to
 //! another user (P2). It needs a tokio runtime with its I/O and time drivers on; a [`Client`] belongs to the runtime of its first
 //! call.
