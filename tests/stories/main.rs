@@ -6,6 +6,7 @@ mod authctl;
 mod demo;
 mod logged_in;
 mod login;
+mod mcp;
 mod misbehaviour;
 mod real_server;
 mod refresh;
