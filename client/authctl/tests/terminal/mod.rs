@@ -96,11 +96,13 @@ impl Terminal {
     }
 }
 
+type Grid = Vec<Vec<char>>;
+
 /// What a person sees.
 pub(crate) struct Screen {
-    grid: Vec<Vec<char>>,
+    grid: Grid,
     /// What the alternate screen covers.
-    covered: Option<(Vec<Vec<char>>, (usize, usize))>,
+    covered: Option<(Grid, (usize, usize))>,
     columns: usize,
     /// Row and column.
     pub(crate) cursor: (usize, usize),
