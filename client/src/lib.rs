@@ -29,6 +29,8 @@ mod clock;
 pub mod connect;
 mod convert;
 mod error;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
 pub mod need;
 pub mod static_token;
 pub mod status;

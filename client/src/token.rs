@@ -265,12 +265,15 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A text that holds a token: wiped when dropped, redacted in `Debug`, the only way out is [`Secret::expose`].
+/// A text that holds a token, or a client's secret on its way in: wiped when dropped, redacted in `Debug`, the only way out is
+/// [`Secret::expose`].
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    pub(crate) fn new(secret: String) -> Self {
+    /// Takes a text over. Other copies of it are the caller's to wipe.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
         Self(Zeroizing::new(secret))
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Must never: take a change for harmless that lets a token reach another server, client or resource than it was issued for (P14).
 
-use super::account::AccountConfig;
+use mcp_authd_oauth::endpoint::Endpoint;
+use mcp_authd_oauth::terms::Issuer;
+
+use super::account::{AccountConfig, ServerConfig};
 
 /// What became of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,49 @@ impl AccountConfig {
     /// What it means that this account is described by `newer` now.
     #[must_use]
     pub fn change_to(&self, newer: &Self) -> Change {
-        if self == newer { Change::Same } else { Change::SecurityRelevant }
+        // Taken apart, so that whoever adds a field has to decide about it here.
+        let Self {
+            name,
+            server,
+            client_id,
+            resource,
+            audience,
+            // What a login asks for next time, and how the client shows who it is: no token reaches anybody else by them.
+            token_endpoint_auth_method: _,
+            client_secret_file: _,
+            scopes: _,
+            extra_parameters: _,
+        } = self;
+        let same_grant = *name == newer.name
+            && server.identity() == newer.server.identity()
+            && *client_id == newer.client_id
+            && *resource == newer.resource
+            && *audience == newer.audience;
+        match (self == newer, same_grant) {
+            (true, _) => Change::Same,
+            (false, true) => Change::Mild,
+            (false, false) => Change::SecurityRelevant,
+        }
+    }
+}
+
+/// Whom refresh tokens are sent to.
+#[derive(PartialEq, Eq)]
+enum Identity<'a> {
+    Issuer(&'a Issuer),
+    TokenEndpoint(&'a Endpoint),
+}
+
+impl ServerConfig {
+    fn identity(&self) -> Identity<'_> {
+        match self {
+            Self::Issuer(issuer) => Identity::Issuer(issuer),
+            Self::Endpoints {
+                token_endpoint,
+                // A login begins or ends there. A refresh token goes to the revocation endpoint only to be ended.
+                device_authorization_endpoint: _,
+                revocation_endpoint: _,
+            } => Identity::TokenEndpoint(token_endpoint),
+        }
     }
 }

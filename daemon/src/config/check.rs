@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use toml_edit::Document;
 
-use super::account::{AccountConfig, AccountName};
+use super::account::{AccountConfig, AccountName, TokenFileConfig};
 use super::error::{ConfigErrors, Hint, Problem, printable};
 use super::network::{self, Network};
 use super::raw::{Entry, Findings, Reported, Section};
-use super::{parameters, request, server};
+use super::{client, parameters, request, server, token_file};
 
 /// What stands at the top of the file.
 const TOP: &[&str] = &["accounts", "network"];
 /// What stands below `[accounts.NAME]`.
-const ACCOUNT: &[&str] = &[
+pub(super) const ACCOUNT: &[&str] = &[
     "issuer",
     "device_authorization_endpoint",
     "token_endpoint",
@@ -27,19 +27,43 @@ const ACCOUNT: &[&str] = &[
     "resource",
     "audience",
     "extra_parameters",
+    "token_endpoint_auth_method",
+    "client_secret_file",
+    token_file::KEY,
 ];
 
-type Accounts = BTreeMap<AccountName, Arc<AccountConfig>>;
-
 /// Every account of the text, and how the network is reached.
-pub(super) fn whole(text: &str, path: &Path) -> Result<(Accounts, Network), ConfigErrors> {
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
+    pub(super) token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
+    pub(super) network: Network,
+}
+
+impl Checked {
+    fn take(&mut self, account: Account) {
+        match account {
+            Account::Login(account) => drop(self.accounts.insert(account.name.clone(), Arc::new(account))),
+            Account::TokenFile(account) => drop(self.token_files.insert(account.name.clone(), Arc::new(account))),
+        }
+    }
+}
+
+/// One account of either kind.
+enum Account {
+    Login(AccountConfig),
+    TokenFile(TokenFileConfig),
+}
+
+/// The whole text.
+pub(super) fn whole(text: &str, path: &Path) -> Result<Checked, ConfigErrors> {
     let mut findings = Findings::new(text);
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let line = findings.line(error.span());
             findings.report(line, Problem::Syntax(printable(error.message())));
-            return findings.settle((Accounts::new(), Network::default()), path);
+            return findings.settle(Checked::default(), path);
         }
     };
     let top = Section::new("the top of the file".to_owned(), None, document.as_table());
@@ -47,11 +71,11 @@ pub(super) fn whole(text: &str, path: &Path) -> Result<(Accounts, Network), Conf
         let problem = top.unknown_key(&entry, TOP, outside_accounts(&entry));
         findings.report(entry.line, problem);
     }
-    let accounts = top.entry("accounts", &findings).map(|entry| all(&entry, &mut findings)).unwrap_or_default();
+    let mut checked = top.entry("accounts", &findings).map(|entry| all(&entry, &mut findings)).unwrap_or_default();
     let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
     // Where it did not hold, that stands in the findings.
-    let network = network.and_then(Result::ok).unwrap_or_default();
-    findings.settle((accounts, network), path)
+    checked.network = network.and_then(Result::ok).unwrap_or_default();
+    findings.settle(checked, path)
 }
 
 fn outside_accounts(entry: &Entry<'_>) -> Option<Hint> {
@@ -61,16 +85,20 @@ fn outside_accounts(entry: &Entry<'_>) -> Option<Hint> {
     ACCOUNT.contains(&entry.key).then_some(Hint::BelowAnAccount)
 }
 
-fn all(entry: &Entry<'_>, findings: &mut Findings) -> Accounts {
+fn all(entry: &Entry<'_>, findings: &mut Findings) -> Checked {
+    let mut checked = Checked::default();
     let Some(table) = entry.item.as_table_like() else {
         entry.wrong_type("a table for each account", "[accounts.NAME]".to_owned(), findings);
-        return Accounts::new();
+        return checked;
     };
     let section = Section::new("[accounts]".to_owned(), entry.line, table);
     let mut names = Names::default();
     let entries = section.entries(findings);
-    let checked = entries.iter().map(|entry| account(names.take(entry, findings), entry, findings));
-    checked.flatten().map(|account| (account.name.clone(), Arc::new(account))).collect()
+    entries
+        .iter()
+        .flat_map(|entry| account(names.take(entry, findings), entry, findings))
+        .for_each(|account| checked.take(account));
+    checked
 }
 
 /// The names so far, so that two which a person takes for one are found.
@@ -103,25 +131,34 @@ fn fitting_name(name: &str) -> String {
     }
 }
 
-fn account(name: Result<AccountName, Reported>, entry: &Entry<'_>, findings: &mut Findings) -> Result<AccountConfig, Reported> {
+fn account(name: Result<AccountName, Reported>, entry: &Entry<'_>, findings: &mut Findings) -> Result<Account, Reported> {
     let title = format!("[accounts.{}]", printable(entry.key));
     let Some(table) = entry.item.as_table_like() else {
         return Err(entry.wrong_type("a table", title, findings));
     };
     let section = &Section::new(title, entry.line, table);
+    if section.entry(token_file::KEY, findings).is_some() {
+        return token_file::check(name, section, findings).map(Account::TokenFile);
+    }
     refuse_unknown(entry.key, section, findings);
+    login(name, section, findings).map(Account::Login)
+}
+
+fn login(name: Result<AccountName, Reported>, section: &Section<'_>, findings: &mut Findings) -> Result<AccountConfig, Reported> {
     let server = server::check(section, findings);
     let client_id = request::client_id(section, findings);
+    let client = client::check(section, findings);
     let scopes = request::scopes(section, findings);
     let resource = request::resource(section, findings);
     let audience = request::audience(section, findings);
     let extra_parameters = parameters::check(section, findings);
+    let client = client?;
     Ok(AccountConfig {
         name: name?,
         server: server?,
         client_id: client_id?,
-        token_endpoint_auth_method: None,
-        client_secret_file: None,
+        token_endpoint_auth_method: client.method,
+        client_secret_file: client.secret_file,
         scopes: scopes?,
         resource: resource?,
         audience: audience?,
@@ -143,7 +180,7 @@ fn refuse_unknown(account: &str, section: &Section<'_>, findings: &mut Findings)
 }
 
 /// However it is spelled: whoever typed it must hear that it is a secret, not that it is misspelled.
-fn is_client_secret(key: &str) -> bool {
+pub(super) fn is_client_secret(key: &str) -> bool {
     let letters: String = key.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect();
     ["clientsecret", "clientsecrets", "secret"].contains(&letters.as_str())
 }

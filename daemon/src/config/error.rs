@@ -171,13 +171,46 @@ pub enum Problem {
     BadClientId,
     /// A secret in a file that is read by others.
     #[error(
-        "a client secret does not belong in this file. Delete the line; a later version takes the secret on its standard \
-         input: authctl account set-secret {account}"
+        "a client secret does not belong in this file. Delete the line, and give the secret on standard input to: \
+         authctl account set-secret {account} (or, on a managed machine, name its file: client_secret_file = \"/...\")"
     )]
     ClientSecret {
         /// The account.
         account: String,
     },
+    /// A secret beside a token.
+    #[error("a client secret does not belong in this file, and an account with `token_file` needs none. Delete the line")]
+    ClientSecretBesideTokenFile,
+    /// RFC 7591, section 2.
+    #[error(
+        "`token_endpoint_auth_method` must be \"none\", \"client_secret_basic\" or \"client_secret_post\" (RFC 7591, section 2). \
+         Write one of them, or delete the line"
+    )]
+    UnknownAuthMethod,
+    /// A public client has no secret.
+    #[error(
+        "`client_secret_file` and token_endpoint_auth_method = \"none\" cannot stand together. Delete `client_secret_file` if \
+         the client is a public one, else delete `token_endpoint_auth_method`"
+    )]
+    SecretOfAPublicClient,
+    /// A relative path would depend on where the daemon was started.
+    #[error("`{key}` must be an absolute path, without `~` and `$HOME`. Write: {key} = \"/...\"")]
+    PathNotAbsolute {
+        /// The key.
+        key: &'static str,
+    },
+    /// A key of a login where there is none.
+    #[error(
+        "`{key}` cannot stand beside `token_file`. Delete `{key}`, as only `scopes` and `resource` may stand there; or delete \
+         `token_file`, if the account is to log in"
+    )]
+    BesideTokenFile {
+        /// The key.
+        key: &'static str,
+    },
+    /// Nothing to make a name of.
+    #[error("the account has no name, and no resource or issuer to make one of. Write: [accounts.NAME]")]
+    Unnamed,
     /// Words in one string.
     #[error("`scopes` must be an array of strings, not one string. Write: scopes = [{words}]")]
     ScopesInOneString {
@@ -210,7 +243,7 @@ pub enum Problem {
         /// The name, fit to be printed.
         name: String,
         /// What to do instead.
-        instead: &'static str,
+        instead: Instead,
     },
     /// A relative path would depend on where the daemon was started.
     #[error("`ca_file` must be an absolute path. Write: ca_file = \"/etc/ssl/my-company.pem\"")]
@@ -244,6 +277,27 @@ pub enum Problem {
         /// Where the earlier one stands.
         line: usize,
     },
+}
+
+/// What to do in the place of an extra parameter that may not be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// The account has a key for it.
+    OwnKey(&'static str),
+    /// It is a secret, wherever it is sent.
+    Secret,
+    /// Set by the flow, or a parameter of another request.
+    Nothing,
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnKey(example) => write!(f, "Use the account's own key: {example}"),
+            Self::Secret => f.write_str("A secret does not belong in this file; delete the line"),
+            Self::Nothing => f.write_str("mcp-authd sends it itself where it belongs; delete the line"),
+        }
+    }
 }
 
 /// What may be meant by a key that nobody reads.

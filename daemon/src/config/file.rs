@@ -76,8 +76,8 @@ impl Config {
         if let Some(at) = text.find('\0') {
             return Err(ConfigErrors::one(path, Some(line_of(text.as_bytes(), at)), Problem::NulByte));
         }
-        let (accounts, network) = check::whole(text, path)?;
-        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files: BTreeMap::new(), network })
+        let check::Checked { accounts, token_files, network } = check::whole(text, path)?;
+        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, network })
     }
 
     fn missing(path: &Path) -> Self {

@@ -5,7 +5,10 @@
 mod account;
 mod change;
 mod check;
+mod client;
 mod draft;
+mod draft_errors;
+mod edit_error;
 mod error;
 mod file;
 mod network;
@@ -13,15 +16,18 @@ mod parameters;
 mod raw;
 mod request;
 mod server;
+mod token_file;
 mod writer;
 
 pub use account::{AccountConfig, AccountName, InvalidName, ServerConfig, TokenFileConfig};
 pub use change::Change;
 pub use draft::AccountDraft;
-pub use error::{ConfigError, ConfigErrors, Hint, Problem};
+pub use draft_errors::DraftErrors;
+pub use edit_error::{ByHand, EditError};
+pub use error::{ConfigError, ConfigErrors, Hint, Instead, Problem};
 pub use file::{Config, Origin};
 pub use network::{Network, ProxyUrl};
-pub use writer::{Added, ConfigFile, EditError};
+pub use writer::{Added, ConfigFile};
 
 #[cfg(test)]
 mod tests;

@@ -4,44 +4,39 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{Problem, printable};
+use super::error::{Instead, Problem, printable};
 use super::raw::{Entry, Findings, Reported, Section};
 
-/// A secret, wherever it is sent.
-const SECRET: &str = "A secret does not belong in this file; delete the line";
-/// Set by the flow, or a parameter of another request.
-const OURS: &str = "mcp-authd sends it itself where it belongs; delete the line";
-
 /// What may not be set here, and what to do instead.
-const RESERVED: &[(&str, &str)] = &[
-    ("client_id", "Use the account's own key: client_id = \"...\""),
-    ("scope", "Use the account's own key: scopes = [\"...\"]"),
-    ("resource", "Use the account's own key: resource = \"https://...\""),
-    ("audience", "Use the account's own key: audience = \"...\""),
-    ("client_secret", SECRET),
-    ("client_assertion", SECRET),
-    ("client_assertion_type", OURS),
-    ("password", SECRET),
-    ("assertion", SECRET),
-    ("access_token", SECRET),
-    ("refresh_token", SECRET),
-    ("subject_token", SECRET),
-    ("actor_token", SECRET),
-    ("token", SECRET),
-    ("device_code", OURS),
-    ("user_code", OURS),
-    ("grant_type", OURS),
-    ("response_type", OURS),
-    ("response_mode", OURS),
-    ("redirect_uri", OURS),
-    ("code", OURS),
-    ("code_verifier", OURS),
-    ("code_challenge", OURS),
-    ("code_challenge_method", OURS),
-    ("state", OURS),
-    ("nonce", OURS),
-    ("request", OURS),
-    ("request_uri", OURS),
+const RESERVED: &[(&str, Instead)] = &[
+    ("client_id", Instead::OwnKey("client_id = \"...\"")),
+    ("scope", Instead::OwnKey("scopes = [\"...\"]")),
+    ("resource", Instead::OwnKey("resource = \"https://...\"")),
+    ("audience", Instead::OwnKey("audience = \"...\"")),
+    ("client_secret", Instead::Secret),
+    ("client_assertion", Instead::Secret),
+    ("client_assertion_type", Instead::Nothing),
+    ("password", Instead::Secret),
+    ("assertion", Instead::Secret),
+    ("access_token", Instead::Secret),
+    ("refresh_token", Instead::Secret),
+    ("subject_token", Instead::Secret),
+    ("actor_token", Instead::Secret),
+    ("token", Instead::Secret),
+    ("device_code", Instead::Nothing),
+    ("user_code", Instead::Nothing),
+    ("grant_type", Instead::Nothing),
+    ("response_type", Instead::Nothing),
+    ("response_mode", Instead::Nothing),
+    ("redirect_uri", Instead::Nothing),
+    ("code", Instead::Nothing),
+    ("code_verifier", Instead::Nothing),
+    ("code_challenge", Instead::Nothing),
+    ("code_challenge_method", Instead::Nothing),
+    ("state", Instead::Nothing),
+    ("nonce", Instead::Nothing),
+    ("request", Instead::Nothing),
+    ("request_uri", Instead::Nothing),
 ];
 
 /// The table `extra_parameters`, empty where there is none.
@@ -60,7 +55,7 @@ pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<BT
 fn parameter(entry: &Entry<'_>, findings: &mut Findings) -> Result<(String, String), Reported> {
     let name = printable(entry.key);
     if let Some((_, instead)) = RESERVED.iter().find(|(reserved, _)| entry.key.eq_ignore_ascii_case(reserved)) {
-        return Err(findings.report(entry.line, Problem::ReservedParameter { name, instead }));
+        return Err(findings.report(entry.line, Problem::ReservedParameter { name, instead: *instead }));
     }
     // `param-name = 1*name-char` (RFC 6749, 8.2 and appendix A).
     let fits = !entry.key.is_empty() && entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));

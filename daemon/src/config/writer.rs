@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::account::AccountName;
 use super::draft::AccountDraft;
+use super::edit_error::EditError;
 use super::error::ConfigErrors;
 use super::file::Config;
 
@@ -31,41 +32,6 @@ pub enum Added {
         name: AccountName,
         /// The file as it is.
         config: Config,
-    },
-}
-
-/// The file is as it was.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EditError {
-    /// The file as it stands does not hold: whoever wrote it mends it first.
-    #[error("{0}")]
-    Broken(ConfigErrors),
-    /// The account as it was described does not hold.
-    #[error("{0}")]
-    Draft(ConfigErrors),
-    /// An account of this name is there, and is another one.
-    #[error("there is another account \"{name}\" already")]
-    NameTaken {
-        /// The name.
-        name: AccountName,
-    },
-    /// There is no such account.
-    #[error("there is no account \"{name}\"")]
-    NoSuchAccount {
-        /// The name that was asked for.
-        name: AccountName,
-        /// Those that there are.
-        known: Vec<AccountName>,
-    },
-    /// The file, or its folder, may not be written.
-    #[error("{} cannot be written: {why}", path.display())]
-    ReadOnly {
-        /// The file, behind its links.
-        path: PathBuf,
-        /// The operating system's words.
-        why: String,
-        /// What to paste into it, or to take out.
-        text: String,
     },
 }
 
@@ -96,7 +62,7 @@ impl ConfigFile {
     /// Why nothing was written.
     pub fn add(&self, draft: &AccountDraft) -> Result<Added, EditError> {
         let _ = draft;
-        Err(EditError::ReadOnly { path: self.path.clone(), why: String::new(), text: String::new() })
+        Err(EditError::Busy { path: self.path.clone() })
     }
 
     /// Takes an account out of it. What it was before comes with it.
@@ -105,6 +71,6 @@ impl ConfigFile {
     /// Why nothing was written.
     pub fn remove(&self, name: &AccountName) -> Result<Config, EditError> {
         let _ = name;
-        Err(EditError::ReadOnly { path: self.path.clone(), why: String::new(), text: String::new() })
+        Err(EditError::Busy { path: self.path.clone() })
     }
 }
