@@ -95,7 +95,7 @@ impl Keeper {
                 let _ = ordered.done.send(());
                 Some(obeyed(&ordered.order))
             }
-            Some(event) = self.reception.news.recv() => Some(self.heard(event)),
+            Some(event) = self.reception.news.recv() => Some(self.heard(&event)),
             Some(read) = ended(&mut self.reading) => {
                 self.reading = None;
                 Some(Happening::Read(read))
@@ -111,11 +111,11 @@ impl Keeper {
         }
     }
 
-    fn heard(&mut self, event: Event) -> Happening {
+    fn heard(&mut self, event: &Event) -> Happening {
         match event {
             Event::CallerGone(id) => {
-                self.callers.remove(&id);
-                Happening::Gone(id)
+                self.callers.remove(id);
+                Happening::Gone(*id)
             }
             Event::Reloaded => Happening::LookAgain,
             Event::Leaving => {
