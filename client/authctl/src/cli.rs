@@ -2,12 +2,15 @@
 //!
 //! Must never: take a secret as an argument; everybody on the machine can read those (P11).
 
+pub(crate) mod account;
+
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use account::{AccountCommand, Reload};
 
 /// The person's tool for mcp-authd: log in, look, log out, hand a token to a script.
 #[derive(Debug, Parser)]
@@ -33,6 +36,14 @@ pub(crate) enum Command {
     /// Show the daemon and its accounts, what is wrong and the command that mends it
     #[command(after_help = format!("{STATUS_HELP}\n\n{}", exit::HELP))]
     Status(Status),
+    /// Add, look at and remove accounts
+    Account {
+        /// What to do.
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Have config.toml read again, after a change by hand
+    Reload(Reload),
     /// Rule the daemon itself
     Daemon {
         /// What to do.
@@ -66,7 +77,7 @@ const STATUS_HELP: &str = "\
 With --json, one object on standard output:
   running (false: then only message), version, pid, started_at,
   key {source, state: open, locked, wrong, loading, unknown}, config_path,
-  accounts [{name, issuer, client_id, resources, scopes, revision,
+  accounts [{name, issuer, client_id, token_file, resources, scopes, revision,
     health: good, login_required, signing_in, degraded, locked, loading, unknown,
     message, next_step, last_sign_in_end,
     grant {scopes, expires_at, expires_in, obtained_at, refreshed_at, renewable,

@@ -27,13 +27,18 @@ fn not_erased(account: &str) -> Failure {
 }
 
 fn report(signed_out: &SignedOut, page: Page) -> String {
-    let upstream = match signed_out.revocation {
+    let upstream = upstream(signed_out.revocation);
+    page.paragraph(&format!("{} is logged out and erased. {upstream}", signed_out.account))
+}
+
+/// What was done at the server, in a sentence.
+pub(crate) fn upstream(revocation: Revocation) -> &'static str {
+    match revocation {
         Revocation::Nothing => "There was nothing to revoke.",
         Revocation::NoEndpoint => "The server offers no revocation: what it has issued ends by itself.",
         Revocation::Sent => "The revocation is being sent to the server.",
         _ => "What happened at the server is in the daemon's log.",
-    };
-    page.paragraph(&format!("{} is logged out and erased. {upstream}", signed_out.account))
+    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn render_account(account: &AccountStatus, now: SystemTime, page: Page) -> Strin
     text
 }
 
-fn health(health: Health) -> (Tone, &'static str) {
+pub(crate) fn health(health: Health) -> (Tone, &'static str) {
     match health {
         Health::Good => (Tone::Good, "good"),
         Health::LoginRequired => (Tone::Bad, "LOGIN NEEDED"),
@@ -133,7 +133,7 @@ fn next_step(account: &AccountStatus) -> Option<String> {
 }
 
 /// The token's life in words.
-fn token(grant: &GrantStatus, now: SystemTime) -> String {
+pub(crate) fn token(grant: &GrantStatus, now: SystemTime) -> String {
     let life = match grant.expires_in {
         None => "valid, its end is not known".to_owned(),
         Some(Duration::ZERO) => "has ended".to_owned(),

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::{Stream, StreamExt as _};
 use mcp_authd_proto::v1;
+use mcp_authd_proto::v1::add_account_response::Outcome as AddOutcome;
 use mcp_authd_proto::v1::admin_server::{Admin, AdminServer};
+use mcp_authd_proto::v1::remove_account_response::Outcome as RemoveOutcome;
 use mcp_authd_proto::v1::token_state::State;
 use mcp_authd_proto::v1::tokens_server::{Tokens, TokensServer};
 use tokio::net::UnixListener;
@@ -29,12 +31,23 @@ pub(crate) struct Daemon {
 struct Face {
     account: watch::Sender<v1::AccountStatus>,
     cancelled: Arc<AtomicUsize>,
+    described: Arc<Mutex<Vec<v1::AccountDescription>>>,
+    secrets: Arc<Mutex<Vec<v1::SetClientSecretRequest>>>,
+    removed: Arc<Mutex<Vec<String>>>,
+    reload: Arc<Mutex<Option<v1::ReloadResponse>>>,
 }
 
 impl Daemon {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let face = Face { account: watch::Sender::new(granted()), cancelled: Arc::default() };
+        let face = Face {
+            account: watch::Sender::new(granted()),
+            cancelled: Arc::default(),
+            described: Arc::default(),
+            secrets: Arc::default(),
+            removed: Arc::default(),
+            reload: Arc::default(),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let inside = runtime.enter();
         let listen = |name| UnixListenerStream::new(UnixListener::bind(directory.path().join(name)).unwrap());
@@ -56,6 +69,48 @@ impl Daemon {
 
     pub(crate) fn cancelled(&self) -> usize {
         self.face.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// The accounts that it was to add.
+    pub(crate) fn described(&self) -> Vec<v1::AccountDescription> {
+        self.face.described.lock().unwrap().clone()
+    }
+
+    /// The accounts that it was to remove.
+    pub(crate) fn removed(&self) -> Vec<String> {
+        self.face.removed.lock().unwrap().clone()
+    }
+
+    /// The secrets that it was given, with their accounts.
+    pub(crate) fn secrets(&self) -> Vec<(String, String)> {
+        let given = self.face.secrets.lock().unwrap().clone();
+        given.into_iter().map(|given| (given.account, given.client_secret)).collect()
+    }
+
+    /// What it answers to a reload. Nothing: it is too old to know what that is.
+    pub(crate) fn answer_reload(&self, answer: v1::reload_response::Outcome) {
+        *self.face.reload.lock().unwrap() = Some(v1::ReloadResponse { outcome: Some(answer) });
+    }
+}
+
+/// A file that no daemon can write.
+pub(crate) fn read_only() -> v1::NotWritten {
+    v1::NotWritten {
+        message: "The file cannot be written: Read-only file system.".into(),
+        next_step: "authctl reload, once it stands there".into(),
+        text: "[accounts.read-only]\nissuer = \"https://auth.example.com\"\n".into(),
+        problems: vec![],
+    }
+}
+
+/// A file in which line 2 is wrong, and something about the whole of it.
+pub(crate) fn broken() -> v1::NotWritten {
+    let problem = |line, message: &str| v1::ConfigProblem { line, message: message.into() };
+    v1::NotWritten {
+        message: "The file as it stands does not hold.".into(),
+        next_step: String::new(),
+        text: String::new(),
+        problems: vec![problem(0, "This file may be written by others. Run: chmod go-w x"), problem(2, "`isuer` is no key.")],
     }
 }
 
@@ -144,27 +199,53 @@ impl Admin for Face {
             version: "0.1.0".into(),
             key_state: v1::KeyState::Open.into(),
             accounts: vec![self.account.borrow().clone()],
+            config_path: "/etc/authd/config.toml".into(),
             ..v1::StatusResponse::default()
         }))
     }
 
-    async fn add_account(&self, _: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn add_account(&self, request: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Status> {
+        let described = request.into_inner().account.unwrap_or_default();
+        let name = described.name.clone();
+        self.described.lock().unwrap().push(described);
+        let outcome = match name.as_str() {
+            "read-only" => AddOutcome::NotWritten(read_only()),
+            "broken" => AddOutcome::NotWritten(broken()),
+            "github" => AddOutcome::Present(account(v1::Health::Good)),
+            "too-new" => return Err(Status::unimplemented("")),
+            _ => AddOutcome::Added(v1::AccountStatus { name, ..account(v1::Health::LoginRequired) }),
+        };
+        Ok(Response::new(v1::AddAccountResponse { outcome: Some(outcome) }))
     }
 
-    async fn remove_account(&self, _: Request<v1::RemoveAccountRequest>) -> Result<Response<v1::RemoveAccountResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn remove_account(
+        &self,
+        request: Request<v1::RemoveAccountRequest>,
+    ) -> Result<Response<v1::RemoveAccountResponse>, Status> {
+        let account = request.into_inner().account;
+        self.removed.lock().unwrap().push(account.clone());
+        let outcome = if account == "read-only" {
+            RemoveOutcome::NotWritten(read_only())
+        } else {
+            let erased = account != "full-disk";
+            RemoveOutcome::Removed(v1::SignOutResponse { account, erased, revocation: v1::Revocation::Sent.into() })
+        };
+        Ok(Response::new(v1::RemoveAccountResponse { outcome: Some(outcome) }))
     }
 
     async fn set_client_secret(
         &self,
-        _: Request<v1::SetClientSecretRequest>,
+        request: Request<v1::SetClientSecretRequest>,
     ) -> Result<Response<v1::SetClientSecretResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let request = request.into_inner();
+        let account = request.account.clone();
+        self.secrets.lock().unwrap().push(request);
+        Ok(Response::new(v1::SetClientSecretResponse { account }))
     }
 
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let answer = self.reload.lock().unwrap().clone();
+        answer.map(Response::new).ok_or_else(|| Status::unimplemented(""))
     }
 
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {
