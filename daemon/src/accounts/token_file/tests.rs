@@ -1,6 +1,6 @@
 //! The account of a file with a moved clock: when it is read, who is answered with what, who is pushed.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,12 +12,15 @@ use mcp_authd_oauth::terms::{Resource, Scopes};
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 
 use super::machine::{Effect, FileAccount, Happening, Moment, Watched};
-use super::{TokenFileRefusal, Unusable};
+use super::{TokenFileRefusal, Unusable, keep};
+use crate::accounts::handle::{AccountHandle, KeeperGone, Order};
 use crate::accounts::machine::WaiterId;
 use crate::accounts::need::{AnswerState, Need, PersonWants, Refusal, SignInMode};
 use crate::accounts::status::{Health, Status, Trouble};
 use crate::accounts::{AccountName, TokenFileConfig};
+use crate::host::clock::{Clock, follows_tokio};
 use crate::host::private_file::Reason;
+use crate::host::tasks::Tasks;
 
 const BEGIN: Now = Now { instant: Instant::from_millis(1_000_000), wall: WallTime::from_millis(1_790_000_000_000) };
 
@@ -38,12 +41,7 @@ struct World {
 
 impl World {
     fn new(scopes: &str) -> Self {
-        let config = TokenFileConfig {
-            name: AccountName::parse("ci").unwrap(),
-            token_file: path(),
-            scopes: Scopes::parse(scopes),
-            resource: Some(Resource::new("https://mcp.example/")),
-        };
+        let config = config(path(), scopes);
         let (account, effects) = FileAccount::new(Arc::new(config), 0, BEGIN);
         let mut world = Self {
             account: Some(account),
@@ -141,6 +139,15 @@ impl World {
             AnswerState::Refusal(refusal) => Some(refusal),
             other => panic!("no refusal but {other:?}"),
         }
+    }
+}
+
+fn config(token_file: PathBuf, scopes: &str) -> TokenFileConfig {
+    TokenFileConfig {
+        name: AccountName::parse("ci").unwrap(),
+        token_file,
+        scopes: Scopes::parse(scopes),
+        resource: Some(Resource::new("https://mcp.example/")),
     }
 }
 
@@ -292,4 +299,73 @@ fn a_caller_that_has_gone_is_not_answered_and_holds_nobody_up() {
     world.tell(Happening::Gone(WaiterId(gone)));
     world.finish_reading();
     assert!(!world.answers.contains_key(&gone) && world.token(waiting) == Some("first"));
+}
+
+/// The task itself, with a real file.
+struct Kept {
+    folder: tempfile::TempDir,
+    clock: Clock,
+    account: AccountHandle,
+}
+
+impl Kept {
+    fn holding(token: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, path) = (follows_tokio(), folder.path().join("token"));
+        write(&path, token);
+        let account = keep(&Arc::new(config(path, "")), 0, (&clock, &Tasks::new()));
+        Self { folder, clock, account }
+    }
+
+    fn write(&self, token: &str) {
+        write(&self.folder.path().join("token"), token);
+    }
+
+    async fn token(&self) -> Result<String, KeeperGone> {
+        let need = Need {
+            scopes: Scopes::default(),
+            min_validity: Duration::ZERO,
+            rejected: None,
+            sign_in: SignInMode::Never,
+            client_name: String::new(),
+            deadline: self.clock.now().instant + Duration::from_secs(20),
+        };
+        match self.account.token(need).await?.state {
+            AnswerState::Token(token) => Ok(token.access_token.expose().to_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn write(path: &std::path::Path, token: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let new = path.with_extension("new");
+    std::fs::write(&new, token).unwrap();
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_watches_hears_of_a_new_token_within_ten_seconds() {
+    let kept = Kept::holding("first");
+    let mut status = kept.account.status();
+    assert_eq!(kept.token().await.unwrap(), "first");
+    kept.write("second");
+    let begun = kept.clock.now().instant;
+    let known = status.borrow_and_update().revision;
+    status.wait_for(|status| status.revision > known).await.unwrap();
+    let waited = kept.clock.now().instant.since(begun);
+    assert!(waited <= Duration::from_secs(10), "{waited:?}");
+    assert_eq!(kept.token().await.unwrap(), "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaving_daemon_waits_for_nothing_here_and_an_account_that_is_taken_out_ends() {
+    let kept = Kept::holding("first");
+    kept.account.leave().await;
+    assert_eq!(kept.token().await.unwrap(), "first", "it answers to the end");
+    kept.account.obey(Order::Remove).await.unwrap();
+    let mut status = kept.account.status();
+    status.wait_for(|status| status.health == Health::Removed).await.unwrap();
+    assert_eq!(kept.token().await, Err(KeeperGone));
 }
