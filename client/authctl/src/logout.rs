@@ -2,15 +2,19 @@
 //!
 //! Must never: call a record erased that is not (exit code 8).
 
-use mcp_authd_client::AdminClient;
 use mcp_authd_client::status::{Revocation, SignedOut};
+use mcp_authd_client::{AdminClient, StaticToken};
 
 use crate::cli::Logout;
 use crate::exit::{Exit, Failure};
+use crate::login;
 use crate::screen::{self, Page};
 
 /// `authctl logout`.
 pub(crate) async fn run(logout: Logout) -> Result<Exit, Failure> {
+    if let Some(token) = StaticToken::find()? {
+        return Err(login::static_token_in_use(&token, "log out of"));
+    }
     let signed_out = AdminClient::find()?.sign_out(logout.account).await?;
     if !signed_out.erased {
         return Err(not_erased(&signed_out.account));

@@ -1,8 +1,10 @@
 //! A daemon without any OAuth behind it: one account that is as the test says, on two sockets of its own directory.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::{Stream, StreamExt as _};
@@ -24,7 +26,7 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub(crate) struct Daemon {
     directory: tempfile::TempDir,
     face: Face,
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
 }
 
 #[derive(Clone)]
@@ -35,6 +37,7 @@ struct Face {
     secrets: Arc<Mutex<Vec<v1::SetClientSecretRequest>>>,
     removed: Arc<Mutex<Vec<String>>>,
     reload: Arc<Mutex<Option<v1::ReloadResponse>>>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Daemon {
@@ -47,16 +50,38 @@ impl Daemon {
             secrets: Arc::default(),
             removed: Arc::default(),
             reload: Arc::default(),
+            refuses: Arc::default(),
         };
+        let mut daemon = Self { directory, face, runtime: None };
+        daemon.come_back();
+        daemon
+    }
+
+    /// Ends with all its connections, as a killed daemon does.
+    pub(crate) fn leave(&mut self) {
+        self.runtime.take();
+        for name in ["tokens.sock", "admin.sock"] {
+            std::fs::remove_file(self.directory.path().join(name)).ok();
+        }
+    }
+
+    /// Begins anew on the same paths.
+    pub(crate) fn come_back(&mut self) {
+        self.leave();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let inside = runtime.enter();
-        let listen = |name| UnixListenerStream::new(UnixListener::bind(directory.path().join(name)).unwrap());
-        let tokens = tonic::transport::Server::builder().add_service(TokensServer::new(face.clone()));
+        let listen = |name| UnixListenerStream::new(UnixListener::bind(self.directory.path().join(name)).unwrap());
+        let tokens = tonic::transport::Server::builder().add_service(TokensServer::new(self.face.clone()));
         runtime.spawn(tokens.serve_with_incoming(listen("tokens.sock")));
-        let admin = tonic::transport::Server::builder().add_service(AdminServer::new(face.clone()));
+        let admin = tonic::transport::Server::builder().add_service(AdminServer::new(self.face.clone()));
         runtime.spawn(admin.serve_with_incoming(listen("admin.sock")));
         drop(inside);
-        Self { directory, face, _runtime: runtime }
+        self.runtime = Some(runtime);
+    }
+
+    /// Refuses to tell its status from now on.
+    pub(crate) fn refuse_status(&self) {
+        self.face.refuses.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -126,12 +151,22 @@ pub(crate) fn granted() -> v1::AccountStatus {
 
 /// Account "github" with a login that waits.
 pub(crate) fn waiting() -> v1::AccountStatus {
+    waiting_with("7", "ABCD-1234")
+}
+
+/// Account "github" with this login that waits, for a quarter of an hour.
+pub(crate) fn waiting_with(id: &str, user_code: &str) -> v1::AccountStatus {
     let device = v1::Device {
-        user_code: "ABCD-1234".into(),
+        user_code: user_code.into(),
         verification_uri: "https://github.com/login/device".into(),
-        verification_uri_complete: String::new(),
+        verification_uri_complete: format!("https://github.com/login/device?user_code={user_code}"),
     };
-    let sign_in = v1::SignIn { id: "7".into(), how: Some(v1::sign_in::How::Device(device)), ..v1::SignIn::default() };
+    let sign_in = v1::SignIn {
+        id: id.into(),
+        how: Some(v1::sign_in::How::Device(device)),
+        expires_in: Some(prost_types::Duration { seconds: 899, nanos: 0 }),
+        ..v1::SignIn::default()
+    };
     v1::AccountStatus { sign_in: Some(sign_in), ..account(v1::Health::SigningIn) }
 }
 
@@ -195,6 +230,9 @@ impl Admin for Face {
     }
 
     async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Status> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(Status::permission_denied("not you"));
+        }
         Ok(Response::new(v1::StatusResponse {
             version: "0.1.0".into(),
             key_state: v1::KeyState::Open.into(),
