@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use mcp_authd_client::status::{AccountStatus, DaemonStatus, Health};
 
 use super::health;
-use super::page::{NO_ACCOUNT, block, heading, life, next_step};
+use super::page::{block, heading, life, next_step, no_account, title};
 use crate::screen::terminal::{Size, cut};
 use crate::screen::{self, Page, Tone};
 
@@ -45,22 +45,23 @@ pub(super) fn frame(scene: &Scene, now: SystemTime, (page, size): (Page, Size)) 
     lines.iter().map(|line| cut(line, columns)).collect()
 }
 
+/// Three sizes: everything; an account a line; and where those have no room either, the title alone above them.
 fn of_daemon(daemon: &DaemonStatus, now: SystemTime, (page, size): (Page, Size)) -> Vec<String> {
-    let mut lines: Vec<String> = heading(daemon, now, page).lines().map(ToOwned::to_owned).collect();
-    lines.push(String::new());
+    let above = |text: String| text.lines().map(ToOwned::to_owned).chain([String::new()]).collect::<Vec<String>>();
     // Two for how to end.
-    let room = size.rows.saturating_sub(lines.len() + 2);
-    if daemon.accounts.is_empty() {
-        lines.extend(page.paragraph(NO_ACCOUNT).lines().map(ToOwned::to_owned));
+    let room = |above: &Vec<String>| size.rows.saturating_sub(above.len() + 2);
+    let mut lines = above(heading(daemon, now, page));
+    let blocks: Vec<String> = daemon.accounts.iter().map(|account| block(account, now, page)).collect();
+    let blocks = if blocks.is_empty() { no_account(page) } else { blocks.join("\n") };
+    if blocks.lines().count() <= room(&lines) {
+        lines.extend(blocks.lines().map(ToOwned::to_owned));
         return lines;
     }
-    let blocks: Vec<String> = daemon.accounts.iter().map(|account| block(account, now, page)).collect();
-    let blocks = blocks.join("\n");
-    if blocks.lines().count() <= room {
-        lines.extend(blocks.lines().map(ToOwned::to_owned));
-    } else {
-        lines.extend(one_line_each(&daemon.accounts, (page, room)));
+    if daemon.accounts.len() > room(&lines) {
+        lines = above(title(daemon, now, page));
     }
+    let room = room(&lines);
+    lines.extend(one_line_each(&daemon.accounts, (page, room)));
     lines
 }
 

@@ -13,7 +13,7 @@ pub(super) fn render(daemon: &DaemonStatus, now: SystemTime, page: Page) -> Stri
     let mut text = heading(daemon, now, page);
     if daemon.accounts.is_empty() {
         text.push('\n');
-        text.push_str(&page.paragraph(NO_ACCOUNT));
+        text.push_str(&no_account(page));
     }
     for account in &daemon.accounts {
         text.push('\n');
@@ -23,16 +23,21 @@ pub(super) fn render(daemon: &DaemonStatus, now: SystemTime, page: Page) -> Stri
 }
 
 /// What is said where there is nothing else to say.
-pub(super) const NO_ACCOUNT: &str = "No account is configured yet. Describe one in the configuration file.";
+pub(super) fn no_account(page: Page) -> String {
+    page.paragraph("No account is configured yet. To add one:")
+        + &page.whole("", "authctl account add NAME --issuer URL --client-id ID", None)
+}
 
 /// The daemon itself: some lines.
 pub(super) fn heading(daemon: &DaemonStatus, now: SystemTime, page: Page) -> String {
+    title(daemon, now, page) + &page.field("key", &key(daemon)) + &page.field("config", &daemon.config_path)
+}
+
+/// The daemon in one line.
+pub(super) fn title(daemon: &DaemonStatus, now: SystemTime, page: Page) -> String {
     let age = daemon.started_at.and_then(|start| now.duration_since(start).ok());
     let age = age.map(|age| format!(", for {}", words(age))).unwrap_or_default();
-    let mut text = page.paragraph(&format!("mcp-authd {} is running (pid {}{age})", daemon.version, daemon.pid));
-    text.push_str(&page.field("key", &key(daemon)));
-    text.push_str(&page.field("config", &daemon.config_path));
-    text
+    page.paragraph(&format!("mcp-authd {} is running (pid {}{age})", daemon.version, daemon.pid))
 }
 
 fn key(daemon: &DaemonStatus) -> String {
@@ -55,7 +60,10 @@ pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> Str
     if let Some(message) = &account.message {
         text.push_str(&page.field("why", message));
     }
-    text.push_str(&page.field("server", &account.issuer));
+    match &account.token_file {
+        Some(path) => text.push_str(&page.field("file", path)),
+        None => text.push_str(&page.field("server", &account.issuer)),
+    }
     for resource in &account.resources {
         text.push_str(&page.field("resource", resource));
     }
@@ -200,7 +208,14 @@ pub(super) mod tests {
             ..account("linear", Health::Degraded)
         };
         let waiting = AccountStatus { sign_in: Some(sign_in()), ..account("sentry", Health::SigningIn) };
-        daemon(vec![good, login, degraded, waiting])
+        let from_a_file = AccountStatus {
+            token_file: Some("/run/secrets/ci-token".into()),
+            issuer: String::new(),
+            scopes: vec![],
+            grant: Some(GrantStatus { renewable: false, refreshed_at: None, subject: None, scopes: vec![], ..grant(None) }),
+            ..account("ci", Health::Good)
+        };
+        daemon(vec![good, login, degraded, waiting, from_a_file])
     }
 
     fn sign_in() -> SignIn {

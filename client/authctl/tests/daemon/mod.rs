@@ -33,11 +33,11 @@ pub(crate) struct Daemon {
 struct Face {
     account: watch::Sender<v1::AccountStatus>,
     cancelled: Arc<AtomicUsize>,
+    refuses: Arc<AtomicBool>,
     described: Arc<Mutex<Vec<v1::AccountDescription>>>,
     secrets: Arc<Mutex<Vec<v1::SetClientSecretRequest>>>,
     removed: Arc<Mutex<Vec<String>>>,
     reload: Arc<Mutex<Option<v1::ReloadResponse>>>,
-    refuses: Arc<AtomicBool>,
 }
 
 impl Daemon {
@@ -46,11 +46,11 @@ impl Daemon {
         let face = Face {
             account: watch::Sender::new(granted()),
             cancelled: Arc::default(),
+            refuses: Arc::default(),
             described: Arc::default(),
             secrets: Arc::default(),
             removed: Arc::default(),
             reload: Arc::default(),
-            refuses: Arc::default(),
         };
         let mut daemon = Self { directory, face, runtime: None };
         daemon.come_back();

@@ -14,6 +14,9 @@ use nix::unistd::Pid;
 /// Nothing here takes so long; a test that waits longer waits for something that does not come.
 const WATCHDOG: Duration = Duration::from_secs(60);
 
+/// A screen that is drawn again every second never stops writing.
+const WATCHDOG_WRITES: usize = 200;
+
 pub(crate) const COLUMNS: usize = 80;
 pub(crate) const ROWS: usize = 24;
 
@@ -48,12 +51,16 @@ impl Terminal {
 
     /// Looks on until this is so.
     pub(crate) fn until(&mut self, seen: impl Fn(&Screen) -> bool) {
-        while !seen(&self.screen) {
+        for _ in 0..WATCHDOG_WRITES {
+            if seen(&self.screen) {
+                return;
+            }
             match self.written.recv_timeout(WATCHDOG) {
                 Ok(bytes) => self.screen.take(&bytes),
                 Err(error) => panic!("{error}; the screen:\n{}", self.screen.text()),
             }
         }
+        panic!("it does not come; the screen:\n{}", self.screen.text());
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
