@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::time::WallTime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Vault;
-use crate::accounts::keeper::{AccountHandle, House};
-use crate::accounts::registry::Registry;
+use crate::accounts::keeper::House;
+use crate::accounts::roster::{NotReloaded, Reloaded, Roster};
 use crate::config::{Config, ConfigErrors};
 use crate::host::clock::Clock;
 use crate::host::directories::{Directories, Environment, Layout, NoPlace};
 use crate::host::doorway::Doorway;
-use crate::host::entropy::{self, NoEntropy};
+use crate::host::entropy::NoEntropy;
 use crate::host::folder::{FileError, Folder};
 use crate::host::hardening::{self, Weakness};
 use crate::host::lock::{self, Acquired, Owned, Standing};
@@ -122,7 +123,7 @@ pub async fn run(options: Options) -> Result<(), Failure> {
 
 struct Running {
     tasks: Tasks,
-    registry: Registry,
+    roster: Roster,
     stop: CancellationToken,
     state: Folder,
     owner: Arc<Owned>,
@@ -138,23 +139,25 @@ async fn start(options: Options) -> Result<Running, Failure> {
     let state = Folder::at(&places.state);
     let owner = Arc::new(own(&state).await?);
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
-    let registry = begin_accounts(&config, &store, (&tasks, &clock))?;
+    let (accounts, facts) = (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, clock.now().wall));
+    let roster = begin_accounts(config, &store, (&tasks, &clock))?;
     let stop = CancellationToken::new();
     let face = Face {
-        registry: registry.clone(),
+        registry: roster.registry(),
+        roster: roster.clone(),
         clock: clock.clone(),
         tasks: tasks.clone(),
-        facts: facts(&places, &config, &store, clock.now().wall),
+        facts,
         stop: stop.clone(),
     };
     serve(&face, &places, &owner)?;
     tracing::info!(
-        accounts = config.accounts.len(),
+        accounts,
         socket = %places.tokens_socket.display(),
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
-    Ok(Running { tasks, registry, stop, state, owner })
+    Ok(Running { tasks, roster, stop, state, owner })
 }
 
 async fn load_config(tasks: &Tasks, path: PathBuf) -> Result<Config, Failure> {
@@ -182,16 +185,15 @@ async fn open_store(places: &Directories, state: &Folder, (tasks, clock): (&Task
     Ok(SealedStore::open(state.clone(), Arc::new(key), tasks.clone(), clock.clone()).await?)
 }
 
-fn begin_accounts(config: &Config, store: &SealedStore, (tasks, clock): (&Tasks, &Clock)) -> Result<Registry, Failure> {
+fn begin_accounts(config: Config, store: &SealedStore, (tasks, clock): (&Tasks, &Clock)) -> Result<Roster, Failure> {
+    let (network, reached) = watch::channel(config.network.clone());
     let house = House {
-        upstream: Arc::new(HttpUpstream::new(tasks.clone(), clock.clone(), config.network.clone())),
+        upstream: Arc::new(HttpUpstream::new((tasks, clock), reached, Arc::new(store.clone()))),
         vault: Arc::new(store.clone()),
         clock: clock.clone(),
         tasks: tasks.clone(),
     };
-    let begin = |account| Ok(AccountHandle::begin(&house, Arc::clone(account), entropy::seed()?));
-    let handles: Result<Vec<_>, NoEntropy> = config.accounts.values().map(begin).collect();
-    Ok(Registry::new(handles?))
+    Ok(Roster::begin(house, config, network)?)
 }
 
 fn facts(places: &Directories, config: &Config, store: &SealedStore, started_at: WallTime) -> Facts {
@@ -231,13 +233,19 @@ impl Running {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Stop => return Ok(()),
-                    Asked::Reload => tracing::warn!("the configuration is read at the start only: restart mcp-authd"),
+                    Asked::Reload => self.reload(),
                 },
                 () = self.stop.cancelled() => return Ok(()),
                 broken = self.tasks.broken() => return Err(broken.into()),
                 failure = &mut lost => return Err(failure),
             }
         }
+    }
+
+    /// Signals and calls go on meanwhile.
+    fn reload(&self) {
+        let roster = self.roster.clone();
+        self.tasks.work("reload", async move { tell(&roster.reload().await) });
     }
 
     /// Ends when another daemon has taken the store: then this one must not spend anything any more.
@@ -263,14 +271,29 @@ impl Running {
     /// the wait: what is in flight then is left with its intent on the disk.
     async fn leave(&self, signals: &mut Signals) {
         tracing::info!("leaving");
+        let registry = self.roster.registry();
+        let leave = registry.leave();
         tokio::select! {
-            () = self.registry.leave() => {}
+            () = leave => {}
             () = tokio::time::sleep(LEAVE_WITHIN) => tracing::warn!("a refresh is still in flight; its intent is on the disk"),
             () = signals.stop() => tracing::warn!("asked again; leaving at once"),
         }
         if !self.tasks.finish(FINISH_WITHIN).await {
             tracing::debug!("some tasks were dropped");
         }
+    }
+}
+
+/// Why SIGHUP changed nothing, for whoever reads the log.
+fn tell(reload: &Result<Reloaded, NotReloaded>) {
+    match reload {
+        Ok(_) => {}
+        Err(NotReloaded::Broken(errors)) => {
+            for error in errors.to_string().lines() {
+                tracing::error!(error, "the configuration does not hold; everything stays as it was");
+            }
+        }
+        Err(error) => tracing::error!(%error, "the configuration was not read again; everything stays as it was"),
     }
 }
 

@@ -105,6 +105,25 @@ impl Account {
             .line("token_endpoint", quoted(token_endpoint))
     }
 
+    /// An account whose access token stands in a file.
+    #[must_use]
+    pub fn from_file(name: &str, token_file: &Path) -> Self {
+        let path = token_file.to_str().expect("a path of ours is text");
+        Self { name: name.to_owned(), lines: Vec::new() }.line("token_file", quoted(path))
+    }
+
+    /// The file that holds the client's secret.
+    #[must_use]
+    pub fn client_secret_file(self, file: &Path) -> Self {
+        self.line("client_secret_file", quoted(file.to_str().expect("a path of ours is text")))
+    }
+
+    /// How the client authenticates (RFC 7591, section 2).
+    #[must_use]
+    pub fn token_endpoint_auth_method(self, method: &str) -> Self {
+        self.line("token_endpoint_auth_method", quoted(method))
+    }
+
     fn named(name: &str) -> Self {
         Self { name: name.to_owned(), lines: Vec::new() }.client_id("mcp-authd-tests")
     }

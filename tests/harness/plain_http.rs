@@ -73,6 +73,16 @@ pub async fn post_form(url: &str, parameters: &[(&str, &str)]) -> Result<Answere
     exchange(Request::post(url).header("content-type", "application/x-www-form-urlencoded"), Bytes::from(form)).await
 }
 
+/// POST of a form, with an `Authorization` header as it is given.
+///
+/// # Errors
+/// No whole answer came.
+pub async fn post_form_as(authorization: &str, url: &str, parameters: &[(&str, &str)]) -> Result<Answered> {
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let request = Request::post(url).header("content-type", "application/x-www-form-urlencoded");
+    exchange(request.header("authorization", authorization), Bytes::from(form)).await
+}
+
 /// POST of JSON.
 ///
 /// # Errors

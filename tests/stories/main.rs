@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod authctl;
+mod bare;
+mod client_secret;
 mod demo;
 mod logged_in;
 mod login;
@@ -15,3 +17,5 @@ mod restart;
 mod sockets;
 mod store;
 mod storm;
+mod token_file;
+mod written;

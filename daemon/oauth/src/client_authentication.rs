@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use crate::endpoint::Endpoint;
 use crate::http::{HttpRequest, Method, Patience};
 use crate::secret::{ClientSecret, SecretText};
-use crate::terms::ClientId;
+use crate::terms::{ClientId, TokenEndpointAuthMethod};
+use crate::token::ErrorAnswer;
 use crate::wire::error_answer::Sent;
 use crate::wire::form;
 
@@ -24,7 +25,41 @@ pub enum ClientAuthentication {
     ClientSecretPost(ClientSecret),
 }
 
+/// Why a client cannot say who it is, or is not believed (RFC 6749, 2.3).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAuthenticated {
+    /// Its method needs a secret, and none is kept. Nothing was sent.
+    #[error("its client authenticates with a secret, and none is kept")]
+    NoSecret,
+    /// Its secret cannot be read: the reason in words. Nothing was sent.
+    #[error("the client's secret cannot be read: {0}")]
+    Unreadable(String),
+    /// The server does not take its secret (`invalid_client`; RFC 6749, 5.2). Nothing was spent.
+    #[error("the authorization server does not take the client's secret: {}", .error.error)]
+    Refused {
+        /// In the server's words.
+        error: ErrorAnswer,
+        /// The file that the secret came from; `None`: it was kept by us.
+        file: Option<String>,
+    },
+}
+
 impl ClientAuthentication {
+    /// By the configured method. Without one: as RFC 6749, 2.3.1 wants every server to take it, where there is a secret.
+    ///
+    /// # Errors
+    /// Where the method needs a secret and there is none.
+    pub fn by(method: Option<TokenEndpointAuthMethod>, secret: Option<ClientSecret>) -> Result<Self, NotAuthenticated> {
+        match (method, secret) {
+            (Some(TokenEndpointAuthMethod::None), _) | (None, None) => Ok(Self::Public),
+            (Some(TokenEndpointAuthMethod::ClientSecretBasic) | None, Some(secret)) => Ok(Self::ClientSecretBasic(secret)),
+            (Some(TokenEndpointAuthMethod::ClientSecretPost), Some(secret)) => Ok(Self::ClientSecretPost(secret)),
+            (Some(TokenEndpointAuthMethod::ClientSecretBasic | TokenEndpointAuthMethod::ClientSecretPost), None) => {
+                Err(NotAuthenticated::NoSecret)
+            }
+        }
+    }
+
     /// Every secret of a request, in each shape in which it goes out: an answer must not echo them (D61).
     pub(crate) fn sent(&self, client_id: &ClientId, token: Option<&str>) -> Sent {
         let mut secrets = Vec::new();
@@ -103,6 +138,21 @@ mod tests {
         assert!(!format!("{request:?}").contains("SNTL"));
         let Method::PostForm(body) = request.method else { panic!("not a POST") };
         (body.expose().to_owned(), request.authorization.map(|header| header.expose().to_owned()))
+    }
+
+    #[test]
+    fn the_configured_method_decides_and_without_one_a_secret_goes_into_the_header() {
+        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None as Public};
+        let secret = || Some(ClientSecret::new("s"));
+        let by = ClientAuthentication::by;
+        assert_eq!(by(None, None), Ok(ClientAuthentication::Public));
+        assert_eq!(by(None, secret()), Ok(ClientAuthentication::ClientSecretBasic(ClientSecret::new("s"))));
+        assert_eq!(by(Some(ClientSecretBasic), secret()), by(None, secret()));
+        assert_eq!(by(Some(ClientSecretPost), secret()), Ok(ClientAuthentication::ClientSecretPost(ClientSecret::new("s"))));
+        assert_eq!(by(Some(Public), secret()), Ok(ClientAuthentication::Public), "what needs no secret is told none");
+        for method in [ClientSecretBasic, ClientSecretPost] {
+            assert_eq!(by(Some(method), None), Err(NotAuthenticated::NoSecret));
+        }
     }
 
     #[test]

@@ -53,6 +53,16 @@ secret!(
     /// An access token (RFC 6749, 1.4).
     AccessToken
 );
+impl AccessToken {
+    /// Checks a text that should be a bearer token (RFC 6750, 2.1: `b64token`).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let body = text.trim_end_matches('=');
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        (!body.is_empty() && body.bytes().all(fits)).then(|| Self::new(text))
+    }
+}
+
 secret!(
     /// A refresh token (RFC 6749, 1.5).
     RefreshToken
@@ -65,6 +75,46 @@ secret!(
     /// A client secret (RFC 6749, 2.3.1).
     ClientSecret
 );
+impl ClientSecret {
+    /// The longest that we keep or send.
+    pub const LONGEST: usize = 4096;
+
+    /// Checks a secret (RFC 6749, appendix A.2: VSCHAR). Not empty: that would be none.
+    ///
+    /// # Errors
+    /// What is wrong, without the secret.
+    pub fn parse(text: &str) -> Result<Self, NotAClientSecret> {
+        if text.is_empty() {
+            Err(NotAClientSecret::Empty)
+        } else if text.len() > Self::LONGEST {
+            Err(NotAClientSecret::TooLong)
+        } else if text.ends_with(['\n', '\r']) {
+            Err(NotAClientSecret::LineBreak)
+        } else if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+            Ok(Self::new(text))
+        } else {
+            Err(NotAClientSecret::Characters)
+        }
+    }
+}
+
+/// Why a text is no client secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAClientSecret {
+    /// Nothing is there.
+    #[error("it is empty")]
+    Empty,
+    /// More than [`ClientSecret::LONGEST`].
+    #[error("it is longer than {} bytes", ClientSecret::LONGEST)]
+    TooLong,
+    /// A line break at its end is hardly ever meant.
+    #[error("it ends with a line break; leave that out")]
+    LineBreak,
+    /// RFC 6749, appendix A.2.
+    #[error("it holds something else than printable ASCII characters (RFC 6749, appendix A.2)")]
+    Characters,
+}
+
 secret!(
     /// A body, header or parameter that may hold any of the others.
     SecretText
@@ -105,6 +155,32 @@ mod tests {
         let token = RefreshToken::new("SNTL_RT_1");
         assert_eq!(format!("{token:?}"), "RefreshToken(..)");
         assert!(!format!("{:?}", token.sha256()).contains("SNTL"));
+    }
+
+    #[test]
+    fn a_client_secret_is_printable_ascii_and_ends_in_no_line_break() {
+        assert_eq!(ClientSecret::parse(" a b~").map(|secret| secret.expose().to_owned()), Ok(" a b~".to_owned()));
+        assert!(ClientSecret::parse(&"a".repeat(4096)).is_ok());
+        for (text, why) in [
+            (String::new(), NotAClientSecret::Empty),
+            ("a".repeat(4097), NotAClientSecret::TooLong),
+            ("a\n".to_owned(), NotAClientSecret::LineBreak),
+            ("a\r\n".to_owned(), NotAClientSecret::LineBreak),
+            ("a\tb".to_owned(), NotAClientSecret::Characters),
+            ("\u{e9}".to_owned(), NotAClientSecret::Characters),
+        ] {
+            assert_eq!(ClientSecret::parse(&text), Err(why));
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_is_a_b64token() {
+        for token in ["a", "eyJ.e30.-_", "a+/~==", "0"] {
+            assert!(AccessToken::parse(token).is_some(), "{token}");
+        }
+        for text in ["", "=", "a b", "a\n", "a=b", "Bearer a", "\u{e9}", "a\0", "{\"a\":1}"] {
+            assert!(AccessToken::parse(text).is_none(), "{text:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::client_authentication::NotAuthenticated;
 use crate::http::NothingSent;
 use crate::misbehaved::ServerMisbehaved;
 use crate::secret::DeviceCode;
@@ -62,6 +63,9 @@ pub enum SignInFailure {
     /// The server does not let this client log in so (RFC 6749, 5.2; RFC 8628, 3.5).
     #[error("the authorization server refused the login request: {}", .0.error)]
     Refused(ErrorAnswer),
+    /// The client cannot say who it is, or is not believed.
+    #[error(transparent)]
+    NotAuthenticated(NotAuthenticated),
     /// The server broke a rule.
     #[error(transparent)]
     Misbehaved(ServerMisbehaved),

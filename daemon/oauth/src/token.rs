@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::client_authentication::NotAuthenticated;
 use crate::endpoint::Endpoint;
 use crate::http::{AnswerLost, NothingSent};
 use crate::misbehaved::ServerMisbehaved;
@@ -90,6 +91,8 @@ pub enum RefreshOutcome {
     DeadGrant(ErrorAnswer),
     /// The server refuses the request as it is configured (D46, D47).
     Configuration(ErrorAnswer),
+    /// The client cannot say who it is, or is not believed: nothing was spent.
+    NotAuthenticated(NotAuthenticated),
     /// An error that no RFC knows, with 400 (D49).
     UnknownError(ErrorAnswer),
     /// A complete answer that says "later": 408, 425, 429, 5xx, `temporarily_unavailable`, HTML with an error status (D48).

@@ -112,10 +112,19 @@ pub struct SignInRecord {
     pub generation: u64,
     /// The revision, so that it never falls after a logout.
     pub revision: u64,
-    /// The person logged out, and has not logged in since.
-    pub signed_out: bool,
+    /// What ended the grants before this record, where nobody has logged in since: none of a lower generation comes back (I3).
+    pub ended: Option<Ended>,
     /// The union of scopes that the server or the person refused, if any.
     pub refused_scopes: Option<Scopes>,
+}
+
+/// What ended a grant, other than the authorization server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The person logged out: only the person begins the next login.
+    ByPerson,
+    /// The configuration changed to another server, client or resource: the next login is like the first.
+    ByConfiguration,
 }
 
 /// A login that waits, as it is kept.

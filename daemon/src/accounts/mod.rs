@@ -2,24 +2,30 @@
 //!
 //! Must never: know HTTP, gRPC or files; the machine must never read a clock.
 
+mod belonging;
+pub mod client_secret;
 pub mod description;
 pub mod grant;
+pub mod handle;
 pub mod keeper;
 pub mod machine;
 pub mod need;
 pub mod registry;
+pub mod roster;
 pub mod status;
+pub mod token_file;
 
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 
 pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
+use client_secret::SecretError;
 use grant::{GrantRecord, SignInRecord};
 
 /// The authorization servers, as the accounts need them. `upstream` implements it.
@@ -78,6 +84,15 @@ pub trait Vault: Send + Sync + 'static {
     fn save_sign_in(&self, account: &AccountName, record: SignInRecord) -> BoxFuture<'static, Result<(), SaveError>>;
     /// Erases the grant; `Ok` where there is none.
     fn forget_grant(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Erases the sign-in record; `Ok` where there is none.
+    fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Reads the secret of an account's client: from `client_secret_file` where one is configured, else the one that is kept.
+    /// `None`: it has none. Only for the server and the client of this account (P14).
+    fn client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>>;
+    /// Keeps the secret of an account's client, under its server and its `client_id`: for every account with both.
+    fn save_client_secret(&self, account: &AccountConfig, secret: ClientSecret) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Erases the secret that is kept for an account's client; `Ok` where there is none.
+    fn forget_client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>>;
     /// The key's state, and each change of it.
     fn key_state(&self) -> tokio::sync::watch::Receiver<KeyState>;
 }

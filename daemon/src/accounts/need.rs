@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::secret::{AccessToken, TokenHash};
 use mcp_authd_oauth::sign_in::DevicePrompt;
 use mcp_authd_oauth::terms::{Resource, Scopes};
 use mcp_authd_oauth::time::Instant;
 
 use super::grant::Purpose;
+use super::token_file::TokenFileRefusal;
 
 /// What a caller needs of an account that is already chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +135,10 @@ pub enum Refusal {
         /// What the server said, fit to be shown.
         why: String,
     },
+    /// The client cannot say who it is, or is not believed (RFC 6749, 2.3).
+    NotAuthenticated(NotAuthenticated),
+    /// The token of a file will not do.
+    TokenFile(TokenFileRefusal),
     /// The store's key is not open.
     Locked,
     /// The account is gone.
@@ -156,4 +162,6 @@ pub enum LoginReason {
     NotRenewable,
     /// The last login failed or was not answered, and this call may not begin another.
     LastFailed,
+    /// The configuration names another server, client or resource than the login was for.
+    Reconfigured,
 }

@@ -1,17 +1,35 @@
-//! Every account by name, and the answer to the question which one a caller means.
+//! Every account by name, as they come and go, and the answer to the question which one a caller means.
+//!
+//! Must never: begin or end an account. That is the roster's work.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mcp_authd_oauth::terms::Resource;
+use tokio::sync::watch;
 
 use super::AccountName;
-use super::keeper::AccountHandle;
+use super::description::Kind;
+use super::handle::AccountHandle;
 
-/// Every account.
+/// Every account; a handle, cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Registry {
-    accounts: BTreeMap<AccountName, AccountHandle>,
+pub struct Registry(Arc<watch::Sender<Accounts>>);
+
+#[derive(Debug, Default)]
+struct Accounts {
+    present: BTreeMap<AccountName, AccountHandle>,
+    /// Taken out, and their keepers may still erase.
+    leaving: BTreeMap<AccountName, AccountHandle>,
+    /// The highest revision that was told of those that are gone.
+    revision: u64,
+    /// The daemon leaves.
+    closing: bool,
 }
+
+/// Tells when accounts have come or gone.
+#[derive(Debug, Clone)]
+pub struct Changes(watch::Receiver<Accounts>);
 
 /// Which account a caller means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,36 +63,119 @@ pub enum NoAccount {
 }
 
 impl Registry {
-    /// From every account's handle.
-    #[must_use]
-    pub fn new(accounts: impl IntoIterator<Item = AccountHandle>) -> Self {
-        Self { accounts: accounts.into_iter().map(|handle| (handle.name().clone(), handle)).collect() }
-    }
-
     /// The account that a caller means.
     ///
     /// # Errors
     /// Where there is none, or more than one.
-    pub fn find(&self, target: &Target) -> Result<&AccountHandle, NoAccount> {
-        if self.accounts.is_empty() {
+    pub fn find(&self, target: &Target) -> Result<AccountHandle, NoAccount> {
+        let accounts = self.0.borrow();
+        let present = &accounts.present;
+        if present.is_empty() {
             return Err(NoAccount::NoneConfigured);
         }
-        let matches: Vec<_> = self.accounts.values().filter(|account| is_meant(account, target)).collect();
+        let matches: Vec<_> = present.values().filter(|account| is_meant(account, target)).collect();
         match matches.as_slice() {
-            [account] => Ok(account),
-            [] => Err(NoAccount::NoMatch { known: names(self.accounts.values()) }),
+            [account] => Ok(AccountHandle::clone(account)),
+            [] => Err(NoAccount::NoMatch { known: names(present.values()) }),
             _ => Err(NoAccount::Several { names: names(matches) }),
         }
     }
 
-    /// Each, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &AccountHandle> {
-        self.accounts.values()
+    /// Each that there is now, by name.
+    #[must_use]
+    pub fn present(&self) -> Vec<AccountHandle> {
+        self.0.borrow().present.values().cloned().collect()
+    }
+
+    /// Tells of every coming and going from now on.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes(self.0.subscribe())
     }
 
     /// Begins nothing any more, and ends when no account has anything in flight that a leaving daemon should wait for.
     pub async fn leave(&self) {
-        futures_util::future::join_all(self.accounts.values().map(AccountHandle::leave)).await;
+        let mut all = Vec::new();
+        self.0.send_if_modified(|accounts| {
+            accounts.closing = true;
+            all.extend(accounts.present.values().chain(accounts.leaving.values()).cloned());
+            false
+        });
+        futures_util::future::join_all(all.iter().map(AccountHandle::leave)).await;
+    }
+
+    /// The one with this name.
+    pub(super) fn named(&self, name: &AccountName) -> Option<AccountHandle> {
+        self.0.borrow().present.get(name).cloned()
+    }
+
+    /// One more, or another one of this name.
+    pub(super) fn put(&self, account: AccountHandle) {
+        self.0.send_modify(|accounts| {
+            if accounts.closing {
+                account.begin_leaving();
+            }
+            accounts.forget_the_ended();
+            accounts.leaving.retain(|_, leaving| !leaving.is(&account));
+            accounts.present.insert(account.name().clone(), account);
+        });
+    }
+
+    /// From now on nobody finds it.
+    pub(super) fn take_out(&self, name: &AccountName) -> Option<AccountHandle> {
+        let mut taken = None;
+        self.0.send_if_modified(|accounts| {
+            accounts.forget_the_ended();
+            taken = accounts.present.remove(name);
+            accounts.note(taken.as_ref());
+            // One without a login has nothing to erase.
+            let erases = taken.iter().filter(|account| matches!(account.description().kind, Kind::Login { .. }));
+            accounts.leaving.extend(erases.map(|account| (name.clone(), account.clone())));
+            taken.is_some()
+        });
+        taken
+    }
+
+    /// Above every revision that was told of an account that is gone.
+    pub(super) fn next_revision(&self) -> u64 {
+        let accounts = self.0.borrow();
+        accounts.leaving.values().map(revision).fold(accounts.revision, u64::max) + 1
+    }
+
+    /// The one of this name that was taken out and may still erase.
+    pub(super) fn leaving(&self, name: &AccountName) -> Option<AccountHandle> {
+        self.0.borrow().leaving.get(name).cloned()
+    }
+}
+
+impl Accounts {
+    fn forget_the_ended(&mut self) {
+        let ended: Vec<_> = self.leaving.extract_if(.., |_, leaving| leaving.has_ended()).collect();
+        self.note(ended.iter().map(|(_, account)| account));
+    }
+
+    fn note<'a>(&mut self, gone: impl IntoIterator<Item = &'a AccountHandle>) {
+        // Its last word, that it is gone, is one more.
+        self.revision = gone.into_iter().map(|account| revision(account) + 1).fold(self.revision, u64::max);
+    }
+}
+
+fn revision(account: &AccountHandle) -> u64 {
+    account.status().borrow().revision
+}
+
+impl Changes {
+    /// Ends when accounts have come or gone since the last call of this or of [`Changes::look`].
+    pub async fn changed(&mut self) {
+        // The sender stands as long as the registry does, and whoever asks holds a share of it.
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What happened until now is known.
+    pub fn look(&mut self) {
+        self.0.mark_unchanged();
     }
 }
 

@@ -1,10 +1,12 @@
 //! An account as it looks from outside: what the keeper publishes, without any secret.
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::time::{Instant, WallTime};
 
 use super::grant::SignInEnd;
 use super::need::{LoginReason, SignInPrompt};
+use crate::host::private_file::Unusable;
 
 /// What is published after each change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,9 @@ pub enum Health {
     Locked,
     /// The store was sealed with another key.
     WrongKey,
-    /// The account is gone.
+    /// The account is gone from the configuration, and its records are being erased; why the store refuses, where it does.
+    Removing(Option<String>),
+    /// The account is gone, and so are its records.
     Removed,
 }
 
@@ -70,6 +74,10 @@ pub enum Trouble {
     Later(String),
     /// The server refuses the request as it is configured (D47), in its words.
     Configuration(String),
+    /// The client cannot say who it is, or is not believed (RFC 6749, 2.3).
+    NotAuthenticated(NotAuthenticated),
+    /// The file of the token cannot be used.
+    TokenFile(Unusable),
     /// The answer to a refresh was lost; the one replay comes later (D56).
     ReplayLater,
     /// The token serves to its end and cannot be renewed any more.

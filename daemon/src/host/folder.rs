@@ -378,7 +378,7 @@ fn settle_above(folder: &Path) -> io::Result<()> {
 }
 
 /// Each folder above must belong to us or to the system, and not be open to all for writing, except as `/tmp` is.
-fn check_above(standing: &Path) -> Result<(), FileError> {
+pub(super) fn check_above(standing: &Path) -> Result<(), FileError> {
     let real = fs::canonicalize(standing).map_err(|source| FileError::Io { doing: "open", path: standing.to_owned(), source })?;
     for above in real.ancestors() {
         let found = fs::metadata(above).map_err(|source| FileError::Io { doing: "look at", path: above.to_owned(), source })?;

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod hardening;
 pub mod lock;
 pub mod peer;
+pub mod private_file;
 pub mod signals;
 pub mod sockets;
 pub mod tasks;

@@ -7,11 +7,13 @@ use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::admin_server::Admin;
 use tokio::sync::watch::Receiver;
 use tonic::{Request, Response, Status as Refused};
+use zeroize::Zeroizing;
 
 use super::need::{self, Asked};
-use super::{Face, convert, watch, words};
+use super::watch_accounts::{self, Watched};
+use super::{Face, client_secret, convert, words};
 use crate::accounts::KeyState;
-use crate::accounts::keeper::AccountHandle;
+use crate::accounts::handle::AccountHandle;
 use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
 use crate::accounts::status::{Health, Status, Trouble};
 
@@ -25,7 +27,7 @@ pub(super) struct AdminFace(pub(super) Face);
 impl Admin for AdminFace {
     async fn start_sign_in(&self, request: Request<v1::StartSignInRequest>) -> Result<Response<v1::AccountStatus>, Refused> {
         let request = request.into_inner();
-        let account = self.account(request.account)?;
+        let account = self.account_with_login(request.account)?;
         let wants = match (request.replace, request.again) {
             (true, _) => PersonWants::Replace,
             (false, true) => PersonWants::Again,
@@ -43,14 +45,14 @@ impl Admin for AdminFace {
     }
 
     async fn cancel_sign_in(&self, request: Request<v1::CancelSignInRequest>) -> Result<Response<v1::AccountStatus>, Refused> {
-        let account = self.account(request.into_inner().account)?;
+        let account = self.account_with_login(request.into_inner().account)?;
         account.cancel_sign_in();
         settled(account.status(), |status| status.sign_in.is_none()).await;
         Ok(Response::new(self.status_of(&account)))
     }
 
     async fn sign_out(&self, request: Request<v1::SignOutRequest>) -> Result<Response<v1::SignOutResponse>, Refused> {
-        let account = self.account(request.into_inner().account)?;
+        let account = self.account_with_login(request.into_inner().account)?;
         let before = account.status().borrow().clone();
         account.sign_out();
         let is_over = |health: &Health| matches!(health, Health::SignedOut | Health::Degraded(Trouble::NotErased(_)));
@@ -62,15 +64,15 @@ impl Admin for AdminFace {
         }))
     }
 
-    type WatchAccountsStream = watch::AccountStream;
+    type WatchAccountsStream = watch_accounts::AccountStream;
 
     async fn watch_accounts(
         &self,
         request: Request<v1::WatchAccountsRequest>,
     ) -> Result<Response<Self::WatchAccountsStream>, Refused> {
         let name = request.into_inner().account;
-        let handles = if name.is_empty() { self.0.registry.iter().cloned().collect() } else { vec![self.account(name)?] };
-        Ok(Response::new(watch::accounts(self.0.clone(), handles)))
+        let watched = if name.is_empty() { Watched::All } else { Watched::Named(self.account(name)?.name().clone()) };
+        Ok(Response::new(watch_accounts::accounts(self.0.clone(), watched)))
     }
 
     async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Refused> {
@@ -87,28 +89,32 @@ impl Admin for AdminFace {
             started_at: Some(convert::timestamp(facts.started_at)),
             key_source: facts.key_source.clone(),
             key_state: key_state.into(),
-            accounts: self.0.registry.iter().map(|handle| self.status_of(handle)).collect(),
+            accounts: self.0.registry.present().iter().map(|account| self.status_of(account)).collect(),
             config_path: facts.config_path.display().to_string(),
         }))
     }
 
-    async fn add_account(&self, _: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+    async fn add_account(&self, request: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Refused> {
+        Ok(Response::new(self.add(request.into_inner().account.unwrap_or_default()).await?))
     }
 
-    async fn remove_account(&self, _: Request<v1::RemoveAccountRequest>) -> Result<Response<v1::RemoveAccountResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+    async fn remove_account(
+        &self,
+        request: Request<v1::RemoveAccountRequest>,
+    ) -> Result<Response<v1::RemoveAccountResponse>, Refused> {
+        Ok(Response::new(self.remove(&request.into_inner().account).await?))
     }
 
     async fn set_client_secret(
         &self,
-        _: Request<v1::SetClientSecretRequest>,
+        request: Request<v1::SetClientSecretRequest>,
     ) -> Result<Response<v1::SetClientSecretResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+        let v1::SetClientSecretRequest { account, client_secret } = request.into_inner();
+        Ok(Response::new(client_secret::set(&self.0, self.account(account)?, Zeroizing::new(client_secret)).await?))
     }
 
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+        Ok(Response::new(self.read_again().await?))
     }
 
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Refused> {
@@ -119,22 +125,19 @@ impl Admin for AdminFace {
 }
 
 impl AdminFace {
-    fn account(&self, name: String) -> Result<AccountHandle, Refused> {
+    pub(super) fn account(&self, name: String) -> Result<AccountHandle, Refused> {
         let target = need::target(name)?;
         let asked = Asked { target, ..Asked::check(None, None)? };
-        self.0
-            .find(&asked)
-            .cloned()
-            .map_err(|refusal| Refused::not_found(format!("{} Next: {}", refusal.message, refusal.next_step)))
+        self.0.find(&asked).map_err(|refusal| Refused::not_found(format!("{} Next: {}", refusal.message, refusal.next_step)))
     }
 
-    fn status_of(&self, account: &AccountHandle) -> v1::AccountStatus {
-        convert::account_status(&account.status().borrow(), account.description(), self.0.clock.now())
+    pub(super) fn status_of(&self, account: &AccountHandle) -> v1::AccountStatus {
+        convert::account_status(&account.status().borrow(), &account.description(), self.0.clock.now())
     }
 }
 
 /// What a logout from this status does at the server.
-fn revocation(before: &Status, now: Now) -> v1::Revocation {
+pub(super) fn revocation(before: &Status, now: Now) -> v1::Revocation {
     match &before.grant {
         Some(grant) if !grant.renewable && grant.expires.is_some_and(|end| end <= now.instant) => v1::Revocation::Nothing,
         Some(grant) if grant.revocable => v1::Revocation::Sent,
@@ -149,13 +152,14 @@ fn revocation(before: &Status, now: Now) -> v1::Revocation {
             | Health::LoginRequired(_)
             | Health::SigningOut
             | Health::SignedOut
+            | Health::Removing(_)
             | Health::Removed => v1::Revocation::Nothing,
         },
     }
 }
 
 /// The status once it is as wanted, or as it stands when patience ends.
-async fn settled(mut status: Receiver<Status>, is_wanted: impl Fn(&Status) -> bool) -> Status {
+pub(super) async fn settled(mut status: Receiver<Status>, is_wanted: impl Fn(&Status) -> bool) -> Status {
     let _ = tokio::time::timeout(PATIENCE, status.wait_for(|status| is_wanted(status))).await;
     status.borrow().clone()
 }

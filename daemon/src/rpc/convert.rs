@@ -6,14 +6,16 @@ use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_proto::v1;
 
 use super::words;
+use crate::accounts::AccountName;
 use crate::accounts::description::Description;
 use crate::accounts::grant::{Purpose, SignInEnd};
 use crate::accounts::need::{Answer, AnswerState, ServedToken, SignInPrompt};
 use crate::accounts::status::{GrantStatus, Health, Status};
+use crate::config::{ConfigErrors, EditError};
 
 /// An answer on the wire.
-pub(super) fn token_state(answer: &Answer, account: &Description, now: Now) -> v1::TokenState {
-    let name = account.name.as_str();
+pub(super) fn token_state(answer: &Answer, account: &AccountName, now: Now) -> v1::TokenState {
+    let name = account.as_str();
     let state = match &answer.state {
         AnswerState::Token(token) => v1::token_state::State::Token(access_token(token, now)),
         AnswerState::SignIn(prompt) => v1::token_state::State::SignIn(sign_in(prompt, name, now)),
@@ -111,7 +113,7 @@ fn health(status: &Status) -> v1::Health {
         Health::LoginRequired(_) | Health::SignedOut if status.sign_in.is_some() => v1::Health::SigningIn,
         Health::LoginRequired(_) | Health::SignedOut => v1::Health::LoginRequired,
         Health::Locked | Health::WrongKey => v1::Health::Locked,
-        Health::Removed => v1::Health::Removed,
+        Health::Removing(_) | Health::Removed => v1::Health::Removed,
     }
 }
 
@@ -137,6 +139,30 @@ fn sign_in_end(end: SignInEnd) -> v1::SignInEnd {
         SignInEnd::Failed => v1::SignInEnd::Failed,
         SignInEnd::OtherSubject => v1::SignInEnd::OtherSubject,
     }
+}
+
+/// The file is as it was.
+pub(super) fn not_edited(why: &EditError) -> v1::NotWritten {
+    v1::NotWritten {
+        message: why.message(),
+        next_step: why.next_step(),
+        text: why.text().to_owned(),
+        problems: problems(why.problems()),
+    }
+}
+
+/// The file does not hold, and what is served is as it was.
+pub(super) fn broken(why: &ConfigErrors) -> v1::NotWritten {
+    v1::NotWritten {
+        message: why.message(),
+        next_step: why.next_step().to_owned(),
+        text: String::new(),
+        problems: problems(why.problems()),
+    }
+}
+
+fn problems(problems: Vec<(u32, String)>) -> Vec<v1::ConfigProblem> {
+    problems.into_iter().map(|(line, message)| v1::ConfigProblem { line, message }).collect()
 }
 
 /// A span on the wire; saturates.

@@ -3,13 +3,17 @@
 //! Must never: see a refresh token, a client secret or a key (I5), know HTTP or files, or hold a request in a caller's future
 //! that matters to anybody else (I7).
 
+mod accounts;
 mod admin;
+mod client_secret;
 mod convert;
 mod need;
 mod peer;
 mod server;
+mod token_file;
 mod tokens;
 mod watch;
+mod watch_accounts;
 mod words;
 
 use std::path::PathBuf;
@@ -20,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::KeyState;
 use crate::accounts::registry::Registry;
+use crate::accounts::roster::Roster;
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
 pub use server::{serve_admin, serve_tokens};
@@ -29,6 +34,8 @@ pub use server::{serve_admin, serve_tokens};
 pub struct Face {
     /// The accounts.
     pub registry: Registry,
+    /// Who adds to them and takes out.
+    pub roster: Roster,
     /// Time.
     pub clock: Clock,
     /// To know when the daemon leaves.

@@ -6,7 +6,8 @@ use tonic::{Request, Response, Status};
 
 use super::need::{self, Asked};
 use super::{Face, convert, peer, watch, words};
-use crate::accounts::keeper::AccountHandle;
+use crate::accounts::handle::{AccountHandle, KeeperGone};
+use crate::accounts::need::{Answer, Need};
 
 /// The service for programs.
 pub(super) struct TokensFace(pub(super) Face);
@@ -20,14 +21,13 @@ impl Tokens for TokensFace {
         let mode = need::mode(request.sign_in)?;
         let wait = need::max_wait(request.max_wait)?;
         let rejected = need::rejected(&request.rejected_sha256)?;
-        let account = match self.0.find(&asked) {
-            Ok(account) => account,
-            Err(refusal) => return Ok(Response::new(convert::refused(refusal))),
+        let now = self.0.clock.now();
+        let state = match self.0.ask(&asked, || Need { rejected, ..asked.need(mode, wait, now) }).await {
+            Ok((account, answer)) => convert::token_state(&answer, account.name(), self.0.clock.now()),
+            Err(Unanswered::NoAccount(refusal)) => convert::refused(refusal),
+            Err(Unanswered::Leaving(gone)) => return Err(Status::unavailable(gone.to_string())),
         };
-        let mut need = asked.need(mode, wait, self.0.clock.now());
-        need.rejected = rejected;
-        let answer = account.token(need).await.map_err(|gone| Status::unavailable(gone.to_string()))?;
-        Ok(Response::new(convert::token_state(&answer, account.description(), self.0.clock.now())))
+        Ok(Response::new(state))
     }
 
     type WatchTokenStream = watch::TokenStream;
@@ -35,22 +35,41 @@ impl Tokens for TokensFace {
     async fn watch_token(&self, request: Request<v1::Need>) -> Result<Response<Self::WatchTokenStream>, Status> {
         let program = peer::program(&request);
         let asked = Asked::check(Some(request.into_inner()), program)?;
-        Ok(Response::new(match self.0.find(&asked) {
-            Ok(account) => watch::token(self.0.clone(), account.clone(), asked),
-            Err(refusal) => watch::refused(self.0.clone(), refusal),
-        }))
+        Ok(Response::new(watch::token(self.0.clone(), asked)))
     }
 
     async fn list_accounts(&self, _: Request<v1::ListAccountsRequest>) -> Result<Response<v1::ListAccountsResponse>, Status> {
-        let accounts = self.0.registry.iter().map(|handle| convert::account(handle.description())).collect();
+        let accounts = self.0.registry.present().iter().map(|account| convert::account(&account.description())).collect();
         Ok(Response::new(v1::ListAccountsResponse { accounts }))
     }
 }
 
+/// Why a caller has no answer from an account.
+pub(super) enum Unanswered {
+    /// None fits, or several do.
+    NoAccount(v1::Refusal),
+    /// The daemon leaves.
+    Leaving(KeeperGone),
+}
+
 impl Face {
     /// The account that a need is asked of.
-    pub(super) fn find(&self, asked: &Asked) -> Result<&AccountHandle, v1::Refusal> {
-        let config_path = self.facts.config_path.display().to_string();
-        self.registry.find(&asked.target).map_err(|error| words::no_account(&error, &config_path))
+    pub(super) fn find(&self, asked: &Asked) -> Result<AccountHandle, v1::Refusal> {
+        self.registry.find(&asked.target).map_err(|error| words::no_account(&error))
+    }
+
+    /// Asks it. One that goes away between being found and being asked is looked for again.
+    pub(super) async fn ask(&self, asked: &Asked, need: impl Fn() -> Need) -> Result<(AccountHandle, Answer), Unanswered> {
+        let mut gone: Option<AccountHandle> = None;
+        loop {
+            let account = self.find(asked).map_err(Unanswered::NoAccount)?;
+            if gone.is_some_and(|gone| gone.is(&account)) {
+                return Err(Unanswered::Leaving(KeeperGone));
+            }
+            match account.token(need()).await {
+                Ok(answer) => return Ok((account, answer)),
+                Err(KeeperGone) => gone = Some(account),
+            }
+        }
     }
 }

@@ -7,7 +7,10 @@ use mcp_authd_proto::v1;
 use super::convert::wire_duration;
 use crate::accounts::need::{LoginReason, Refusal};
 use crate::accounts::registry::NoAccount;
+use crate::accounts::roster::NotReloaded;
 use crate::accounts::status::{Health, Trouble};
+use crate::accounts::token_file::TokenFileRefusal;
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 
 /// A refusal on the wire.
 pub(super) fn refusal(refusal: &Refusal, account: &str) -> v1::Refusal {
@@ -21,11 +24,9 @@ pub(super) fn refusal(refusal: &Refusal, account: &str) -> v1::Refusal {
 }
 
 /// A request that fits no account, or several.
-pub(super) fn no_account(error: &NoAccount, config_path: &str) -> v1::Refusal {
+pub(super) fn no_account(error: &NoAccount) -> v1::Refusal {
     let (reason, next_step) = match error {
-        NoAccount::NoneConfigured => {
-            (v1::Reason::NoSuchAccount, format!("add an account to {config_path} and restart mcp-authd; README.md shows one"))
-        }
+        NoAccount::NoneConfigured => (v1::Reason::NoSuchAccount, "add one with: authctl account add --help".to_owned()),
         NoAccount::NoMatch { .. } => (v1::Reason::NoSuchAccount, "see the accounts with: authctl status".to_owned()),
         NoAccount::Several { names } => {
             let name = names.first().map_or("NAME", String::as_str);
@@ -52,7 +53,16 @@ pub(super) fn health(health: &Health, account: &str) -> (String, String) {
             "The store was sealed with another key.".to_owned(),
             "put the old key back, or move the records away; the daemon's log names both files".to_owned(),
         ),
-        Health::Removed => ("It is gone from the configuration.".to_owned(), String::new()),
+        Health::Removing(_) | Health::Removed => ("It is gone from the configuration.".to_owned(), String::new()),
+    }
+}
+
+/// A reload found no file where there was one.
+pub(super) fn missing(error: &NotReloaded) -> v1::NotWritten {
+    v1::NotWritten {
+        message: sentence(&error.to_string()),
+        next_step: "put the file back, then: authctl reload; an empty file means no accounts".to_owned(),
+        ..v1::NotWritten::default()
     }
 }
 
@@ -92,7 +102,7 @@ fn said(refusal: &Refusal, account: &str) -> Said {
             format!("The login does not cover: {}.", missing.to_parameter()),
             // A login by the person asks for what is configured and held, and knows nothing of one program's need.
             format!(
-                "add it to the scopes of \"{account}\" in config.toml and restart mcp-authd, then: authctl login {account} --again"
+                "add it to the scopes of \"{account}\" in config.toml, then: authctl reload; then: authctl login {account} --again"
             ),
         ),
         Refusal::TokenRejected => simple(
@@ -111,8 +121,18 @@ fn said(refusal: &Refusal, account: &str) -> Said {
         Refusal::Configuration { why } => simple(
             v1::Reason::Configuration,
             sentence(&format!("the authorization server refuses this configuration: {why}")),
-            "mend the account in config.toml and restart mcp-authd; authctl status names the file".to_owned(),
+            format!(
+                "mend the account in config.toml, then: authctl reload; authctl status names the file; or, where its client has a secret, give it with: authctl account set-secret {account}"
+            ),
         ),
+        Refusal::NotAuthenticated(why) => {
+            let (message, next_step) = not_authenticated(why, account);
+            simple(v1::Reason::Configuration, message, next_step)
+        }
+        Refusal::TokenFile(why) => {
+            let (reason, message, next_step) = token_file(why, account);
+            simple(reason, message, next_step)
+        }
         Refusal::Locked => {
             simple(v1::Reason::Locked, "The store's key is not open.".to_owned(), "see why with: authctl status".to_owned())
         }
@@ -150,8 +170,12 @@ fn degraded(trouble: &Trouble, account: &str) -> (String, String) {
         }
         Trouble::Configuration(why) => (
             sentence(&format!("the authorization server refuses this configuration: {why}")),
-            format!("mend the account \"{account}\" in config.toml and restart mcp-authd"),
+            format!(
+                "mend the account \"{account}\" in config.toml, then: authctl reload; or, where its client has a secret, give it with: authctl account set-secret {account}"
+            ),
         ),
+        Trouble::NotAuthenticated(why) => not_authenticated(why, account),
+        Trouble::TokenFile(why) => (sentence(&why.to_string()), TOKEN_FILE_NEXT.to_owned()),
         Trouble::ReplayLater => (
             "The answer to a refresh was lost; it is asked for once more, later.".to_owned(),
             format!("wait, or log in anew with: authctl login {account} --again"),
@@ -163,6 +187,56 @@ fn degraded(trouble: &Trouble, account: &str) -> (String, String) {
     }
 }
 
+fn not_authenticated(why: &NotAuthenticated, account: &str) -> (String, String) {
+    let next_step = match why {
+        NotAuthenticated::NoSecret => format!("give it with: authctl account set-secret {account}"),
+        NotAuthenticated::Unreadable(_) => "mend that and ask again; look with: authctl status".to_owned(),
+        NotAuthenticated::Refused { file: None, .. } => format!("give the right one with: authctl account set-secret {account}"),
+        NotAuthenticated::Refused { file: Some(file), .. } => {
+            format!("put the right one into \"{file}\"; it is tried within a minute; look with: authctl status")
+        }
+    };
+    let why = match why {
+        NotAuthenticated::Refused { error, .. } => {
+            let description = error.description.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
+            format!("the authorization server does not take the client's secret: {}{description}", error.error)
+        }
+        NotAuthenticated::NoSecret | NotAuthenticated::Unreadable(_) => why.to_string(),
+    };
+    (sentence(&why), next_step)
+}
+
+/// What follows once the file is mended.
+const TOKEN_FILE_NEXT: &str = "mend that; the daemon reads the file again by itself; look with: authctl status";
+
+fn token_file(why: &TokenFileRefusal, account: &str) -> (v1::Reason, String, String) {
+    match why {
+        TokenFileRefusal::Unusable(why) => {
+            (v1::Reason::Configuration, sentence(&format!("no token: {why}")), TOKEN_FILE_NEXT.to_owned())
+        }
+        TokenFileRefusal::Rejected(file) => (
+            v1::Reason::TokenRejected,
+            "The server rejects the token of this account, and its file still holds the same one.".to_owned(),
+            format!("put a new token into \"{}\"; the daemon reads it by itself; look with: authctl status", file.display()),
+        ),
+        TokenFileRefusal::NotCovered(missing) => (
+            v1::Reason::InsufficientScope,
+            format!("The token is not said to cover: {}.", missing.to_parameter()),
+            "put a token that covers it into its file, and its scopes into config.toml; authctl status names both".to_owned(),
+        ),
+        TokenFileRefusal::KeptElsewhere(file) => (
+            v1::Reason::Configuration,
+            kept_elsewhere(&file.display().to_string()),
+            format!("see it with: authctl token {account}"),
+        ),
+    }
+}
+
+/// Why nobody can log in or out here.
+pub(super) fn kept_elsewhere(file: &str) -> String {
+    format!("Its token is kept by somebody else, in \"{file}\"; there is no login here to begin or to end.")
+}
+
 fn why_login(reason: LoginReason) -> String {
     match reason {
         LoginReason::Never => "Nobody has logged in yet.",
@@ -171,6 +245,7 @@ fn why_login(reason: LoginReason) -> String {
         LoginReason::Damaged => "The record was damaged and has been set aside.",
         LoginReason::NotRenewable => "The token has ended or was rejected, and the server gave nothing to renew it with.",
         LoginReason::LastFailed => "The last login was not completed.",
+        LoginReason::Reconfigured => "The configuration names another server, client or resource than the last login was for.",
     }
     .to_owned()
 }
@@ -198,7 +273,9 @@ fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::private_file::{Reason, Unusable};
     use mcp_authd_oauth::terms::Scopes;
+    use mcp_authd_oauth::token::ErrorAnswer;
 
     #[test]
     fn every_refusal_says_what_to_type_next_and_is_a_sentence() {
@@ -228,6 +305,49 @@ mod tests {
         reasons.dedup();
         assert_eq!(reasons.len(), refusals.len(), "each has its own reason");
     }
+
+    #[test]
+    fn a_secret_or_a_file_that_will_not_do_is_named_with_what_to_type() {
+        let missing = Unusable { path: "/run/token".into(), why: Reason::Missing };
+        let loose = Unusable { path: "/run/secret".into(), why: Reason::OpenToOthers("chmod 600 \"/run/secret\"".to_owned()) };
+        let error = ErrorAnswer { error: "invalid_client".to_owned(), description: Some("who?".to_owned()), status: 401 };
+        let refused = |file| Refusal::NotAuthenticated(NotAuthenticated::Refused { error: error.clone(), file });
+        let told: Vec<String> = [
+            Refusal::NotAuthenticated(NotAuthenticated::NoSecret),
+            Refusal::NotAuthenticated(NotAuthenticated::Unreadable(loose.to_string())),
+            refused(None),
+            refused(Some("/run/secret".to_owned())),
+            Refusal::TokenFile(TokenFileRefusal::Unusable(missing)),
+            Refusal::TokenFile(TokenFileRefusal::Rejected("/run/token".into())),
+            Refusal::TokenFile(TokenFileRefusal::NotCovered(Scopes::parse("a b"))),
+            Refusal::TokenFile(TokenFileRefusal::KeptElsewhere("/run/token".into())),
+        ]
+        .iter()
+        .map(|given| {
+            let wire = refusal(given, "work");
+            format!("{}: {}\n  next: {}", wire.reason().as_str_name(), wire.message, wire.next_step)
+        })
+        .collect();
+        assert_eq!(told.join("\n"), TOLD);
+    }
+
+    const TOLD: &str = "\
+REASON_CONFIGURATION: Its client authenticates with a secret, and none is kept.
+  next: give it with: authctl account set-secret work
+REASON_CONFIGURATION: The client's secret cannot be read: \"/run/secret\" may be opened by other users; run: chmod 600 \"/run/secret\".
+  next: mend that and ask again; look with: authctl status
+REASON_CONFIGURATION: The authorization server does not take the client's secret: invalid_client (who?).
+  next: give the right one with: authctl account set-secret work
+REASON_CONFIGURATION: The authorization server does not take the client's secret: invalid_client (who?).
+  next: put the right one into \"/run/secret\"; it is tried within a minute; look with: authctl status
+REASON_CONFIGURATION: No token: \"/run/token\" is missing; put it there, or mend its path in config.toml.
+  next: mend that; the daemon reads the file again by itself; look with: authctl status
+REASON_TOKEN_REJECTED: The server rejects the token of this account, and its file still holds the same one.
+  next: put a new token into \"/run/token\"; the daemon reads it by itself; look with: authctl status
+REASON_INSUFFICIENT_SCOPE: The token is not said to cover: a b.
+  next: put a token that covers it into its file, and its scopes into config.toml; authctl status names both
+REASON_CONFIGURATION: Its token is kept by somebody else, in \"/run/token\"; there is no login here to begin or to end.
+  next: see it with: authctl token work";
 
     #[test]
     fn waits_are_told_in_words() {

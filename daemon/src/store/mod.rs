@@ -7,6 +7,7 @@
 //!
 //! Must never: write a secret in clear (P5), know the network or the wire, or replace a key that is gone by a new one.
 
+mod client_secret;
 mod file;
 mod key;
 mod record;

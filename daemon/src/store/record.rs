@@ -20,7 +20,8 @@ use zeroize::Zeroizing;
 
 use crate::accounts::AccountName;
 use crate::accounts::grant::{
-    Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+    Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd,
+    SignInRecord,
 };
 
 use super::restore;
@@ -145,7 +146,8 @@ impl Record for SignInRecord {
         to_json(&WrittenSignIn {
             generation: self.generation,
             revision: self.revision,
-            signed_out: self.signed_out,
+            signed_out: self.ended.is_some(),
+            by_configuration: self.ended == Some(Ended::ByConfiguration),
             pending: self.pending.as_ref().map(|pending| WrittenPending::new(pending, now)),
             unanswered_starts: self.unanswered_starts.clone(),
             last_end: self.last_end.map(|(how, at)| WrittenEnd { how: how.into(), at }),
@@ -161,7 +163,7 @@ impl Record for SignInRecord {
             last_end: written.last_end.map(|end| (end.how.into(), end.at)),
             generation: written.generation,
             revision: written.revision,
-            signed_out: written.signed_out,
+            ended: written.signed_out.then_some(if written.by_configuration { Ended::ByConfiguration } else { Ended::ByPerson }),
             refused_scopes: written.refused_scopes,
         })
     }
@@ -273,6 +275,10 @@ struct WrittenSignIn {
     generation: u64,
     revision: u64,
     signed_out: bool,
+    /// Refines `signed_out`. A program that does not know it takes a logout by the person, which is the stricter: so the form keeps
+    /// its version.
+    #[serde(default)]
+    by_configuration: bool,
     pending: Option<WrittenPending>,
     unanswered_starts: Vec<WallTime>,
     last_end: Option<WrittenEnd>,

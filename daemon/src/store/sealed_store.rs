@@ -7,16 +7,19 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use mcp_authd_oauth::secret::ClientSecret;
 use mcp_authd_oauth::terms::{ClientId, Issuer};
 use mcp_authd_oauth::time::Now;
 use tokio::sync::watch;
 
+use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{GrantRecord, SignInRecord};
-use crate::accounts::{AccountName, KeyState, LoadError, SaveError, Stored, Vault};
+use crate::accounts::{AccountConfig, AccountName, KeyState, LoadError, SaveError, Stored, Vault};
 use crate::host::clock::Clock;
 use crate::host::folder::{FileError, Folder};
 use crate::host::tasks::Tasks;
 
+use super::client_secret;
 use super::file::{Loaded, Records, Verdict};
 use super::key::{Key, KeyOutcome, KeySource};
 use super::record::{Record, RecordId, Registration};
@@ -114,6 +117,10 @@ impl SealedStore {
     /// Erases the registration of a client; `Ok` where there is none.
     pub fn forget_registration(&self, issuer: &Issuer, client_id: &ClientId) -> BoxFuture<'static, Result<(), SaveError>> {
         self.forgetting(RecordId::registration(issuer, client_id))
+    }
+
+    pub(super) fn tasks(&self) -> Tasks {
+        self.0.tasks.clone()
     }
 
     fn loading<T: Send + 'static>(
@@ -249,6 +256,22 @@ impl Vault for SealedStore {
 
     fn forget_grant(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
         self.forgetting(RecordId::grant(account))
+    }
+
+    fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.forgetting(RecordId::sign_in(account))
+    }
+
+    fn client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>> {
+        client_secret::read(self, account)
+    }
+
+    fn save_client_secret(&self, account: &AccountConfig, secret: ClientSecret) -> BoxFuture<'static, Result<(), SaveError>> {
+        client_secret::save(self, account, secret)
+    }
+
+    fn forget_client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>> {
+        client_secret::forget(self, account)
     }
 
     fn key_state(&self) -> watch::Receiver<KeyState> {

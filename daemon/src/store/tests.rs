@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod client_secret;
 mod round_trip;
 
 use std::fs;
@@ -31,7 +32,7 @@ use tempfile::TempDir;
 use super::seal::{VERSION, as_of_version};
 use super::{Key, KeyFile, KeyOutcome, KeySource, OpenError, Registration, SealedStore};
 use crate::accounts::grant::{
-    Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+    Ended, Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
 use crate::accounts::{AccountName, KeyState, LoadError, SaveError, Stored, Vault};
 use crate::host::clock::{Clock, follows_tokio};
@@ -163,7 +164,7 @@ fn sign_in(generation: u64) -> SignInRecord {
         last_end: Some((SignInEnd::Denied, NOW.wall - HOUR)),
         generation,
         revision: 5,
-        signed_out: true,
+        ended: Some(Ended::ByPerson),
         refused_scopes: Some(Scopes::parse("admin")),
     }
 }

@@ -17,10 +17,10 @@ const USER_AGENT: &str = concat!("mcp-authd/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoClient {
     /// The configured certificates.
-    #[error("`ca_file` in config.toml holds no certificate that can be read. Next: mend the file and restart mcp-authd")]
+    #[error("`ca_file` in config.toml holds no certificate that can be read. Next: mend the file, then: authctl reload")]
     BadCertificates,
     /// The configured proxy.
-    #[error("`proxy` in config.toml cannot be used. Next: write it as http://HOST:PORT")]
+    #[error("`proxy` in config.toml cannot be used. Next: write it as http://HOST:PORT, then: authctl reload")]
     BadProxy,
     /// Without one trusted certificate there is no client (the platform's list is empty or unreadable).
     #[error("no certificate is trusted: {0}. Next: install CA certificates (Debian: apt-get install ca-certificates)")]

@@ -4,6 +4,7 @@
 //! (P14).
 
 mod answer;
+mod authentication;
 #[cfg(test)]
 mod captured_log;
 mod client;
@@ -33,44 +34,46 @@ use mcp_authd_oauth::revocation::{Revocation, RevocationFlow, RevocationRequest}
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use crate::accounts::{RefreshRequest, RevokeRequest, Upstream};
+use crate::accounts::{RefreshRequest, RevokeRequest, Upstream, Vault};
 use crate::config::{AccountConfig, Network, ServerConfig};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
+use authentication::{HasSecret, judged_refresh, judged_sign_in};
 use drive::{Transport, drive};
 use servers::{DeviceServer, Servers};
 use transport::HttpTransport;
 
 /// The authorization servers, as the accounts see them.
-#[derive(Debug)]
 pub struct HttpUpstream<T = HttpTransport> {
     wire: Arc<Wire<T>>,
     tasks: Tasks,
 }
 
 /// What every request needs; the futures that are handed out own a share of it.
-#[derive(Debug)]
 struct Wire<T> {
     transport: T,
     clock: Clock,
     servers: Servers,
+    /// Where the secrets of clients are kept.
+    vault: Arc<dyn Vault>,
 }
 
 impl HttpUpstream {
-    /// Over the network. Nothing is built or opened before the first request.
+    /// Over the network, as it is configured when a request begins. Nothing is built or opened before the first request.
     #[must_use]
-    pub fn new(tasks: Tasks, clock: Clock, network: Network) -> Self {
-        Self::over(HttpTransport::new(tasks.clone(), clock.clone(), network), tasks, clock)
+    pub fn new((tasks, clock): (&Tasks, &Clock), network: watch::Receiver<Network>, vault: Arc<dyn Vault>) -> Self {
+        Self::over(HttpTransport::new(tasks.clone(), clock.clone(), network), (tasks, clock), vault)
     }
 }
 
 impl<T: Transport> HttpUpstream<T> {
     /// Over any transport.
     #[must_use]
-    pub fn over(transport: T, tasks: Tasks, clock: Clock) -> Self {
-        Self { wire: Arc::new(Wire { transport, clock, servers: Servers::default() }), tasks }
+    pub fn over(transport: T, (tasks, clock): (&Tasks, &Clock), vault: Arc<dyn Vault>) -> Self {
+        let wire = Wire { transport, clock: clock.clone(), servers: Servers::default(), vault };
+        Self { wire: Arc::new(wire), tasks: tasks.clone() }
     }
 }
 
@@ -85,7 +88,7 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
             // I7: whoever waits for this may go away; the request does not notice. Only the end of the daemon ends it.
             let (settled, outcome) = oneshot::channel();
             tasks.work("refresh", async move {
-                let outcome = wire.refresh(request).await;
+                let outcome = wire.refresh(&account, request).await;
                 tracing::debug!(account = %account.name, outcome = word(&outcome), "a refresh has ended");
                 let _ = settled.send(outcome);
             });
@@ -114,11 +117,7 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
             return ready(Err(SignInFailure::Refused(moved_away(&account)))).boxed();
         }
         let wire = self.wire.clone();
-        async move {
-            let flow = DeviceFlow::resume(pending, ClientAuthentication::Public);
-            drive(flow, &wire.transport, &wire.clock, drop).await
-        }
-        .boxed()
+        async move { wire.resume_sign_in(&account, pending).await }.boxed()
     }
 
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()> {
@@ -129,9 +128,22 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
 
 impl<T: Transport> Wire<T> {
     /// Straight to the endpoint that issued the token: no discovery stands before a refresh (spec/pains.md 8, 9).
-    async fn refresh(&self, request: RefreshRequest) -> RefreshOutcome {
-        let flow = RefreshFlow::new(request.refresh_token, request.binding, ClientAuthentication::Public);
-        drive(flow, &self.transport, &self.clock, |never| match never {}).await
+    async fn refresh(&self, account: &AccountConfig, request: RefreshRequest) -> RefreshOutcome {
+        let client = match authentication::of(account, &*self.vault).await {
+            Ok(client) => client,
+            Err(why) => return RefreshOutcome::NotAuthenticated(why),
+        };
+        let has_secret = HasSecret::from(&client);
+        let flow = RefreshFlow::new(request.refresh_token, request.binding, client);
+        let outcome = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
+        judged_refresh(outcome, account, has_secret)
+    }
+
+    async fn resume_sign_in(&self, account: &AccountConfig, pending: PendingDevice) -> Result<Granted, SignInFailure> {
+        let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
+        let has_secret = HasSecret::from(&client);
+        let ended = drive(DeviceFlow::resume(pending, client), &self.transport, &self.clock, drop).await;
+        ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
 
     async fn sign_in(
@@ -140,6 +152,8 @@ impl<T: Transport> Wire<T> {
         scopes: Scopes,
         prompt: oneshot::Sender<PendingDevice>,
     ) -> Result<Granted, SignInFailure> {
+        let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
+        let has_secret = HasSecret::from(&client);
         let server = self.servers.device_server(account, &self.transport, &self.clock).await?;
         let DeviceServer { device_authorization_endpoint, binding, loopback } = server;
         let flow = DeviceFlow::new(DeviceRequest {
@@ -149,7 +163,7 @@ impl<T: Transport> Wire<T> {
             audience: account.audience.clone(),
             extra_parameters: account.extra_parameters.clone(),
             loopback,
-            client: ClientAuthentication::Public,
+            client,
         });
         let mut prompt = Some(prompt);
         let ended = drive(flow, &self.transport, &self.clock, |pending| {
@@ -163,16 +177,36 @@ impl<T: Transport> Wire<T> {
             // Where endpoints have moved, the next login shall find them.
             self.servers.forget(account);
         }
-        ended
+        ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
 
     async fn revoke(&self, account: &AccountConfig, request: RevokeRequest) {
         let RevokeRequest { refresh_token, access_token, binding } = request;
-        let client = ClientAuthentication::Public;
+        let client = self.revoking_client(account, &binding).await;
         let flow = RevocationFlow::new(RevocationRequest { refresh_token, access_token, binding, client });
         let report = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
         tell(account, "refresh token", &report.refresh_token);
         tell(account, "access token", &report.access_token);
+    }
+}
+
+impl<T: Transport> Wire<T> {
+    /// Who gives tokens back. The secret of another client or server is none of theirs (P14), and where there is none to be had
+    /// the server may still take its own tokens from whoever holds them.
+    async fn revoking_client(&self, account: &AccountConfig, binding: &Binding) -> ClientAuthentication {
+        if !came_from(binding, account) {
+            return ClientAuthentication::Public;
+        }
+        authentication::of(account, &*self.vault).await.unwrap_or_else(|why| {
+            tracing::warn!(account = %account.name, %why, "tokens are given back without the client's secret");
+            ClientAuthentication::Public
+        })
+    }
+}
+
+impl<T> std::fmt::Debug for HttpUpstream<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpUpstream").field("servers", &self.wire.servers).finish_non_exhaustive()
     }
 }
 
@@ -219,6 +253,7 @@ fn word(outcome: &RefreshOutcome) -> &'static str {
         RefreshOutcome::Success(_) => "success",
         RefreshOutcome::DeadGrant(_) => "dead grant",
         RefreshOutcome::Configuration(_) => "configuration",
+        RefreshOutcome::NotAuthenticated(_) => "not authenticated",
         RefreshOutcome::UnknownError(_) => "unknown error",
         RefreshOutcome::Later { .. } => "later",
         RefreshOutcome::NothingSent(_) => "nothing sent",

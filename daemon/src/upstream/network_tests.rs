@@ -8,6 +8,8 @@ use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::http::{HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
 use mcp_authd_oauth::secret::SecretText;
 
+use tokio::sync::watch;
+
 use super::drive::Transport;
 use super::scripted::{Act, Scripted, Speaks, self_signed_in_pem};
 use super::transport::{HttpTransport, Limits};
@@ -18,14 +20,36 @@ fn network(toml: &str) -> Network {
 }
 
 async fn refresh(network: Network, url: &str) -> Result<HttpAnswer, Undelivered> {
-    let patient = Limits { connect: Duration::from_secs(60), ..Limits::STANDARD };
-    let request = HttpRequest {
+    transport(watch::channel(network).1).exchange(request(url)).await
+}
+
+fn transport(network: watch::Receiver<Network>) -> HttpTransport {
+    HttpTransport::over_network(Limits { connect: Duration::from_secs(60), ..Limits::STANDARD }, network)
+}
+
+fn request(url: &str) -> HttpRequest {
+    HttpRequest {
         endpoint: Endpoint::parse(url, Loopback::Allowed).unwrap(),
         method: Method::PostForm(SecretText::new("refresh_token=SNTL_RT_1")),
         authorization: None,
         patience: Patience::Spending,
-    };
-    HttpTransport::over_network(patient, network).exchange(request).await
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_is_configured_anew_is_taken_by_the_next_request_and_its_mistakes_too() {
+    let (config, pem) = self_signed_in_pem("127.0.0.1", "http/1.1");
+    let server = Scripted::plays(Speaks::Tls(config), [Act::answer(200, "", "{}")]).await;
+    let url = format!("https://127.0.0.1:{}/token", server.port);
+    let (change, reached) = watch::channel(Network::default());
+    let transport = transport(reached);
+    assert_eq!(transport.exchange(request(&url)).await.unwrap_err(), Undelivered::NothingSent(NothingSent::NotVerified));
+    change.send_replace(Network { certificates: Some(pem), proxy: None });
+    assert_eq!(transport.exchange(request(&url)).await.unwrap().status, 200);
+    let broken = Network { certificates: Some("-----BEGIN CERTIFICATE-----\n!!\n".to_owned()), proxy: None };
+    change.send_replace(broken);
+    assert_eq!(transport.exchange(request(&url)).await.unwrap_err(), Undelivered::NothingSent(NothingSent::NotVerified));
+    assert_eq!(server.received().len(), 1);
 }
 
 #[tokio::test]

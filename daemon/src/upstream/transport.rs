@@ -1,6 +1,6 @@
 //! HTTP: carries one request to its endpoint and brings the answer, within the limits of its patience.
 //!
-//! One reqwest client for all, built at first use on a thread where it may block. Every request has a connection of its own: a
+//! One reqwest client for all, built at first use on a thread where it may block, and anew when the network is configured anew. Every request has a connection of its own: a
 //! stale pooled one could take the request and die, and then nobody would know whether a refresh token was spent (D56). Must
 //! never: follow a redirect with a secret (D5), retry, read a proxy from the environment (D64), or log a query, header or body.
 
@@ -11,7 +11,7 @@ use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, Nothing
 use mcp_authd_oauth::secret::SecretText;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, watch};
 
 use super::answer;
 use super::client;
@@ -31,9 +31,15 @@ pub struct HttpTransport {
     tasks: Tasks,
     clock: Clock,
     limits: Limits,
-    network: Network,
     roots: Vec<Certificate>,
-    client: OnceCell<Client>,
+    built: Mutex<Built>,
+}
+
+/// The client, and the network that it was built for.
+#[derive(Debug)]
+struct Built {
+    network: watch::Receiver<Network>,
+    client: Option<Client>,
 }
 
 /// How long and how much (D6, D51). Values, so that a test can take smaller ones.
@@ -83,43 +89,49 @@ impl HttpTransport {
     /// A transport that trusts the platform's certificates and those that are configured (D10). Nothing is built or opened
     /// before the first request.
     #[must_use]
-    pub fn new(tasks: Tasks, clock: Clock, network: Network) -> Self {
-        Self { tasks, clock, limits: Limits::STANDARD, network, roots: Vec::new(), client: OnceCell::new() }
+    pub fn new(tasks: Tasks, clock: Clock, network: watch::Receiver<Network>) -> Self {
+        let built = Mutex::new(Built { network, client: None });
+        Self { tasks, clock, limits: Limits::STANDARD, roots: Vec::new(), built }
     }
 
     /// The same with other limits and further trusted certificates.
     #[cfg(test)]
     pub(super) fn with(limits: Limits, roots: Vec<Certificate>) -> Self {
-        Self { tasks: Tasks::new(), clock: Clock::system(), limits, network: Network::default(), roots, client: OnceCell::new() }
+        let network = watch::channel(Network::default()).1;
+        Self { limits, roots, ..Self::new(Tasks::new(), Clock::system(), network) }
     }
 
     /// The same with a configured network.
     #[cfg(test)]
-    pub(super) fn over_network(limits: Limits, network: Network) -> Self {
-        Self { network, ..Self::with(limits, Vec::new()) }
+    pub(super) fn over_network(limits: Limits, network: watch::Receiver<Network>) -> Self {
+        Self { limits, ..Self::new(Tasks::new(), Clock::system(), network) }
     }
 
-    async fn client(&self) -> Result<&Client, NothingSent> {
-        let (limits, network, roots) = (self.limits, self.network.clone(), self.roots.clone());
-        self.client
-            .get_or_try_init(|| async move {
-                match self.tasks.blocking("http client", move || client::build(limits, &network, roots)).await {
-                    Some(Ok(client)) => Ok(client),
-                    Some(Err(failure)) => {
-                        tracing::error!(%failure, "the HTTP client could not be built");
-                        Err(NothingSent::NotVerified)
-                    }
-                    None => Err(NothingSent::NoResources),
-                }
-            })
-            .await
+    /// The client for the network as it is configured now. A request that is out keeps the one that it began with.
+    async fn client(&self) -> Result<Client, NothingSent> {
+        let mut built = self.built.lock().await;
+        if built.network.has_changed().unwrap_or(false) {
+            built.client = None;
+        }
+        if let Some(client) = &built.client {
+            return Ok(client.clone());
+        }
+        let (limits, network, roots) = (self.limits, built.network.borrow_and_update().clone(), self.roots.clone());
+        match self.tasks.blocking("http client", move || client::build(limits, &network, roots)).await {
+            Some(Ok(client)) => Ok(built.client.insert(client).clone()),
+            Some(Err(failure)) => {
+                tracing::error!(%failure, "the HTTP client could not be built");
+                Err(NothingSent::NotVerified)
+            }
+            None => Err(NothingSent::NoResources),
+        }
     }
 
     async fn carry(&self, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
         let client = self.client().await.map_err(Undelivered::NothingSent)?;
         let HttpRequest { endpoint, method, authorization, patience } = request;
         match method {
-            Method::Get => self.read_document(client, endpoint, patience).await,
+            Method::Get => self.read_document(&client, endpoint, patience).await,
             Method::PostForm(form) => {
                 let (body, receipt) = FormBody::new(form);
                 let mut post = client

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::form_urlencoded;
 
+use super::client;
 use super::misbehaviour::At;
 use crate::sentinel;
 
@@ -15,6 +16,8 @@ pub(super) struct Asked {
     pub(super) query: Parameters,
     pub(super) form: Parameters,
     pub(super) bearer: Option<String>,
+    /// The credentials of a `Basic` header.
+    pub(super) basic: Option<(String, String)>,
     pub(super) user_agent: Option<String>,
     pub(super) secret_in_url: bool,
 }
@@ -68,9 +71,15 @@ impl Asked {
             query: Parameters::parse(query.as_bytes()),
             form: if is_form { Parameters::parse(body) } else { Parameters::default() },
             bearer: header("authorization").and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned)),
+            basic: header("authorization").and_then(|value| client::basic(&value)),
             user_agent: header("user-agent"),
             secret_in_url: sentinel::in_bytes(query.as_bytes()).is_some(),
         }
+    }
+
+    /// The client that asks, however it says so.
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.basic.as_ref().map(|(client_id, _)| client_id.as_str()).or_else(|| self.form.one("client_id"))
     }
 
     pub(super) fn place(&self, issuer_path: &str) -> Place {

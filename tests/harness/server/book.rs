@@ -119,7 +119,7 @@ impl Book {
             return self.token_error("invalid_grant");
         };
         let grant = self.grants[number].clone();
-        if asked.form.one("client_id") != Some(grant.client_id.as_str()) {
+        if asked.client_id() != Some(grant.client_id.as_str()) {
             return self.token_error("invalid_grant");
         }
         match (spent, self.settings.rotation) {

@@ -54,6 +54,8 @@ pub struct Counts {
     pub resource_served: u64,
     /// Calls of the protected resource that were refused.
     pub resource_refused: u64,
+    /// Requests of clients that did not show the secret they were registered with (RFC 6749, 2.3), at any endpoint.
+    pub clients_refused: u64,
     /// Requests with a secret of ours in their URL (D64).
     pub secrets_in_urls: u64,
     /// Requests that a script spoilt.

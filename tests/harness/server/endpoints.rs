@@ -15,6 +15,9 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Does the work of one request: this is the commit.
 pub(super) fn answer(book: &mut Book, place: Place, asked: &Asked, now: Instant) -> Answer {
+    if let Some(refusal) = book.refused_client(place, asked) {
+        return refusal;
+    }
     match place {
         Place::Metadata(form) => metadata(book, form),
         Place::ProtectedResourceMetadata => protected_resource_metadata(book),
@@ -55,7 +58,7 @@ fn metadata(book: &Book, form: MetadataForm) -> Answer {
         member("revocation_endpoint", format!("{issuer}/revoke")),
         member("grant_types_supported", json!([DEVICE_GRANT, "refresh_token"])),
         member("response_types_supported", json!([])),
-        member("token_endpoint_auth_methods_supported", json!(["none"])),
+        member("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
     ];
     Answer::json(200, members).spoilt(&book.settings.metadata_answers)
 }
@@ -74,7 +77,7 @@ fn token(book: &mut Book, asked: &Asked, now: Instant) -> Answer {
     if asked.method != "POST" || asked.form.has_doubles() {
         return book.token_error("invalid_request");
     }
-    if asked.form.one("client_id").is_none() {
+    if asked.client_id().is_none() {
         return book.token_error("invalid_client");
     }
     match asked.form.one("grant_type") {

@@ -83,7 +83,7 @@ impl Book {
         if asked.method != "POST" || asked.form.has_doubles() {
             return self.token_error("invalid_request");
         }
-        let Some(client_id) = asked.form.one("client_id").map(str::to_owned) else { return self.token_error("invalid_client") };
+        let Some(client_id) = asked.client_id().map(str::to_owned) else { return self.token_error("invalid_client") };
         let login = Login {
             device_code: self.mint("DC"),
             user_code: self.new_user_code(),
@@ -148,7 +148,7 @@ impl Book {
     }
 
     fn login_of(&self, asked: &Asked) -> Option<usize> {
-        let (device_code, client_id) = (asked.form.one("device_code")?, asked.form.one("client_id")?);
+        let (device_code, client_id) = (asked.form.one("device_code")?, asked.client_id()?);
         self.logins.iter().position(|login| login.device_code == device_code && login.client_id == client_id)
     }
 

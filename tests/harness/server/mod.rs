@@ -7,7 +7,7 @@
 //! | `/device` | the page where a person approves |
 //! | `/resource` (without the issuer's path) | a protected resource: `sub` for a living token, else 401 `invalid_token`; `?seconds=N` takes so long |
 //!
-//! Every secret carries a mark ([`crate::sentinel`]): `SNTL_AT_`, `SNTL_RT_`, `SNTL_DC_`, and `SNTL-` in user codes.
+//! Every secret carries a mark ([`crate::sentinel`]): `SNTL_AT_`, `SNTL_RT_`, `SNTL_DC_`, `SNTL_CS_`, and `SNTL-` in user codes.
 //! It runs on a thread of its own, so that it serves whatever the story's runtime does.
 //!
 //! Must never: listen on anything but 127.0.0.1, or protect anything real.
@@ -16,6 +16,7 @@ mod answer;
 mod asked;
 mod body;
 mod book;
+mod client;
 mod counts;
 mod endpoints;
 mod login;
@@ -35,6 +36,7 @@ use login::Said;
 use serve::{Reachable, Shared};
 
 pub use answer::Spoilt;
+pub use client::{ClientMethod, ConfidentialClient};
 pub use counts::{Counts, RequestRecord};
 pub use login::{CannotAnswer, PendingLogin};
 pub use misbehaviour::{At, Commit, Misbehaviour};

@@ -217,7 +217,7 @@ fn record(asked: &Asked, arrived: Duration, grant: Option<usize>) -> RequestReco
         path: asked.path.clone(),
         parameters,
         grant_type: named("grant_type"),
-        client_id: named("client_id"),
+        client_id: asked.client_id().map(str::to_owned),
         scope: named("scope"),
         resource: named("resource"),
         user_agent: asked.user_agent.clone(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::answer::Spoilt;
+use super::client::ConfidentialClient;
 
 /// The standing habits of a server. Change them while it runs with `AuthorizationServer::change`.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub granted_scopes: Option<Vec<String>>,
     /// Who approves, where the person does not say.
     pub subject: String,
+    /// The clients that must show a secret.
+    pub clients: Vec<ConfidentialClient>,
     /// The status of the token endpoint's OAuth errors: 400, or 200 as GitHub does.
     pub error_status: u16,
     /// Done to every success answer of the token endpoint: `Spoilt::Without("expires_in")`, `Spoilt::FormEncoded` ...
@@ -58,6 +61,7 @@ impl Default for Settings {
             early_polls: EarlyPolls::SlowDown,
             granted_scopes: None,
             subject: "alice".to_owned(),
+            clients: Vec::new(),
             error_status: 400,
             token_answers: Vec::new(),
             device_answers: Vec::new(),

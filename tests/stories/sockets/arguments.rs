@@ -6,9 +6,8 @@ use mcp_authd_proto::v1::tokens_client::TokensClient;
 use mcp_authd_tests::daemon::Daemon;
 use mcp_authd_tests::programs::program;
 use mcp_authd_tests::server::Settings;
-use tokio::net::UnixStream;
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
@@ -16,16 +15,8 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
+use crate::bare::channel;
 use crate::logged_in::{logged_in_at, look, refused, used};
-
-/// A bare channel: it says what the library never would.
-async fn channel(socket: std::path::PathBuf) -> Channel {
-    let connector = tower::service_fn(move |_| {
-        let socket = socket.clone();
-        async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
-    });
-    Endpoint::from_static("http://mcp-authd.invalid").connect_with_connector(connector).await.unwrap()
-}
 
 fn seconds(seconds: i64) -> Option<prost_types::Duration> {
     Some(prost_types::Duration { seconds, nanos: 0 })

@@ -1,9 +1,7 @@
 //! The keeper's errands: requests and records that run beside it and come back as events.
 //!
-//! Records are written one at a time and in order. Requests run to their end whoever goes away (I7); a login stops when it is
+//! Each request keeps the configuration that it began with. Records are written one at a time and in order. Requests run to their end whoever goes away (I7); a login stops when it is
 //! aborted or the daemon leaves, and goes on after the next start.
-
-use std::sync::Arc;
 
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::token::Granted;
@@ -11,13 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::House;
-use crate::accounts::AccountConfig;
+use crate::accounts::AccountName;
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::machine::{Effect, Event, SaveId, SignInId};
 
 pub(super) struct Errands {
     house: House,
-    config: Arc<AccountConfig>,
     events: mpsc::UnboundedSender<Event>,
     records: mpsc::UnboundedSender<RecordWork>,
     /// Ends the login that is going on.
@@ -29,14 +26,15 @@ enum RecordWork {
     SaveGrant(SaveId, Box<GrantRecord>),
     SaveSignIn(Box<SignInRecord>),
     ForgetGrant(SaveId),
+    ForgetSignIn(SaveId),
 }
 
 impl Errands {
-    pub(super) fn begin(house: &House, config: Arc<AccountConfig>, events: mpsc::UnboundedSender<Event>) -> Self {
+    pub(super) fn begin(house: &House, account: AccountName, events: mpsc::UnboundedSender<Event>) -> Self {
         let (records, work) = mpsc::unbounded_channel();
-        let writer = write_records(house.clone(), config.clone(), work, events.clone());
+        let writer = write_records(house.clone(), account, work, events.clone());
         house.tasks.work("records", writer);
-        Self { house: house.clone(), config, events, records, login: CancellationToken::new() }
+        Self { house: house.clone(), events, records, login: CancellationToken::new() }
     }
 
     pub(super) fn run(&mut self, effect: Effect) {
@@ -46,32 +44,33 @@ impl Errands {
             Effect::SaveGrant(id, record) => self.record(RecordWork::SaveGrant(id, record)),
             Effect::SaveSignIn(record) => self.record(RecordWork::SaveSignIn(record)),
             Effect::ForgetGrant(id) => self.record(RecordWork::ForgetGrant(id)),
-            Effect::BeginRefresh(id, request) => {
-                let refresh = self.house.upstream.refresh(self.config.clone(), *request);
+            Effect::ForgetSignIn(id) => self.record(RecordWork::ForgetSignIn(id)),
+            Effect::BeginRefresh(id, config, request) => {
+                let refresh = self.house.upstream.refresh(config, *request);
                 let events = self.events.clone();
                 self.house.tasks.work("refresh", async move {
                     let _ = events.send(Event::RefreshSettled(id, refresh.await));
                 });
             }
-            Effect::BeginSignIn(id, scopes) => {
+            Effect::BeginSignIn(id, config, scopes) => {
                 let (tell, prompt) = oneshot::channel();
-                let login = self.house.upstream.sign_in(self.config.clone(), scopes, tell);
+                let login = self.house.upstream.sign_in(config, scopes, tell);
                 self.begin_login(id, login, prompt);
             }
-            Effect::ResumeSignIn(id, pending) => {
+            Effect::ResumeSignIn(id, config, pending) => {
                 let (_, no_prompt) = oneshot::channel();
-                let login = self.house.upstream.resume_sign_in(self.config.clone(), *pending);
+                let login = self.house.upstream.resume_sign_in(config, *pending);
                 self.begin_login(id, login, no_prompt);
             }
             Effect::AbortSignIn(_) => self.login.cancel(),
-            Effect::Revoke(request) => {
-                self.house.tasks.work("revoke", self.house.upstream.revoke(self.config.clone(), *request));
+            Effect::Revoke(config, request) => {
+                self.house.tasks.work("revoke", self.house.upstream.revoke(config, *request));
             }
         }
     }
 
     fn record(&self, work: RecordWork) {
-        // The writer ends only with the daemon.
+        // The writer ends only with the keeper or the daemon.
         let _ = self.records.send(work);
     }
 
@@ -123,17 +122,18 @@ async fn run_login(
 
 async fn write_records(
     house: House,
-    config: Arc<AccountConfig>,
+    account: AccountName,
     mut work: mpsc::UnboundedReceiver<RecordWork>,
     events: mpsc::UnboundedSender<Event>,
 ) {
-    let (name, vault) = (&config.name, &house.vault);
+    let (name, vault) = (&account, &house.vault);
     while let Some(work) = work.recv().await {
         let event = match work {
             RecordWork::Load => Event::Loaded(vault.load(name).await),
             RecordWork::SaveGrant(id, record) => Event::GrantSaved(id, vault.save_grant(name, *record).await),
             RecordWork::SaveSignIn(record) => Event::SignInSaved(vault.save_sign_in(name, *record).await),
             RecordWork::ForgetGrant(id) => Event::GrantForgotten(id, vault.forget_grant(name).await),
+            RecordWork::ForgetSignIn(id) => Event::SignInForgotten(id, vault.forget_sign_in(name).await),
         };
         let _ = events.send(event);
     }

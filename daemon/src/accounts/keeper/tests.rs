@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
-use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
+use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::Now;
 use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess, TokenType};
 use tokio::sync::{oneshot, watch};
 
-use super::{AccountHandle, House};
+use super::{AccountHandle, Beginning, House};
+use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, SignInRecord};
-use crate::accounts::machine::fixture::binding;
+use crate::accounts::machine::fixture::{binding, config};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::{
     AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored, Upstream, Vault,
 };
-use crate::config::ServerConfig;
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::tasks::Tasks;
 
@@ -103,6 +103,23 @@ impl Vault for Memory {
         async { Ok(()) }.boxed()
     }
 
+    fn forget_sign_in(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.records.lock().unwrap().entry(account.clone()).or_default().sign_in = None;
+        async { Ok(()) }.boxed()
+    }
+
+    fn client_secret(&self, _: &AccountConfig) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn save_client_secret(&self, _: &AccountConfig, _: ClientSecret) -> BoxFuture<'static, Result<(), SaveError>> {
+        async { Err(SaveError::Io("this store keeps no secrets".to_owned())) }.boxed()
+    }
+
+    fn forget_client_secret(&self, _: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>> {
+        async { Ok(()) }.boxed()
+    }
+
     fn key_state(&self) -> watch::Receiver<KeyState> {
         self.key.subscribe()
     }
@@ -129,18 +146,8 @@ impl Scene {
         let name = AccountName::parse(name).unwrap();
         let stored = Stored { grant: Some(record(now, left)), ..Stored::default() };
         self.memory.records.lock().unwrap().insert(name.clone(), stored);
-        let config = AccountConfig {
-            name,
-            server: ServerConfig::Issuer(Issuer::new("https://as.example")),
-            client_id: ClientId::new("client"),
-            token_endpoint_auth_method: None,
-            client_secret_file: None,
-            scopes: Scopes::default(),
-            resource: None,
-            audience: None,
-            extra_parameters: BTreeMap::new(),
-        };
-        AccountHandle::begin(&self.house, Arc::new(config), 1)
+        let config = AccountConfig { name, ..config("client") };
+        super::begin(&self.house, Arc::new(config), Beginning { seed: 1, revision: 0 })
     }
 
     fn need(&self, wait: Duration) -> Need {

@@ -57,11 +57,13 @@ impl Account {
         match absent {
             Absent::Loading => Verdict::Wait,
             Absent::Locked | Absent::WrongKey => refuse(Refusal::Locked),
-            Absent::Removed => refuse(Refusal::NoSuchAccount),
+            Absent::Removed(_) => refuse(Refusal::NoSuchAccount),
             Absent::Unreadable { again, why } => {
                 refuse(Refusal::Unavailable { retry_after: Some(again.since(now.instant)), why: why.clone() })
             }
             Absent::SignedOut(_) => self.signed_out(waiter, now),
+            // Unlike a logout this is no wish to be left alone: see `reconfiguring`.
+            Absent::Reconfigured { reason, .. } => self.sign_in_for(waiter, reason.purpose(), *reason, now),
             Absent::Never => self.sign_in_for(waiter, Purpose::First, LoginReason::Never, now),
             Absent::Damaged => self.sign_in_for(waiter, Purpose::Again, LoginReason::Damaged, now),
         }
@@ -234,10 +236,10 @@ impl Account {
     /// What a login asks for: what is configured, what is held, and what is needed.
     fn scopes_for(&self, wanted: &Scopes) -> Scopes {
         let held = self.credential.grant().map(|grant| grant.scopes.clone()).unwrap_or_default();
-        if self.policy.scopes.is_empty() && wanted.is_empty() {
+        if self.policy.config.scopes.is_empty() && wanted.is_empty() {
             return Scopes::default();
         }
-        self.policy.scopes.union(wanted).union(&held)
+        self.policy.config.scopes.union(wanted).union(&held)
     }
 
     /// What a waiter gets whose time is over.
@@ -268,12 +270,19 @@ impl Resting {
 
     fn refusal(&self, now: Instant) -> Refusal {
         let retry_after = Some(self.until.since(now).min(self.why.impatience().unwrap_or(Duration::MAX)));
-        let why = self.why.words().to_owned();
+        let why = self.why.words();
         match &self.why {
+            Rest::NotAuthenticated(why) => Refusal::NotAuthenticated(why.clone()),
             Rest::Configuration(_) => Refusal::Configuration { why },
             Rest::IntentNotSaved(_) => Refusal::NotSaved { retry_after },
             Rest::NothingSent(_) | Rest::Answered(_) | Rest::ReplayLater(_) => Refusal::Unavailable { retry_after, why },
         }
+    }
+}
+
+impl LoginReason {
+    fn purpose(self) -> Purpose {
+        if self == Self::Never { Purpose::First } else { Purpose::Again }
     }
 }
 

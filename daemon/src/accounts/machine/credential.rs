@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::Instant;
 
 use super::effect::SaveId;
 use crate::accounts::grant::{Grant, HeldToken, Intent};
+use crate::accounts::need::LoginReason;
 
 /// The credential of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +42,13 @@ pub(crate) enum Absent {
     Damaged,
     /// The operating system refused to read; tried again.
     Unreadable { again: Instant, why: String },
+    /// The configuration ended it, or the account stands there again after it was taken out. Why a login is wanted now.
+    Reconfigured { erasure: Erasure, reason: LoginReason },
     /// The account was taken out of the configuration.
-    Removed,
+    Removed(Erasure),
 }
 
-/// Whether the record of a logout is gone from the disk.
+/// Whether what is never served again is gone from the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Erasure {
     InFlight(SaveId),
@@ -94,6 +98,8 @@ pub(crate) enum Rest {
     Answered(String),
     /// The server refuses the request as it is configured (D47): until a reload or an hour has passed.
     Configuration(String),
+    /// The client could not say who it is: where nothing was sent, a call may try at once, once a second.
+    NotAuthenticated(NotAuthenticated),
     /// The outcome is unknown, and the one replay waits for its time (D56).
     ReplayLater(String),
 }
@@ -158,6 +164,26 @@ impl Credential {
         }
     }
 
+    /// How far the erasure of an ended grant is.
+    pub(crate) fn erasure(&self) -> Option<&Erasure> {
+        match self {
+            Self::None(Absent::SignedOut(erasure) | Absent::Reconfigured { erasure, .. } | Absent::Removed(erasure)) => {
+                Some(erasure)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same credential, its erasure as far as this.
+    pub(crate) fn with_erasure(mut self, now: Erasure) -> Self {
+        if let Self::None(Absent::SignedOut(erasure) | Absent::Reconfigured { erasure, .. } | Absent::Removed(erasure)) =
+            &mut self
+        {
+            *erasure = now;
+        }
+        self
+    }
+
     /// The grant, where its token may be answered (I2).
     pub(crate) fn answerable(&self) -> Option<&Grant> {
         match self {
@@ -186,7 +212,12 @@ impl Rest {
     /// How soon after the attempt's end a call may try again, if it may shorten the wait at all (D48).
     pub(crate) fn impatience(&self) -> Option<Duration> {
         match self {
-            Self::NothingSent(_) | Self::IntentNotSaved(_) => Some(Duration::from_secs(1)),
+            Self::NothingSent(_)
+            | Self::IntentNotSaved(_)
+            | Self::NotAuthenticated(NotAuthenticated::NoSecret | NotAuthenticated::Unreadable(_)) => {
+                Some(Duration::from_secs(1))
+            }
+            Self::NotAuthenticated(NotAuthenticated::Refused { .. }) => None,
             Self::Answered(_) | Self::Configuration(_) | Self::ReplayLater(_) => None,
         }
     }

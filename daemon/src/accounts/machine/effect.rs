@@ -1,5 +1,6 @@
 //! What the machine is told and what it wants done: the whole of its contact with the world (I6).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
@@ -9,7 +10,7 @@ use mcp_authd_oauth::token::{Granted, RefreshOutcome};
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::need::{Answer, Need};
 use crate::accounts::status::Status;
-use crate::accounts::{KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
+use crate::accounts::{AccountConfig, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
 
 /// Names a caller that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +46,8 @@ pub enum Event {
     SignInSaved(Result<(), SaveError>),
     /// The answer to [`Effect::ForgetGrant`].
     GrantForgotten(SaveId, Result<(), SaveError>),
+    /// The answer to [`Effect::ForgetSignIn`].
+    SignInForgotten(SaveId, Result<(), SaveError>),
     /// The answer to [`Effect::BeginRefresh`].
     RefreshSettled(RefreshId, RefreshOutcome),
     /// The prompt of [`Effect::BeginSignIn`].
@@ -57,8 +60,13 @@ pub enum Event {
     SignOut,
     /// The account is gone from the configuration.
     Removed,
-    /// The configuration was read again; nothing that matters for security changed.
+    /// The configuration was read again and is as it was: what rests because of it is tried again.
     Reloaded,
+    /// The configuration changed in nothing that matters for security.
+    Changed(Policy),
+    /// The configuration names another server, client or resource than what is held was issued by, to or for; or an account that
+    /// was taken out stands there again.
+    Moved(Policy),
     /// The machine woke from sleep.
     Resumed,
     /// The daemon is about to leave: begin nothing any more.
@@ -82,25 +90,27 @@ pub enum Effect {
     SaveSignIn(Box<SignInRecord>),
     /// Erase the grant.
     ForgetGrant(SaveId),
-    /// Spend the refresh token: its intent is durable (I8).
-    BeginRefresh(RefreshId, Box<RefreshRequest>),
+    /// Erase the record of logins.
+    ForgetSignIn(SaveId),
+    /// Spend the refresh token, as this client: its intent is durable (I8).
+    BeginRefresh(RefreshId, Arc<AccountConfig>, Box<RefreshRequest>),
     /// Ask for a device code and poll.
-    BeginSignIn(SignInId, Scopes),
+    BeginSignIn(SignInId, Arc<AccountConfig>, Scopes),
     /// Go on polling.
-    ResumeSignIn(SignInId, Box<PendingDevice>),
+    ResumeSignIn(SignInId, Arc<AccountConfig>, Box<PendingDevice>),
     /// Stop polling.
     AbortSignIn(SignInId),
-    /// Give tokens back (RFC 7009).
-    Revoke(Box<RevokeRequest>),
-    /// The account is gone: the keeper may end.
+    /// Give tokens back (RFC 7009), as the client that they were issued to.
+    Revoke(Arc<AccountConfig>, Box<RevokeRequest>),
+    /// The account is gone and nothing of it is under way: the keeper ends.
     End,
 }
 
-/// What depends on the server's profile and not on the state.
+/// What depends on the configuration and the server's profile, and not on the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// What a login asks for.
-    pub scopes: Scopes,
+    /// The account as it is configured. A request keeps the one that it began with.
+    pub config: Arc<AccountConfig>,
     /// When the one replay of D56 is sent.
     pub replay: ReplayTime,
     /// Whether a refresh ends the access tokens that were issued before (GitHub Apps, GitLab).

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, reason = "tests")]
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
@@ -12,12 +14,38 @@ use mcp_authd_oauth::token::{Binding, Life};
 
 use super::{Policy, ReplayTime};
 use crate::accounts::grant::HeldToken;
+use crate::accounts::{AccountConfig, AccountName};
+use crate::config::ServerConfig;
 
 pub(crate) const START: Now =
     Now { instant: Instant::from_millis(1_000_000_000), wall: WallTime::from_millis(1_790_000_000_000) };
 
 pub(crate) fn policy() -> Policy {
-    Policy { scopes: Scopes::parse("read"), replay: ReplayTime::AtOnce, refresh_ends_access_tokens: false }
+    policy_of(config("client"))
+}
+
+pub(crate) fn policy_of(config: AccountConfig) -> Policy {
+    Policy { config: Arc::new(config), replay: ReplayTime::AtOnce, refresh_ends_access_tokens: false }
+}
+
+/// An account that [`binding`] belongs to, where its client is called `client`.
+pub(crate) fn config(client_id: &str) -> AccountConfig {
+    let endpoint = |url| Endpoint::parse(url, Loopback::Refused).expect("valid");
+    AccountConfig {
+        name: AccountName::parse("work").expect("valid"),
+        server: ServerConfig::Endpoints {
+            device_authorization_endpoint: endpoint("https://as.example/device"),
+            token_endpoint: endpoint("https://as.example/token"),
+            revocation_endpoint: None,
+        },
+        client_id: ClientId::new(client_id),
+        token_endpoint_auth_method: None,
+        client_secret_file: None,
+        scopes: Scopes::parse("read"),
+        resource: None,
+        audience: None,
+        extra_parameters: BTreeMap::new(),
+    }
 }
 
 pub(crate) fn token(name: &str, life_seconds: u64) -> HeldToken {
@@ -30,11 +58,15 @@ pub(crate) fn token(name: &str, life_seconds: u64) -> HeldToken {
 }
 
 pub(crate) fn binding() -> Binding {
+    binding_of(&config("client"))
+}
+
+pub(crate) fn binding_of(config: &AccountConfig) -> Binding {
     Binding {
         issuer: None,
         token_endpoint: Endpoint::parse("https://as.example/token", Loopback::Refused).expect("valid"),
         revocation_endpoint: None,
-        client_id: ClientId::new("client"),
-        resource: None,
+        client_id: config.client_id.clone(),
+        resource: config.resource.clone(),
     }
 }

@@ -8,6 +8,7 @@
 mod attend;
 mod credential;
 mod effect;
+mod reconfiguring;
 mod refresh;
 mod schedule;
 mod sign_in;
@@ -19,25 +20,29 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::Binding;
 
-use crate::accounts::grant::{Grant, GrantRecord, Intent, SignInEnd};
-use crate::accounts::need::{Answer, AnswerState, Need};
+use crate::accounts::belonging::belongs;
+use crate::accounts::grant::{Ended, Grant, GrantRecord, Intent, SignInEnd};
+use crate::accounts::need::{Answer, AnswerState, LoginReason, Need};
 use crate::accounts::status::Status;
-use crate::accounts::{KeyState, LoadError, Stored};
+use crate::accounts::{AccountConfig, KeyState, LoadError, Stored};
 use attend::Verdict;
 use credential::{Absent, Credential, Erasure, Failures, Rest, Save, Spending, Stage, Unsaved};
 use effect::SAVE_AGAIN;
 pub use effect::{Effect, Event, Policy, RefreshId, ReplayTime, SaveId, SignInId, WaiterId};
 use schedule::{Luck, REFRESH_DISTANCE, RESUME_SPREAD, USED_WITHIN, refresh_ahead_at};
 use sign_in::{History, Kept, Pause, SignIn, Start};
-use sign_out::revoke;
 
 /// One account: at most one grant, at most one login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     policy: Policy,
+    /// What the account was before, newest last: tokens of then go back as the client of then.
+    former: Vec<Arc<AccountConfig>>,
     credential: Credential,
     sign_in: SignIn,
     history: History,
@@ -75,6 +80,15 @@ pub struct Account {
     /// Saves of the record of logins that the store has not answered.
     sign_in_saves: u32,
     leaving: bool,
+}
+
+/// What a new account is given from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beginning {
+    /// Feeds the jitter.
+    pub seed: u64,
+    /// What was told of an account of this name before, if anything: the revision rises from here.
+    pub revision: u64,
 }
 
 /// A caller that waits (I4).
@@ -120,21 +134,22 @@ impl Credential {
 }
 
 impl Account {
-    /// A new account whose records are about to be read. `seed` feeds the jitter.
+    /// A new account whose records are about to be read.
     #[must_use]
-    pub fn new(policy: Policy, seed: u64, now: Now) -> (Self, Vec<Effect>) {
+    pub fn new(policy: Policy, beginning: Beginning, now: Now) -> (Self, Vec<Effect>) {
         let account = Self {
             policy,
+            former: Vec::new(),
             credential: Credential::LOADING,
             sign_in: SignIn::Idle(Pause::Over),
             history: History::default(),
             waiters: Vec::new(),
             generation: 0,
             // Over restarts too the revision rises: by the calendar, and by what the records say.
-            revision: now.wall.as_millis(),
+            revision: now.wall.as_millis().max(beginning.revision),
             published: None,
             names: now.wall.as_millis(),
-            luck: Luck::new(seed),
+            luck: Luck::new(beginning.seed),
             used_at: None,
             refreshed_at: None,
             forced_at: None,
@@ -169,7 +184,8 @@ impl Account {
             Event::GrantSaved(save, result) => self.grant_saved(save, result, &mut work),
             Event::SignInSaved(result) => self.sign_in_saved(result, now.instant),
             Event::Tick => {}
-            Event::GrantForgotten(save, result) => self.grant_forgotten(save, result, &work),
+            Event::GrantForgotten(save, result) => self.grant_forgotten(save, result, &mut work),
+            Event::SignInForgotten(save, result) => self.sign_in_forgotten(save, result, &work),
             Event::RefreshSettled(id, outcome) => self.refresh_settled(id, outcome, &mut work),
             Event::SignInPrompted(id, device) => self.sign_in_prompted(id, device, &mut work),
             Event::SignInSettled(id, result) => self.sign_in_settled(id, result, &mut work),
@@ -177,6 +193,8 @@ impl Account {
             Event::SignOut => self.sign_out(&mut work),
             Event::Removed => self.removed(&mut work),
             Event::Reloaded => self.reloaded(now.instant),
+            Event::Changed(policy) => self.changed(policy, &mut work),
+            Event::Moved(policy) => self.moved(policy, &mut work),
             Event::Resumed => {
                 self.ahead_not_before = Some(now.instant + RESUME_SPREAD * self.luck.permille() / 1000);
             }
@@ -190,9 +208,9 @@ impl Account {
     #[must_use]
     pub fn next_deadline(&self, now: Now) -> Option<Instant> {
         let waiters = self.waiters.iter().map(|waiter| waiter.need.deadline);
+        let erasure = self.credential.erasure().and_then(Erasure::again_at);
         let state = match &self.credential {
             Credential::None(Absent::Unreadable { again, .. }) => Some(*again),
-            Credential::None(Absent::SignedOut(Erasure::Again { at, .. })) => Some(*at),
             Credential::Unsaved(Unsaved { save: Save::Again { at, .. }, .. }) => Some(*at),
             Credential::None(_)
             | Credential::Held(_)
@@ -207,7 +225,7 @@ impl Account {
         let end_of_token =
             self.credential.grant().and_then(|grant| grant.access.as_ref()?.expires()).filter(|end| *end > now.instant);
         let saves = self.save_again.into_iter().chain(self.sign_in_record.again_at());
-        waiters.chain(state).chain(sign_in).chain(end_of_token).chain(self.refresh_ahead()).chain(saves).min()
+        waiters.chain(erasure).chain(state).chain(sign_in).chain(end_of_token).chain(self.refresh_ahead()).chain(saves).min()
     }
 
     /// Whether nothing is in flight that a leaving daemon should wait for (B6).
@@ -289,14 +307,11 @@ impl Account {
     fn pass_time(&mut self, work: &mut Work) {
         let now = work.now.instant;
         self.retry_unsaved(work);
-        match &self.credential {
-            Credential::None(Absent::Unreadable { again, .. }) if *again <= now => {
-                self.credential = Credential::LOADING;
-                work.then(Effect::Load);
-            }
-            Credential::None(Absent::SignedOut(Erasure::Again { at, .. })) if *at <= now => self.erase(work),
-            _ => {}
+        if matches!(&self.credential, Credential::None(Absent::Unreadable { again, .. }) if *again <= now) {
+            self.credential = Credential::LOADING;
+            work.then(Effect::Load);
         }
+        self.erase_again(work);
         if self.save_again.is_some_and(|at| at <= now) {
             self.save_again = None;
             if let Credential::Held(grant) | Credential::Resting(credential::Resting { grant, .. }) = &self.credential {
@@ -340,12 +355,11 @@ impl Account {
         let waiting = self.credential == Credential::LOADING;
         match result {
             Ok(stored) if waiting => self.take_up(stored, work),
-            // The person logged out before the records were read: nothing comes back to life (D55).
+            // It was ended before the records were read: nothing comes back to life (D55).
             Ok(stored) => {
-                if let (Some(record), Credential::None(Absent::SignedOut(_) | Absent::Removed)) = (stored.grant, &self.credential)
-                {
+                if let (Some(record), Some(_)) = (stored.grant, self.credential.erasure()) {
                     self.generation = self.generation.max(record.generation + 1);
-                    revoke(&record.grant, work);
+                    self.revoke(&record.grant, work);
                 }
             }
             Err(_) if !waiting => {}
@@ -359,21 +373,41 @@ impl Account {
 
     fn take_up(&mut self, stored: Stored, work: &mut Work) {
         self.credential = Credential::None(if stored.damaged.is_some() { Absent::Damaged } else { Absent::Never });
+        // Above none, but where the configuration changed before anything was read.
+        let moved_at = self.generation;
+        let mut kept = 0;
         if let Some(record) = stored.sign_in {
-            if record.signed_out {
-                self.credential = Credential::None(Absent::SignedOut(Erasure::Done));
+            kept = record.generation;
+            match record.ended {
+                Some(Ended::ByPerson) => self.credential = Credential::None(Absent::SignedOut(Erasure::Done)),
+                Some(Ended::ByConfiguration) => {
+                    let reason = LoginReason::Reconfigured;
+                    self.credential = Credential::None(Absent::Reconfigured { erasure: Erasure::Done, reason });
+                }
+                None => {}
             }
             self.restore_sign_in(record, work);
         }
         let Some(record) = stored.grant else { return };
         self.revision = self.revision.max(record.revision + 1);
-        if self.history.signed_out && record.generation < self.generation {
-            // The logout was kept, its erasure was not: finish it (B31).
-            revoke(&record.grant, work);
-            self.erase(work);
+        if self.history.ended.is_some() && record.generation < kept {
+            // Its end was kept, its erasure was not: finish it (B31).
+            self.revoke(&record.grant, work);
+            let erasure = self.erase(work);
+            self.credential = std::mem::replace(&mut self.credential, Credential::LOADING).with_erasure(erasure);
             return;
         }
-        self.history.signed_out = false;
+        self.history.ended = None;
+        if record.generation < moved_at || !belongs(&record.grant.binding, &self.policy.config) {
+            // The configuration was changed while nobody looked: never served, and never spent at the new server (P14).
+            tracing::warn!(
+                "the login was another server's, client's or resource's than the configuration names now; it is ended"
+            );
+            self.generation = self.generation.max(record.generation);
+            self.credential = Credential::Held(record.grant);
+            self.end_by_configuration(work);
+            return;
+        }
         self.generation = self.generation.max(record.generation);
         // A caller may have asked before the record was read.
         self.used_at = self.used_at.max(record.used_at.map(|at| work.now.instant_of(at)));
@@ -390,17 +424,6 @@ impl Account {
         if let (KeyState::Open, Credential::None(Absent::Locked | Absent::WrongKey)) = (state, &self.credential) {
             self.credential = Credential::LOADING;
             work.then(Effect::Load);
-        }
-    }
-
-    fn reloaded(&mut self, now: Instant) {
-        if let Credential::Resting(rest) = &mut self.credential
-            && matches!(rest.why, Rest::Configuration(_))
-        {
-            rest.until = now;
-        }
-        if let SignIn::Idle(pause) = &mut self.sign_in {
-            *pause = Pause::Over;
         }
     }
 
@@ -444,7 +467,7 @@ impl Account {
             self.published = Some(status.clone());
             work.then(Effect::Publish(status));
         }
-        let ends = self.credential == Credential::None(Absent::Removed);
+        let ends = self.is_gone();
         let account = self.stamped(work);
         if ends {
             work.then(Effect::End);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use mcp_authd_oauth::secret::RefreshToken;
 use mcp_authd_oauth::time::Instant;
-use mcp_authd_oauth::token::{RefreshOutcome, TokenSuccess};
+use mcp_authd_oauth::token::{Binding, RefreshOutcome, TokenSuccess};
 
 use super::credential::{Credential, Failures, Rest, Resting, Save, Spending, Stage, Then, Unsaved};
 use super::effect::{Effect, RefreshId, ReplayTime, SAVE_AGAIN, SaveId};
-use super::schedule::{CONFIGURATION_REST, UNKNOWN_REST, back_off_answered, back_off_nothing_sent};
+use super::schedule::{CONFIGURATION_REST, UNKNOWN_REST, back_off_answered, back_off_nothing_sent, not_authenticated_rest};
 use super::{Account, Fate, Work};
 use crate::accounts::grant::{Grant, HeldToken, Intent, NotRenewable, Renewal, Rotation};
 use crate::accounts::{RefreshRequest, RevokeRequest, SaveError};
@@ -77,7 +77,7 @@ impl Account {
                 let id = RefreshId(self.name());
                 self.refreshing = Some(id);
                 let request = RefreshRequest { refresh_token, binding: grant.binding.clone() };
-                work.then(Effect::BeginRefresh(id, Box::new(request)));
+                work.then(Effect::BeginRefresh(id, self.policy.config.clone(), Box::new(request)));
                 self.credential = Credential::Spending(Spending { grant, stage: Stage::Sent, attempt, failures });
             }
             // B7: what cannot be saved is not spent.
@@ -131,7 +131,7 @@ impl Account {
         if let Some(position) = self.overtaken.iter().position(|overtaken| overtaken.id == id) {
             let overtaken = self.overtaken.swap_remove(position);
             if let (Fate::Revoked, RefreshOutcome::Success(success)) = (overtaken.fate, outcome) {
-                revoke_success(success, overtaken.binding, work);
+                self.give_back(brought(success, overtaken.binding), work);
             }
             return;
         }
@@ -154,6 +154,10 @@ impl Account {
             RefreshOutcome::Configuration(error) => {
                 let why = Rest::Configuration(in_words(&error));
                 self.stays(spending, (now + CONFIGURATION_REST, why, failures), work);
+            }
+            RefreshOutcome::NotAuthenticated(why) => {
+                let until = now + not_authenticated_rest(&why, spending.failures.count);
+                self.stays(spending, (until, Rest::NotAuthenticated(why), failures), work);
             }
             RefreshOutcome::UnknownError(error) => {
                 let since = spending.failures.unknown_since.unwrap_or(now);
@@ -181,7 +185,7 @@ impl Account {
     fn stays(&mut self, spending: Spending, (until, why, failures): (Instant, Rest, Failures), work: &mut Work) {
         let (intent, why) = match spending.attempt {
             Intent::First => (None, why),
-            Intent::Replay => (Some(Intent::First), Rest::ReplayLater(why.words().to_owned())),
+            Intent::Replay => (Some(Intent::First), Rest::ReplayLater(why.words())),
         };
         self.save_grant(&spending.grant, intent, work);
         self.rest(spending.grant, until, why, Rested { failures, now: work.now.instant });
@@ -292,13 +296,14 @@ impl Save {
 }
 
 impl Rest {
-    pub(crate) fn words(&self) -> &str {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::NothingSent(why)
             | Self::IntentNotSaved(why)
             | Self::Answered(why)
             | Self::Configuration(why)
-            | Self::ReplayLater(why) => why,
+            | Self::ReplayLater(why) => why.clone(),
+            Self::NotAuthenticated(why) => why.to_string(),
         }
     }
 }
@@ -310,12 +315,10 @@ fn in_words(error: &mcp_authd_oauth::token::ErrorAnswer) -> String {
     }
 }
 
-fn revoke_success(success: TokenSuccess, binding: mcp_authd_oauth::token::Binding, work: &mut Work) {
-    let refresh_token: Option<RefreshToken> = success.refresh_token;
+/// What a refresh has brought, to be given back.
+fn brought(success: TokenSuccess, binding: Binding) -> RevokeRequest {
     let access_token = success.token.ok().map(|token| token.access_token);
-    if refresh_token.is_some() || access_token.is_some() {
-        work.then(Effect::Revoke(Box::new(RevokeRequest { refresh_token, access_token, binding })));
-    }
+    RevokeRequest { refresh_token: success.refresh_token, access_token, binding }
 }
 
 fn outcome_name(outcome: &RefreshOutcome) -> &'static str {
@@ -324,6 +327,7 @@ fn outcome_name(outcome: &RefreshOutcome) -> &'static str {
         RefreshOutcome::Success(_) => "success",
         RefreshOutcome::DeadGrant(_) => "dead grant",
         RefreshOutcome::Configuration(_) => "configuration",
+        RefreshOutcome::NotAuthenticated(_) => "not authenticated",
         RefreshOutcome::UnknownError(_) => "unknown error",
         RefreshOutcome::Later { .. } => "later",
         RefreshOutcome::NothingSent(_) => "nothing sent",

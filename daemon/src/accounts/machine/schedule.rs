@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::Life;
 
@@ -14,6 +15,8 @@ pub(crate) const USED_WITHIN: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const REFRESH_DISTANCE: Duration = Duration::from_secs(10);
 /// At most one forced refresh in this time (D54).
 pub(crate) const FORCED_DISTANCE: Duration = Duration::from_secs(30);
+/// After a secret that the server did not take, where it came from a file that somebody else keeps: the next read may find another.
+const REFUSED_FILE_REST: Duration = Duration::from_secs(60);
 /// After a configuration error (D47).
 pub(crate) const CONFIGURATION_REST: Duration = Duration::from_secs(3600);
 /// After an unknown error (D49).
@@ -77,6 +80,15 @@ pub(crate) fn back_off_answered(failures: u32, retry_after: Option<Duration>, lu
     let base = Duration::from_secs(1 << failures.min(9)).min(Duration::from_secs(300));
     let jittered = base * (800 + luck.permille() * 2 / 5) / 1000;
     jittered.max(retry_after.unwrap_or_default()).min(Duration::from_secs(3600))
+}
+
+/// After a client could not authenticate: where nothing was sent, soon; where the server refused, as after any configuration error.
+pub(crate) fn not_authenticated_rest(why: &NotAuthenticated, failures: u32) -> Duration {
+    match why {
+        NotAuthenticated::NoSecret | NotAuthenticated::Unreadable(_) => back_off_nothing_sent(failures),
+        NotAuthenticated::Refused { file: Some(_), .. } => REFUSED_FILE_REST,
+        NotAuthenticated::Refused { file: None, .. } => CONFIGURATION_REST,
+    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,20 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::http::NothingSent;
 use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::Granted;
 
-use super::credential::{Credential, Failures, Rest, Save, Then, Unsaved};
+use super::credential::{Absent, Credential, Failures, Rest, Save, Then, Unsaved};
 use super::effect::{Effect, SAVE_AGAIN, SignInId};
 use super::schedule::{back_off_answered, back_off_nothing_sent};
 use super::{Account, Work};
+use crate::accounts::belonging::belongs;
 use crate::accounts::grant::{
-    Grant, HeldToken, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+    Ended, Grant, HeldToken, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
 use crate::accounts::need::{Need, PersonWants, Refusal, SignInMode, SignInPrompt};
 use crate::accounts::{RevokeRequest, SaveError};
@@ -71,8 +73,8 @@ pub(crate) struct History {
     /// Starts by programs that nobody has answered (P18).
     pub(crate) unanswered: Vec<WallTime>,
     pub(crate) last_end: Option<(SignInEnd, WallTime)>,
-    /// The person logged out, and has not logged in since.
-    pub(crate) signed_out: bool,
+    /// What ended the grants before, where nobody has logged in since.
+    pub(crate) ended: Option<Ended>,
     /// Scopes that were asked for and not granted.
     pub(crate) refused: Scopes,
 }
@@ -156,7 +158,7 @@ impl Account {
         } else {
             self.history.refused = Scopes::default();
         }
-        work.then(Effect::BeginSignIn(start.id, start.scopes.clone()));
+        work.then(Effect::BeginSignIn(start.id, self.policy.config.clone(), start.scopes.clone()));
         self.sign_in = SignIn::Starting(start);
     }
 
@@ -181,7 +183,7 @@ impl Account {
     pub(super) fn sign_in_settled(&mut self, id: SignInId, result: Result<Granted, SignInFailure>, work: &mut Work) {
         if self.sign_in.id() != Some(id) {
             if let Ok(granted) = result {
-                revoke_granted(&granted, work);
+                self.give_back(issued(&granted), work);
             }
             return;
         }
@@ -200,7 +202,7 @@ impl Account {
             SignIn::Idle(_) => return,
         };
         if !replace && self.is_other_subject(&granted) {
-            revoke_granted(&granted, work);
+            self.give_back(issued(&granted), work);
             self.end_sign_in(SignInEnd::OtherSubject, Pause::Over, work);
             return;
         }
@@ -214,7 +216,9 @@ impl Account {
         self.history.refused = Scopes::from_words(requested.iter().filter(|scope| !scope_in(&grant.scopes, scope)));
         self.history.unanswered.clear();
         // What was logged out, or replaced, must not come back before this grant is on the disk.
-        self.history.signed_out |= replaced;
+        if replaced {
+            self.history.ended.get_or_insert(Ended::ByPerson);
+        }
         self.overtake_refresh(super::Fate::Dropped);
         self.generation += 1;
         tracing::info!(generation = self.generation, ?purpose, "a login has ended well");
@@ -267,6 +271,17 @@ impl Account {
             SignInFailure::Unavailable { retry_after } => {
                 let wait = back_off_answered(self.start_failures, *retry_after, &mut self.luck);
                 self.pause_until(wait, Refusal::Unavailable { retry_after: None, why: failure.to_string() }, work);
+            }
+            SignInFailure::NotAuthenticated(why @ NotAuthenticated::Refused { .. }) => {
+                self.pause_after_failure(Refusal::NotAuthenticated(why.clone()), work);
+            }
+            SignInFailure::NotAuthenticated(why) => {
+                // Nothing was sent and nobody was prompted, as above.
+                if noted.is_some() {
+                    self.history.unanswered.pop();
+                }
+                let wait = back_off_nothing_sent(self.start_failures);
+                self.pause_until(wait, Refusal::NotAuthenticated(why.clone()), work);
             }
             SignInFailure::Refused(_) | SignInFailure::Misbehaved(_) | SignInFailure::NoDeviceGrant => {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
@@ -328,6 +343,8 @@ impl Account {
     pub(super) fn sign_in_saved(&mut self, result: Result<(), SaveError>, now: Instant) {
         self.sign_in_record = match result {
             Ok(()) => Kept::Saved,
+            // It is about to be erased, and whoever erases goes on trying.
+            Err(_) if matches!(self.credential, Credential::None(Absent::Removed(_))) => Kept::Saved,
             Err(error) => Kept::Again { at: now + SAVE_AGAIN, why: error.to_string() },
         };
         self.sign_in_saves = self.sign_in_saves.saturating_sub(1);
@@ -362,28 +379,37 @@ impl Account {
             last_end: self.history.last_end,
             generation: self.generation,
             revision: self.revision,
-            signed_out: self.history.signed_out,
+            ended: self.history.ended,
             refused_scopes: Some(self.history.refused.clone()).filter(|refused| !refused.is_empty()),
         })));
     }
 
     pub(super) fn restore_sign_in(&mut self, record: SignInRecord, work: &mut Work) {
+        // Nothing counts before the records are read, but for a change of the configuration.
+        let has_moved = self.generation > 0;
         self.generation = self.generation.max(record.generation);
         self.revision = self.revision.max(record.revision + 1);
         self.history = History {
             unanswered: record.unanswered_starts,
             last_end: record.last_end,
-            signed_out: record.signed_out,
+            ended: record.ended,
             refused: record.refused_scopes.unwrap_or_default(),
         };
-        if let Some(pending) = record.pending {
-            if pending.device.expires > work.now.instant {
-                self.names = self.names.max(pending.id);
-                work.then(Effect::ResumeSignIn(SignInId(pending.id), Box::new(pending.device.clone())));
-                self.sign_in = SignIn::Waiting(pending);
-            } else {
-                self.end_sign_in(SignInEnd::Expired, Pause::Over, work);
-            }
+        let belongs = |pending: &PendingRecord| belongs(&pending.device.binding, &self.policy.config);
+        if has_moved || !record.pending.as_ref().is_none_or(belongs) {
+            tracing::warn!("what was known of logins was another server's or client's than the configuration names now");
+            self.start_over(work);
+            self.save_sign_in(work);
+            return;
+        }
+        let Some(pending) = record.pending else { return };
+        if pending.device.expires > work.now.instant {
+            self.names = self.names.max(pending.id);
+            let (config, device) = (self.policy.config.clone(), Box::new(pending.device.clone()));
+            work.then(Effect::ResumeSignIn(SignInId(pending.id), config, device));
+            self.sign_in = SignIn::Waiting(pending);
+        } else {
+            self.end_sign_in(SignInEnd::Expired, Pause::Over, work);
         }
     }
 }
@@ -392,14 +418,12 @@ fn scope_in(granted: &Scopes, scope: &str) -> bool {
     granted.is_empty() || granted.iter().any(|held| held == scope)
 }
 
-fn revoke_granted(granted: &Granted, work: &mut Work) {
-    let request = RevokeRequest {
+/// What a login has brought, to be given back.
+fn issued(granted: &Granted) -> RevokeRequest {
+    RevokeRequest {
         refresh_token: granted.success.refresh_token.clone(),
         access_token: granted.success.token.as_ref().ok().map(|token| token.access_token.clone()),
         binding: granted.binding.clone(),
-    };
-    if request.refresh_token.is_some() || request.access_token.is_some() {
-        work.then(Effect::Revoke(Box::new(request)));
     }
 }
 

@@ -58,7 +58,7 @@ fn health(account: &Account, now: Now) -> Health {
 fn health_without_grant(absent: &Absent, account: &Account) -> Health {
     match absent {
         Absent::Loading => Health::Loading,
-        Absent::Never => health_before_login(account),
+        Absent::Never => health_before_login(account, LoginReason::Never),
         Absent::SignedOut(Erasure::Again { why, .. }) => Health::Degraded(Trouble::NotErased(why.clone())),
         Absent::SignedOut(Erasure::InFlight(_)) => Health::SigningOut,
         Absent::SignedOut(Erasure::Done) => match account.sign_in_record.trouble() {
@@ -70,11 +70,19 @@ fn health_without_grant(absent: &Absent, account: &Account) -> Health {
         Absent::WrongKey => Health::WrongKey,
         Absent::Damaged => Health::LoginRequired(LoginReason::Damaged),
         Absent::Unreadable { why, .. } => Health::Degraded(Trouble::NotRead(why.clone())),
-        Absent::Removed => Health::Removed,
+        Absent::Reconfigured { erasure: Erasure::Again { why, .. }, .. } => Health::Degraded(Trouble::NotErased(why.clone())),
+        Absent::Reconfigured { erasure: Erasure::InFlight(_), .. } => Health::SigningOut,
+        Absent::Reconfigured { erasure: Erasure::Done, reason } => match account.sign_in_record.trouble() {
+            Some(why) => Health::Degraded(Trouble::NotErased(why.clone())),
+            None => health_before_login(account, *reason),
+        },
+        Absent::Removed(Erasure::InFlight(_)) => Health::Removing(None),
+        Absent::Removed(Erasure::Again { why, .. }) => Health::Removing(Some(why.clone())),
+        Absent::Removed(Erasure::Done) => Health::Removed,
     }
 }
 
-fn health_before_login(account: &Account) -> Health {
+fn health_before_login(account: &Account, reason: LoginReason) -> Health {
     match &account.sign_in {
         SignIn::Idle(Pause::Until { why: Refusal::Unavailable { why, .. }, .. }) => {
             Health::Degraded(Trouble::Unreachable(why.clone()))
@@ -82,9 +90,10 @@ fn health_before_login(account: &Account) -> Health {
         SignIn::Idle(Pause::Until { why: Refusal::Configuration { why }, .. }) => {
             Health::Degraded(Trouble::Configuration(why.clone()))
         }
-        SignIn::Idle(_) | SignIn::Starting(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => {
-            Health::LoginRequired(LoginReason::Never)
+        SignIn::Idle(Pause::Until { why: Refusal::NotAuthenticated(why), .. }) => {
+            Health::Degraded(Trouble::NotAuthenticated(why.clone()))
         }
+        SignIn::Idle(_) | SignIn::Starting(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => Health::LoginRequired(reason),
     }
 }
 
@@ -94,6 +103,7 @@ fn health_resting(why: &Rest) -> Health {
         Rest::IntentNotSaved(why) => Trouble::NotSaved(why.clone()),
         Rest::Answered(why) => Trouble::Later(why.clone()),
         Rest::Configuration(why) => Trouble::Configuration(why.clone()),
+        Rest::NotAuthenticated(why) => Trouble::NotAuthenticated(why.clone()),
         Rest::ReplayLater(_) => Trouble::ReplayLater,
     })
 }

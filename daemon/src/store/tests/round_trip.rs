@@ -11,7 +11,8 @@ use proptest::prelude::*;
 
 use super::{NOW, binding};
 use crate::accounts::grant::{
-    Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
+    Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd,
+    SignInRecord,
 };
 use crate::store::Registration;
 use crate::store::record::Record;
@@ -121,7 +122,8 @@ prop_compose! {
             Just(SignInEnd::Granted), Just(SignInEnd::Denied), Just(SignInEnd::Cancelled),
             Just(SignInEnd::Expired), Just(SignInEnd::Failed), Just(SignInEnd::OtherSubject),
         ], any::<u64>())),
-        (generation, revision, signed_out) in any::<(u64, u64, bool)>(),
+        (generation, revision) in any::<(u64, u64)>(),
+        ended in prop_oneof![Just(None), Just(Some(Ended::ByPerson)), Just(Some(Ended::ByConfiguration))],
         refused in proptest::option::of(proptest::collection::vec(text(), 0..4)),
     ) -> SignInRecord {
         SignInRecord {
@@ -130,7 +132,7 @@ prop_compose! {
             last_end: end.map(|(how, at)| (how, WallTime::from_millis(at))),
             generation,
             revision,
-            signed_out,
+            ended,
             refused_scopes: refused.map(Scopes::from_words),
         }
     }

@@ -184,6 +184,7 @@ fn an_account_that_is_gone_stays_gone_and_its_grant_dead_although_nothing_could_
     assert_eq!(world.begun_logins, 1);
     world.crash();
     world.save_all();
-    assert!(is_signed_out(&mut world), "configured again, it is logged out");
-    assert_eq!(world.disk.grant, None);
+    assert_eq!(world.disk.grant, None, "configured again, it begins anew");
+    let caller = world.ask(SignInMode::Never);
+    assert!(matches!(refused(&world, caller), Refusal::LoginRequired(_)));
 }

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod adversity;
+mod authenticating;
 mod interrupting;
 mod leaving;
 mod logging_out;
 mod owed;
 mod property;
+mod reconfiguring;
 mod refreshing;
+mod removing;
 mod signing_in;
 mod world;

@@ -12,7 +12,9 @@ use super::super::fixture::policy;
 use super::super::{Event, Policy, ReplayTime, WaiterId};
 use super::world::{Disk, Login, Reply, World};
 use crate::accounts::need::{PersonWants, SignInMode};
-use crate::accounts::status::Health;
+
+/// Whom the configuration names in turn.
+const CLIENTS: [&str; 3] = ["client", "other", "third"];
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -28,6 +30,10 @@ enum Action {
     SignOut,
     CancelSignIn,
     Reload,
+    ChangeScopes(bool),
+    MoveTo(usize),
+    CrashMoved(usize),
+    Add(usize),
     Resume,
     Crash,
     CrashLocked,
@@ -67,6 +73,9 @@ fn reply() -> impl Strategy<Value = Reply> {
         1 => Just(Reply::LostBeforeCommit),
         1 => Just(Reply::LostAfterCommit),
         1 => Just(Reply::Configuration),
+        1 => Just(Reply::NoSecret),
+        1 => Just(Reply::SecretRefused),
+        1 => Just(Reply::SecretOfFileRefused),
         1 => Just(Reply::Unknown400),
     ]
 }
@@ -81,6 +90,8 @@ fn login() -> impl Strategy<Value = Login> {
         1 => Just(Login::Denied),
         1 => Just(Login::Expired),
         1 => Just(Login::Unreachable),
+        1 => Just(Login::NoSecret),
+        1 => Just(Login::SecretRefused),
         1 => Just(Login::Refused),
     ]
 }
@@ -101,13 +112,17 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::SignOut),
         1 => Just(Action::CancelSignIn),
         1 => Just(Action::Reload),
+        1 => any::<bool>().prop_map(Action::ChangeScopes),
+        2 => (0usize..CLIENTS.len()).prop_map(Action::MoveTo),
+        1 => (0usize..CLIENTS.len()).prop_map(Action::CrashMoved),
+        2 => (0usize..CLIENTS.len()).prop_map(Action::Add),
         1 => Just(Action::Resume),
         1 => Just(Action::Crash),
         1 => prop_oneof![Just(Action::CrashLocked), Just(Action::CrashUnreadable), Just(Action::CrashDamaged)],
         1 => Just(Action::OpenKey),
         1 => prop_oneof![-90_000i64..90_000, -2i64..3].prop_map(Action::SetCalendar),
         1 => disk().prop_map(Action::Leave),
-        1 => prop::bool::weighted(0.2).prop_map(|remove| if remove { Action::Remove } else { Action::Crash }),
+        1 => Just(Action::Remove),
     ]
 }
 
@@ -157,6 +172,16 @@ fn perform(world: &mut World, action: &Action) {
         Action::SignOut => world.sign_out(),
         Action::CancelSignIn => world.tell(Event::SignInCancelled),
         Action::Reload => world.tell(Event::Reloaded),
+        // Nobody finds an account that is gone, and nothing else of the configuration concerns it.
+        Action::ChangeScopes(_) | Action::MoveTo(_) if world.gone => {}
+        Action::ChangeScopes(wide) => world.change_scopes(if wide { "read write" } else { "read" }),
+        Action::MoveTo(client) => world.move_to(CLIENTS[client]),
+        Action::CrashMoved(client) => {
+            world.reconfigure(CLIENTS[client]);
+            world.crash();
+        }
+        Action::Add(client) if world.gone => world.add(CLIENTS[client]),
+        Action::Add(_) => {}
         Action::Resume => world.tell(Event::Resumed),
         Action::Crash => world.crash(),
         Action::CrashLocked => {
@@ -222,7 +247,19 @@ fn check_prompts(world: &World, books: &mut Books, action: &Action) {
         // The server was not asked, and nobody was prompted.
         Action::Login(Login::Unreachable, _) if books.by_program => drop(books.program_starts.pop()),
         // A kill may forget what had not been saved yet, and a calendar that jumps ahead ends every span.
-        Action::Crash | Action::CrashLocked | Action::CrashUnreadable | Action::CrashDamaged | Action::Leave(_) => {
+        Action::Crash
+        | Action::CrashMoved(_)
+        | Action::CrashLocked
+        | Action::CrashUnreadable
+        | Action::CrashDamaged
+        | Action::Leave(_) => {
+            books.program_starts.clear();
+            books.denied = false;
+        }
+        // Another server has not denied anything; the bounds count on.
+        Action::MoveTo(_) => books.denied = false,
+        // One that has this name later is another account.
+        Action::Remove => {
             books.program_starts.clear();
             books.denied = false;
         }
@@ -237,8 +274,8 @@ fn check_prompts(world: &World, books: &mut Books, action: &Action) {
 /// After any story the disk works and the server answers: every caller is answered, and the account is well or says why not.
 fn recover(world: &mut World) {
     world.open_the_key();
-    if world.account.status(world.now).health == Health::Removed {
-        world.crash();
+    if world.gone {
+        world.add(CLIENTS[0]);
     }
     for _ in 0..400 {
         world.save_all();

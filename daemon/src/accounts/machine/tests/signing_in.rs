@@ -214,7 +214,7 @@ fn an_account_that_knows_its_subject_takes_no_login_that_names_none() {
 fn more_scopes_begin_a_login_for_the_union_while_the_present_token_goes_on_serving() {
     let mut world = World::signed_in(3600);
     let wider = world.ask_with(|need| need.scopes = Scopes::parse("write"));
-    assert_eq!(world.logins[0].1, Scopes::parse("read write"));
+    assert_eq!(world.logins[0].2, Scopes::parse("read write"));
     world.prompt();
     match world.answer(wider) {
         Some(AnswerState::SignIn(prompt)) => assert_eq!(prompt.purpose, Purpose::MoreAccess),

@@ -4,19 +4,21 @@ mod disk;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::secret::{AccessToken, DeviceCode, TokenHash};
 use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice};
-use mcp_authd_oauth::terms::{Scopes, UserCode};
+use mcp_authd_oauth::terms::{ClientId, Scopes, UserCode};
 use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::RefreshOutcome;
 
-use super::super::fixture::{START, binding, policy};
-use super::super::{Account, Effect, Event, Policy, RefreshId, SignInId, WaiterId};
-use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
+use super::super::fixture::{START, binding_of, config, policy};
+use super::super::{Account, Beginning, Effect, Event, Policy, RefreshId, SignInId, WaiterId};
+use crate::accounts::belonging::{belongs, is_same_client};
+use crate::accounts::need::{Answer, AnswerState, LoginReason, Need, Refusal, SignInMode};
 use crate::accounts::status::{Health, Status};
-use crate::accounts::{RefreshRequest, RevokeRequest, Stored};
+use crate::accounts::{AccountConfig, RefreshRequest, RevokeRequest, Stored};
 
 pub(crate) use disk::{Disk, DiskWork};
 use server::Family;
@@ -36,6 +38,12 @@ pub(crate) enum Reply {
     LostBeforeCommit,
     LostAfterCommit,
     Configuration,
+    /// The secret of the client could not be read: nothing was sent.
+    NoSecret,
+    /// The server does not take the secret.
+    SecretRefused,
+    /// The same, and the secret came from a file.
+    SecretOfFileRefused,
     Unknown400,
 }
 
@@ -51,6 +59,10 @@ pub(crate) enum Login {
     Denied,
     Expired,
     Unreachable,
+    /// The secret of the client could not be read: nobody was asked.
+    NoSecret,
+    /// The server does not take the secret.
+    SecretRefused,
     Refused,
 }
 
@@ -61,7 +73,7 @@ pub(crate) struct World {
     pub(crate) disk: Stored,
     pub(crate) disk_work: VecDeque<DiskWork>,
     pub(crate) refreshes: Vec<(RefreshId, RefreshRequest)>,
-    pub(crate) logins: Vec<(SignInId, Scopes)>,
+    pub(crate) logins: Vec<(SignInId, Arc<AccountConfig>, Scopes)>,
     pub(crate) revoked: Vec<RevokeRequest>,
     pub(crate) answers: BTreeMap<WaiterId, Answer>,
     pub(crate) waiting: BTreeMap<WaiterId, Need>,
@@ -90,6 +102,13 @@ pub(crate) struct World {
     stays_out: bool,
     /// When each token really ends.
     ends: BTreeMap<String, Instant>,
+    /// To which client each token was issued, and to which the next one is.
+    issued_to: BTreeMap<String, ClientId>,
+    issuing_to: ClientId,
+    /// The account does not stand in the configuration.
+    pub(crate) gone: bool,
+    /// Its keeper has ended.
+    pub(crate) ended: bool,
     /// The calendar has jumped: a restart may be wrong about ends.
     pub(crate) jumped: bool,
 }
@@ -100,7 +119,7 @@ impl World {
     }
 
     pub(crate) fn with_policy(policy: Policy) -> Self {
-        let (account, effects) = Account::new(policy.clone(), 7, START);
+        let (account, effects) = Account::new(policy.clone(), Beginning { seed: 7, revision: 0 }, START);
         let mut world = Self {
             account,
             policy,
@@ -129,6 +148,10 @@ impl World {
             unreadable: false,
             stays_out: false,
             ends: BTreeMap::new(),
+            issued_to: BTreeMap::new(),
+            issuing_to: ClientId::new("client"),
+            gone: false,
+            ended: false,
             jumped: false,
         };
         world.take(effects);
@@ -152,6 +175,9 @@ impl World {
     }
 
     pub(crate) fn tell(&mut self, event: Event) {
+        if self.ended {
+            return;
+        }
         let (account, effects) = self.account.clone().handle(event, self.now);
         self.account = account;
         self.take(effects);
@@ -171,30 +197,58 @@ impl World {
                     let none_on_disk = self.disk.sign_in.as_ref().is_none_or(|record| record.pending.is_none())
                         && !self.disk_work.iter().any(waits);
                     self.stays_out |= was_going_on && is_out && self.logins.is_empty() && none_on_disk;
-                    self.logout_is_told |= is_out;
+                    let is_over = matches!(status.health, Health::Removed | Health::LoginRequired(LoginReason::Reconfigured));
+                    self.logout_is_told |= is_out || is_over;
                     self.statuses.push(status);
                 }
                 Effect::Load => self.disk_work.push_back(DiskWork::Load),
                 Effect::SaveGrant(id, record) => self.disk_work.push_back(DiskWork::Grant(id, *record)),
                 Effect::SaveSignIn(record) => self.disk_work.push_back(DiskWork::SignIn(*record)),
                 Effect::ForgetGrant(id) => self.disk_work.push_back(DiskWork::Forget(id)),
-                Effect::BeginRefresh(id, request) => self.refresh_begins(id, *request),
-                Effect::BeginSignIn(id, scopes) => {
+                Effect::ForgetSignIn(id) => self.disk_work.push_back(DiskWork::ForgetSignIn(id)),
+                Effect::BeginRefresh(id, config, request) => {
+                    self.assert_is_present(&config);
+                    assert!(belongs(&request.binding, &config), "P14: a refresh token is shown to whom it was not issued by");
+                    self.refresh_begins(id, *request);
+                }
+                Effect::BeginSignIn(id, config, scopes) => {
+                    self.assert_is_present(&config);
                     assert!(self.logins.is_empty(), "I1: one login at a time");
                     assert!(!self.stays_out, "after a logout only the person begins a login");
                     self.begun_logins += 1;
-                    self.logins.push((id, scopes));
+                    self.logins.push((id, config, scopes));
                 }
-                Effect::ResumeSignIn(id, device) => {
+                Effect::ResumeSignIn(id, config, device) => {
+                    self.assert_is_present(&config);
+                    assert!(belongs(&device.binding, &config), "P14: a device code is shown to whom it was not issued by");
                     assert!(self.logins.is_empty(), "I1: one login at a time");
                     assert!(!self.stays_out, "a login from before a logout is polled again");
-                    self.logins.push((id, device.requested_scopes.clone()));
+                    self.logins.push((id, config, device.requested_scopes.clone()));
                 }
-                Effect::AbortSignIn(id) => self.logins.retain(|(login, _)| *login != id),
-                Effect::Revoke(request) => self.revoked.push(*request),
-                Effect::End => {}
+                Effect::AbortSignIn(id) => self.logins.retain(|(login, ..)| *login != id),
+                Effect::Revoke(config, request) => {
+                    assert!(
+                        is_same_client(&request.binding, &config),
+                        "P14: tokens go back as the client that they were issued to"
+                    );
+                    self.revoked.push(*request);
+                }
+                Effect::End => {
+                    assert!(self.gone, "only an account that is gone ends");
+                    assert!(
+                        self.disk_work.is_empty() && self.refreshes.is_empty() && self.waiting.is_empty(),
+                        "nothing is under way"
+                    );
+                    assert!(self.disk.grant.is_none() && self.disk.sign_in.is_none(), "nothing of it stands on the disk");
+                    self.ended = true;
+                }
             }
         }
+    }
+
+    fn assert_is_present(&self, config: &AccountConfig) {
+        assert!(!self.gone, "an account that is gone begins nothing");
+        assert_eq!(*config, *self.policy.config, "what begins, begins as it is configured now");
     }
 
     fn refresh_begins(&mut self, id: RefreshId, request: RefreshRequest) {
@@ -213,6 +267,7 @@ impl World {
             let text = token.access_token.expose().to_owned();
             assert!(self.settled.contains(&text), "I2: {text} is answered before the store has answered for it");
             assert!(!self.forbidden.contains(&text), "nothing comes back to life after a logout");
+            assert_eq!(self.issued_to[&text], self.policy.config.client_id, "P14: {text} was issued to another client");
             let ends = self.ends.get(&text).expect("the server has issued it");
             assert!(self.jumped || *ends > self.now.instant, "no token is served past its real end");
             assert!(token.expires.is_none_or(|end| end > self.now.instant), "no token is served past its end");
@@ -237,6 +292,12 @@ impl World {
         self.stays_out &= !matches!(need.sign_in, SignInMode::Person(_));
         self.next_waiter += 1;
         let id = WaiterId(self.next_waiter);
+        if self.ended {
+            // Nobody finds it.
+            let state = AnswerState::Refusal(Refusal::NoSuchAccount);
+            self.answers.insert(id, Answer { revision: self.last_revision, state });
+            return id;
+        }
         self.waiting.insert(id, need.clone());
         self.tell(Event::TokenWanted(id, need));
         id
@@ -273,7 +334,42 @@ impl World {
     /// The account is taken out of the configuration.
     pub(crate) fn remove(&mut self) {
         self.forbid();
+        self.gone = true;
+        self.stays_out = false;
         self.tell(Event::Removed);
+    }
+
+    /// It stands there again: with the keeper that still erases, or with a new one.
+    pub(crate) fn add(&mut self, client_id: &str) {
+        self.policy = Policy { config: Arc::new(config(client_id)), ..self.policy.clone() };
+        self.gone = false;
+        if std::mem::take(&mut self.ended) {
+            self.begin();
+        } else {
+            self.tell(Event::Moved(self.policy.clone()));
+        }
+    }
+
+    /// The configuration names another client, and so its login belongs to what it was before.
+    pub(crate) fn move_to(&mut self, client_id: &str) {
+        if *self.policy.config.client_id.as_str() != *client_id {
+            self.forbid();
+            self.reconfigure(client_id);
+            self.tell(Event::Moved(self.policy.clone()));
+        }
+    }
+
+    /// The same while no daemon runs.
+    pub(crate) fn reconfigure(&mut self, client_id: &str) {
+        let config = AccountConfig { client_id: ClientId::new(client_id), ..(*self.policy.config).clone() };
+        self.policy = Policy { config: Arc::new(config), ..self.policy.clone() };
+    }
+
+    /// The configuration asks for other scopes: the login goes on.
+    pub(crate) fn change_scopes(&mut self, scopes: &str) {
+        let config = AccountConfig { scopes: Scopes::parse(scopes), ..(*self.policy.config).clone() };
+        self.policy = Policy { config: Arc::new(config), ..self.policy.clone() };
+        self.tell(Event::Changed(self.policy.clone()));
     }
 
     /// The daemon leaves as it does on SIGTERM, with a disk that works or refuses, and starts again.
@@ -307,6 +403,7 @@ impl World {
             return;
         }
         let (id, request) = self.refreshes.remove(0);
+        self.issuing_to = request.binding.client_id.clone();
         let outcome = self.serve(&request.refresh_token, reply, life_seconds);
         self.lost += usize::from(matches!(outcome, RefreshOutcome::OutcomeUnknown(_)));
         self.tell(Event::RefreshSettled(id, outcome));
@@ -319,7 +416,7 @@ impl World {
     }
 
     pub(crate) fn prompt_comes(&mut self) {
-        let Some((id, scopes)) = self.logins.first().cloned() else { return };
+        let Some((id, config, scopes)) = self.logins.first().cloned() else { return };
         let device = PendingDevice {
             device_code: DeviceCode::new("dc"),
             prompt: DevicePrompt {
@@ -331,7 +428,7 @@ impl World {
             expires: self.now.instant + Duration::from_secs(600),
             expires_wall: self.now.wall + Duration::from_secs(600),
             interval: Duration::from_secs(5),
-            binding: binding(),
+            binding: binding_of(&config),
             requested_scopes: scopes,
         };
         self.tell(Event::SignInPrompted(id, device));
@@ -341,8 +438,9 @@ impl World {
         if self.logins.is_empty() {
             return;
         }
-        let (id, scopes) = self.logins.remove(0);
-        let result = self.login_result(how, scopes, life_seconds);
+        let (id, config, scopes) = self.logins.remove(0);
+        self.issuing_to = config.client_id.clone();
+        let result = self.login_result(how, (&config, scopes), life_seconds);
         self.tell(Event::SignInSettled(id, result));
     }
 
@@ -363,10 +461,8 @@ impl World {
     }
 
     fn start_again(&mut self) {
-        if self.jumped {
-            // Before the records are read only the calendar is known.
-            self.last_revision = 0;
-        }
+        // Whoever starts the daemon has an account in its configuration.
+        (self.gone, self.ended) = (false, false);
         if !self.logout_is_told {
             self.forbidden.clear();
         }
@@ -375,7 +471,17 @@ impl World {
         self.logins.clear();
         self.waiting.clear();
         self.now = Now { instant: self.now.instant + Duration::from_secs(1), wall: self.now.wall + Duration::from_secs(1) };
-        let (account, effects) = Account::new(self.policy.clone(), 7, self.now);
+        // Before the records are read only the calendar is known.
+        self.last_revision = if self.jumped { 0 } else { self.last_revision };
+        self.begin_at(0);
+    }
+
+    fn begin(&mut self) {
+        self.begin_at(self.last_revision);
+    }
+
+    fn begin_at(&mut self, revision: u64) {
+        let (account, effects) = Account::new(self.policy.clone(), Beginning { seed: 7, revision }, self.now);
         self.account = account;
         self.take(effects);
     }

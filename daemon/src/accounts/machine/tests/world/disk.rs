@@ -13,6 +13,7 @@ pub(crate) enum DiskWork {
     Grant(SaveId, GrantRecord),
     SignIn(SignInRecord),
     Forget(SaveId),
+    ForgetSignIn(SaveId),
 }
 
 /// What the disk does with a record.
@@ -32,7 +33,7 @@ impl World {
 
     pub(crate) fn step_disk_with(&mut self, disk: Disk) {
         let Some(work) = self.disk_work.pop_front() else { return };
-        let saves = !matches!(work, DiskWork::Forget(_));
+        let saves = !matches!(work, DiskWork::Forget(_) | DiskWork::ForgetSignIn(_));
         let works = disk != Disk::Refuses && !(saves && self.locked);
         let result = match disk {
             _ if saves && self.locked => Err(SaveError::Locked),
@@ -62,6 +63,12 @@ impl World {
                     self.disk.grant = None;
                 }
                 self.tell(Event::GrantForgotten(id, result));
+            }
+            DiskWork::ForgetSignIn(id) => {
+                if works {
+                    self.disk.sign_in = None;
+                }
+                self.tell(Event::SignInForgotten(id, result));
             }
         }
     }

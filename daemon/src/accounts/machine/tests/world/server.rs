@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::http::{AnswerLost, NothingSent};
 use mcp_authd_oauth::misbehaved::ServerMisbehaved;
 use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
@@ -10,7 +11,8 @@ use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
 use super::{Login, Reply, World};
-use crate::accounts::machine::fixture::binding;
+use crate::accounts::AccountConfig;
+use crate::accounts::machine::fixture::binding_of;
 
 /// The refresh tokens that descend from one login.
 #[derive(Default)]
@@ -32,6 +34,9 @@ impl World {
                 let token = Err(ServerMisbehaved::NoToken);
                 return RefreshOutcome::Success(TokenSuccess { refresh_token: None, token });
             }
+            Reply::NoSecret => return RefreshOutcome::NotAuthenticated(NotAuthenticated::Unreadable("gone".to_owned())),
+            Reply::SecretRefused => return RefreshOutcome::NotAuthenticated(secret_refused(None)),
+            Reply::SecretOfFileRefused => return RefreshOutcome::NotAuthenticated(secret_refused(Some("/file"))),
             Reply::Configuration => return RefreshOutcome::Configuration(error("invalid_target")),
             Reply::Unknown400 => return RefreshOutcome::UnknownError(error("teapot")),
             _ => {}
@@ -92,6 +97,7 @@ impl World {
 
     fn access_token(&mut self, life_seconds: u64, scopes: Option<Scopes>) -> IssuedToken {
         let name = self.issue("at");
+        self.issued_to.insert(name.clone(), self.issuing_to.clone());
         self.ends.insert(name.clone(), self.now.instant + Duration::from_secs(life_seconds));
         IssuedToken {
             access_token: AccessToken::new(name),
@@ -103,11 +109,18 @@ impl World {
         }
     }
 
-    pub(super) fn login_result(&mut self, how: Login, scopes: Scopes, life_seconds: u64) -> Result<Granted, SignInFailure> {
+    pub(crate) fn login_result(
+        &mut self,
+        how: Login,
+        (config, scopes): (&AccountConfig, Scopes),
+        life_seconds: u64,
+    ) -> Result<Granted, SignInFailure> {
         let failure = match how {
             Login::Denied => Some(SignInFailure::Denied),
             Login::Expired => Some(SignInFailure::Expired),
             Login::Unreachable => Some(SignInFailure::Unreachable(NothingSent::NotConnected)),
+            Login::NoSecret => Some(SignInFailure::NotAuthenticated(NotAuthenticated::NoSecret)),
+            Login::SecretRefused => Some(SignInFailure::NotAuthenticated(secret_refused(None))),
             Login::Refused => Some(SignInFailure::Refused(error("unauthorized_client"))),
             Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject | Login::Unnamed => None,
         };
@@ -124,12 +137,20 @@ impl World {
         }
         let refresh_token = (how != Login::WithoutRefreshToken).then(|| RefreshToken::new(self.issue("rt")));
         self.families.push(Family { valid: refresh_token.clone(), rotated_out: Vec::new() });
-        Ok(Granted { success: TokenSuccess { refresh_token, token: Ok(token) }, binding: binding(), requested_scopes: scopes })
+        Ok(Granted {
+            success: TokenSuccess { refresh_token, token: Ok(token) },
+            binding: binding_of(config),
+            requested_scopes: scopes,
+        })
     }
 }
 
 fn lost() -> RefreshOutcome {
     RefreshOutcome::OutcomeUnknown(OutcomeUnknown::AnswerLost(AnswerLost::ConnectionEnded))
+}
+
+fn secret_refused(file: Option<&str>) -> NotAuthenticated {
+    NotAuthenticated::Refused { error: error("invalid_client"), file: file.map(str::to_owned) }
 }
 
 fn error(code: &str) -> ErrorAnswer {

@@ -1,0 +1,80 @@
+//! The secrets of clients: sealed in the client's registration, or in a file that somebody else keeps.
+//!
+//! A kept secret is filed under the issuer and the `client_id`; where only endpoints are configured, the token endpoint stands in
+//! for the issuer, byte for byte. So it is never found for another server or client than the one it was kept for (P14), however
+//! the accounts are called.
+//!
+//! Must never: keep a copy of a secret that stands in a file, or of one that was read.
+
+use futures_util::future::BoxFuture;
+use mcp_authd_oauth::secret::{ClientSecret, NotAClientSecret};
+use mcp_authd_oauth::terms::{ClientId, Issuer};
+
+use crate::accounts::client_secret::SecretError;
+use crate::accounts::{AccountConfig, LoadError, SaveError};
+use crate::host::private_file::{self, Reason, Unusable};
+
+use super::record::Registration;
+use super::sealed_store::SealedStore;
+
+/// Reads the secret of an account's client. A file of the configuration goes first.
+pub(super) fn read(
+    store: &SealedStore,
+    account: &AccountConfig,
+) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>> {
+    let store = store.clone();
+    if let Some(path) = account.client_secret_file.clone() {
+        return Box::pin(async move {
+            let read = store.tasks().blocking("read a client secret", move || from_file(&path)).await;
+            Ok(Some(read.unwrap_or_else(|| Err(SecretError::Kept(LoadError::Io("the read itself failed".to_owned()))))?))
+        });
+    }
+    let (issuer, client_id) = place(account);
+    Box::pin(async move {
+        let registration = store.load_registration(&issuer, &client_id).await?;
+        Ok(registration.and_then(|registration| registration.client_secret))
+    })
+}
+
+/// Keeps a secret that the person gives. What else the registration holds stays.
+pub(super) fn save(
+    store: &SealedStore,
+    account: &AccountConfig,
+    secret: ClientSecret,
+) -> BoxFuture<'static, Result<(), SaveError>> {
+    let (store, (issuer, client_id)) = (store.clone(), place(account));
+    Box::pin(async move {
+        let registration_access_token = match store.load_registration(&issuer, &client_id).await {
+            Ok(known) => known.and_then(|known| known.registration_access_token),
+            Err(LoadError::Locked | LoadError::WrongKey) => return Err(SaveError::Locked),
+            Err(LoadError::Io(why)) => return Err(SaveError::Io(why)),
+        };
+        let client_secret = Some(secret);
+        // The person does not tell when it ends.
+        let registration =
+            Registration { issuer, client_id, client_secret, client_secret_expires_at: None, registration_access_token };
+        store.save_registration(registration).await
+    })
+}
+
+/// Erases a kept secret. It needs no key.
+pub(super) fn forget(store: &SealedStore, account: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>> {
+    let (issuer, client_id) = place(account);
+    store.forget_registration(&issuer, &client_id)
+}
+
+fn place(account: &AccountConfig) -> (Issuer, ClientId) {
+    (Issuer::new(account.server_name()), account.client_id.clone())
+}
+
+fn from_file(path: &std::path::Path) -> Result<ClientSecret, SecretError> {
+    let bytes = private_file::read(path, ClientSecret::LONGEST)?;
+    let unusable = |what| SecretError::File(Unusable { path: path.to_owned(), why: Reason::Content(what) });
+    let text = std::str::from_utf8(&bytes).map_err(|_| unusable(CHARACTERS))?;
+    ClientSecret::parse(text).map_err(|why| match why {
+        NotAClientSecret::LineBreak => unusable("more than one line"),
+        NotAClientSecret::Characters | NotAClientSecret::Empty | NotAClientSecret::TooLong => unusable(CHARACTERS),
+    })
+}
+
+const CHARACTERS: &str = "something else than printable ASCII characters (RFC 6749, appendix A.2)";
