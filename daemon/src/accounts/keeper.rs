@@ -90,14 +90,7 @@ impl AccountHandle {
                 () = keeper.run(account, effects) => {}
             }
         });
-        Self {
-            description,
-            mail,
-            events,
-            status,
-            settled,
-            names: Arc::new(AtomicU64::new(0)),
-        }
+        Self { description, mail, events, status, settled, names: Arc::new(AtomicU64::new(0)) }
     }
 
     /// What the account is.
