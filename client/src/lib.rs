@@ -17,6 +17,8 @@
 //! # }
 //! ```
 //!
+//! Where no daemon runs, the first call starts one, by the rules of [`start`]; [`Client::never_starting`] switches that off.
+//!
 //! Must never: use the daemon or the OAuth annex, put a token into `Debug` or a log, or send a byte to a server that belongs to
 //! another user (P2). It needs a tokio runtime with its I/O and time drivers on; a [`Client`] belongs to the runtime of its first
 //! call.
@@ -28,6 +30,7 @@ pub mod connect;
 mod convert;
 mod error;
 pub mod need;
+pub mod start;
 pub mod status;
 mod token;
 mod watch;

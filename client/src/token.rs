@@ -18,7 +18,11 @@ use crate::connect::{Line, Sockets, Which};
 use crate::convert;
 use crate::error::{CallError, ConnectError};
 use crate::need::{Need, Request};
+use crate::start::Patience;
 use crate::watch::Watch;
+
+/// How often a call is made whose connection ends before its answer.
+const TRIES: usize = 3;
 
 /// A program's side of `tokens.sock`. Cheap to clone; all clones share one connection, made at the first call and made again after
 /// the daemon has restarted.
@@ -49,6 +53,12 @@ impl Client {
         Self { line: Arc::new(self.line.with_connect_limit(limit)), ..self }
     }
 
+    /// The same, starting no daemon where none runs: a call then says that there is none.
+    #[must_use]
+    pub fn never_starting(self) -> Self {
+        Self { line: Arc::new(self.line.never_starting()), ..self }
+    }
+
     #[cfg(test)]
     pub(crate) fn with_owner(self, owner: u32) -> Self {
         Self { line: Arc::new(self.line.with_owner(owner)), ..self }
@@ -59,7 +69,7 @@ impl Client {
         Self { clock, ..self }
     }
 
-    /// Asks for a token. The call ends 5 s after the wait that the daemon was granted (B36).
+    /// Asks for a token. The call ends 5 s after the wait that the daemon was granted (B36); starting a daemon may take 15 s more.
     ///
     /// # Errors
     /// A [`CallError`] where there is no answer; that there is no token is an [`Answer`].
@@ -89,7 +99,7 @@ impl Client {
     /// # Errors
     /// A [`CallError`] where there is no answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, CallError> {
-        let listed = call::within(SILENCE_LIMIT, async {
+        let listed = self.call(SILENCE_LIMIT, Patience::Caller, || async {
             call::message("ListAccounts", self.stub().list_accounts(v1::ListAccountsRequest {}).await)
         });
         Ok(listed.await?.accounts.into_iter().map(convert::account).collect())
@@ -98,15 +108,25 @@ impl Client {
     async fn ask(&self, request: Request, rejected_sha256: Vec<u8>) -> Result<Answer, CallError> {
         let wire = convert::get_token_request(&request, rejected_sha256);
         let limit = request.wait().saturating_add(GRACE);
-        let state = call::within(limit, async {
-            let once = async || call::message("GetToken", self.stub().get_token(wire.clone()).await);
-            match once().await {
-                // The daemon restarted under the call. To ask twice spends nothing: it has one refresh in flight (I1).
-                Err(CallError::Interrupted) => once().await,
-                outcome => outcome,
+        let state = self.call(limit, Patience::Caller, || async {
+            let mut outcome = Err(CallError::Interrupted);
+            for _ in 0..TRIES {
+                outcome = call::message("GetToken", self.stub().get_token(wire.clone()).await);
+                // Else the daemon restarted under the call. To ask again spends nothing: it has one refresh in flight (I1).
+                if !matches!(outcome, Err(CallError::Interrupted)) {
+                    break;
+                }
             }
+            outcome
         });
         convert::answer(state.await?, &request, &self.clock)
+    }
+
+    pub(crate) async fn call<T, F>(&self, limit: Duration, patience: Patience, call: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.line.call(limit, patience, call).await
     }
 
     pub(crate) fn stub(&self) -> TokensClient<Channel> {

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::convert;
 use crate::error::{CallError, WatchError};
 use crate::need::{Need, Request};
+use crate::start::Patience;
 use crate::token::{Answer, Client};
 
 const METHOD: &str = "WatchToken";
@@ -115,13 +116,13 @@ async fn subscribe_for_ever(client: Client, request: Request, publish: watch::Se
 
 /// A subscription with its first state, which a living daemon sends at once (B36).
 async fn subscribe(client: &Client, request: &Request) -> Result<(v1::TokenState, Streaming<v1::TokenState>), CallError> {
-    call::within(SILENCE_LIMIT, async {
+    let subscribed = client.call(SILENCE_LIMIT, Patience::Background, || async {
         let need = convert::need(&request.need);
         let mut stream = call::message(METHOD, client.stub().watch_token(need).await)?;
         let first = next(&mut stream).await?;
         Ok((first, stream))
-    })
-    .await
+    });
+    subscribed.await
 }
 
 async fn next(stream: &mut Streaming<v1::TokenState>) -> Result<v1::TokenState, CallError> {
