@@ -88,6 +88,12 @@ impl Sockets {
         self.paths(Which::Tokens)
     }
 
+    /// Whether `MCP_AUTHD_SOCKET` or the program names the socket: then whoever runs a daemon there rules it.
+    #[must_use]
+    pub fn are_named(&self) -> bool {
+        self.origin != Origin::Usual
+    }
+
     pub(crate) fn place(&self) -> SocketPlace {
         if self.origin == Origin::Usual { SocketPlace::Usual } else { SocketPlace::Named }
     }

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command, DaemonCommand};
+use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Logout(logout) => logout::run(logout).await,
             Command::Token(token) => token::run(token).await,
             Command::Status(status) => status::run(status).await,
-            Command::Daemon { command: DaemonCommand::Stop } => daemon::stop().await,
+            Command::Daemon { command } => daemon::rule(command).await,
         }
     })
 }

@@ -31,5 +31,5 @@ pub use owner::{Owner, lives};
 pub(crate) use plan::SocketPlace;
 pub use plan::{Confinement, Manager, Plan, Service};
 pub use refusal::NotStarted;
-pub use situation::Situation;
+pub use situation::{Ownership, Situation};
 pub(crate) use starter::{Patience, Starter};
