@@ -8,6 +8,7 @@
 //! | [`real_idp`] | somebody else's authorization server: a certified one, run with Node (`tests/idp`) |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
 //! | [`plain_http`] | one request, one connection, no cleverness |
+//! | [`started`] | daemons that a program has started: found by the lock of their store, ended with the story |
 //! | [`skip`] | a story that cannot run here says so aloud, and fails in CI |
 //!
 //! A story in short:
@@ -41,3 +42,4 @@ pub mod real_idp;
 pub mod sentinel;
 pub mod server;
 pub mod skip;
+pub mod started;

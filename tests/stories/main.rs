@@ -12,5 +12,6 @@ mod refresh;
 mod rejection;
 mod restart;
 mod sockets;
+mod starting;
 mod store;
 mod storm;
