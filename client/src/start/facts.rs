@@ -5,7 +5,7 @@
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::places::{self, STOP_MARK, Variable};
@@ -60,6 +60,7 @@ fn surroundings(variable: Variable<'_>) -> Surroundings {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn by_namespace() -> Option<Confinement> {
+    use std::os::unix::fs::MetadataExt as _;
     match std::fs::metadata("/proc/self/ns/pid") {
         Ok(namespace) if namespace.ino() == FIRST_PID_NAMESPACE => None,
         Ok(_) => Some(Confinement::PidNamespace),

@@ -92,12 +92,12 @@ mod tests {
     #[test]
     fn a_unit_of_the_user_goes_before_one_of_the_system_and_a_service_before_a_socket() {
         let files = service_files(&among(&[("XDG_RUNTIME_DIR", "/r")]), Some(Path::new("/h")));
-        let names: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
-        assert_eq!(names[0], "/h/.config/systemd/user/mcp-authd.service");
-        assert_eq!(names[1], "/r/systemd/user/mcp-authd.service");
-        assert_eq!(names[5], "/usr/lib/systemd/user/mcp-authd.service");
-        assert_eq!(names[6], "/h/.config/systemd/user/mcp-authd-tokens.socket");
-        assert_eq!(names.len(), 12);
+        let at = |path: &str| files.iter().position(|file| file == Path::new(path)).unwrap();
+        assert_eq!(at("/h/.config/systemd/user/mcp-authd.service"), 0);
+        assert_eq!(at("/r/systemd/user/mcp-authd.service"), 1);
+        assert_eq!(at("/usr/lib/systemd/user/mcp-authd.service"), 5);
+        assert_eq!(at("/h/.config/systemd/user/mcp-authd-tokens.socket"), 6);
+        assert_eq!(files.len(), 12);
     }
 
     #[test]
