@@ -15,6 +15,7 @@ mod refresh;
 mod rejection;
 mod restart;
 mod sockets;
+mod starting;
 mod store;
 mod storm;
 mod token_file;
