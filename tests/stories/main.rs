@@ -12,6 +12,7 @@ mod misbehaviour;
 mod real_server;
 mod refresh;
 mod rejection;
+mod reload;
 mod restart;
 mod sockets;
 mod store;

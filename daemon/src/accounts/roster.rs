@@ -299,7 +299,7 @@ impl Inner {
     /// Begins an account, or lets the keeper go on that still erases what had this name: two would write the same records.
     async fn put(&self, name: &AccountName, entry: Entry, seed: u64) {
         if let (Entry::Login(config), Some(old)) = (&entry, self.registry.leaving(name))
-            && old.obey(Order::Move(config.clone())).await.is_ok()
+            && old.obey(Order::Return(config.clone(), self.registry.next_revision())).await.is_ok()
         {
             self.registry.put(old);
             return;
