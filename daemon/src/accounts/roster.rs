@@ -6,6 +6,9 @@
 //! Must never: serve half of a file, take a file that is missing for an empty one, or let two keepers write the records of one
 //! account.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;

@@ -42,7 +42,7 @@ async fn a_hundred_reloads_under_a_hundred_calls_a_second_fail_no_call() {
         let answer = admin.reload(v1::ReloadRequest {}).await.unwrap().into_inner();
         let Some(Outcome::Reloaded(done)) = answer.outcome else { panic!("round {round}: {answer:?}") };
         assert!(done.signed_out.is_empty() && done.unchanged.contains(&"home".to_owned()), "round {round}: {done:?}");
-        assert!(!watch.token().map(a_token).unwrap().is_none(), "round {round}: who watches has lost its token");
+        assert!(watch.token().map(a_token).unwrap().is_some(), "round {round}: who watches has lost its token");
         added += done.added.len();
         removed += done.removed.len();
         changed += done.changed.len();
@@ -67,10 +67,10 @@ async fn a_hundred_reloads_under_a_hundred_calls_a_second_fail_no_call() {
 
 /// `home` as ever, `work` with other scopes each time, and a third that comes and goes.
 fn variant(server: &AuthorizationServer, round: usize) -> Config {
-    let scopes: &[&str] = if round % 2 == 0 { &["mcp:read"] } else { &["mcp:read", "mcp:write"] };
+    let scopes: &[&str] = if round.is_multiple_of(2) { &["mcp:read"] } else { &["mcp:read", "mcp:write"] };
     let work = Account::at("work", server.issuer()).scopes(scopes.iter().copied());
     let config = Config::new().account(account("home", server)).account(work);
-    if round % 3 == 0 { config.account(account("passing", server)) } else { config }
+    if round.is_multiple_of(3) { config.account(account("passing", server)) } else { config }
 }
 
 /// One call each hundredth of a second, whether the one before has been answered or not, to the two accounts in turn.
