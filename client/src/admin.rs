@@ -1,6 +1,8 @@
-//! The person's side of `admin.sock`: begin, cancel and end logins, look, stop the daemon.
+//! The person's side of `admin.sock`: begin, cancel and end logins, look, stop the daemon; accounts by command in a file of their own.
 //!
 //! Must never: ask for or receive a token.
+
+mod accounts;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,6 +19,8 @@ use crate::convert::wire_duration;
 use crate::error::{CallError, ConnectError};
 use crate::need::LONGEST_WAIT;
 use crate::status::{self, AccountStatus, DaemonStatus, SignedOut};
+
+pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloaded, Reloading, Removed};
 
 /// The person's side of `admin.sock`.
 #[derive(Debug, Clone)]

@@ -59,6 +59,31 @@ impl Moment {
     }
 }
 
+/// A length of time that runs out, also while the machine sleeps: how long a person still has for a login.
+#[derive(Debug, Clone)]
+pub struct Countdown {
+    ends: Moment,
+    clock: Clock,
+}
+
+impl Countdown {
+    /// Begins now.
+    #[must_use]
+    pub fn of(length: Duration) -> Self {
+        Self::on(Clock::Kernel, length)
+    }
+
+    fn on(clock: Clock, length: Duration) -> Self {
+        Self { ends: clock.now().plus(length), clock }
+    }
+
+    /// What is left; zero once it has run out.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.ends.since(self.clock.now())
+    }
+}
+
 fn reading(clock: ClockId) -> Option<Duration> {
     clock_gettime(clock).ok().map(Duration::from)
 }
@@ -94,5 +119,15 @@ pub(crate) mod tests {
         pub(super) fn wall(&self) -> Duration {
             Duration::from_secs(1_800_000_000) + Duration::from_millis(self.now.load(Ordering::SeqCst))
         }
+    }
+
+    #[test]
+    fn a_countdown_runs_out_and_stays_so() {
+        let hand = std::sync::Arc::new(Hand::default());
+        let countdown = super::Countdown::on(super::Clock::Hand(hand.clone()), Duration::from_secs(60));
+        hand.forward(Duration::from_secs(59));
+        assert_eq!(countdown.left(), Duration::from_secs(1));
+        hand.forward(Duration::from_secs(3600));
+        assert_eq!(countdown.left(), Duration::ZERO);
     }
 }

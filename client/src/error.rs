@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::static_token::StaticTokenError;
+
 /// Why there is no connection to the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +56,9 @@ pub enum ConnectError {
     /// Neither a runtime directory nor a home is known.
     #[error("no place for the socket is known; name it: export MCP_AUTHD_SOCKET=/path/to/tokens.sock")]
     NoPlace,
+    /// A static token is to be used instead of a daemon, and cannot be.
+    #[error(transparent)]
+    StaticToken(#[from] StaticTokenError),
     /// The kernel says something else.
     #[error("cannot connect to {}: {why}; look at it with: ls -ln {}", path.display(), path.display())]
     Broken {
@@ -112,6 +117,12 @@ pub enum CallError {
         /// The daemon's words.
         message: String,
     },
+}
+
+impl From<StaticTokenError> for CallError {
+    fn from(error: StaticTokenError) -> Self {
+        Self::Connect(error.into())
+    }
 }
 
 /// Why a watch has no answer at this moment.

@@ -17,6 +17,10 @@
 //! # }
 //! ```
 //!
+//! In CI a token may come from outside instead: see [`StaticToken`]. Then nothing is connected to and nothing started.
+//!
+//! An MCP server on rmcp needs even less: feature `rmcp`, module `mcp`.
+//!
 //! Must never: use the daemon or the OAuth annex, put a token into `Debug` or a log, or send a byte to a server that belongs to
 //! another user (P2). It needs a tokio runtime with its I/O and time drivers on; a [`Client`] belongs to the runtime of its first
 //! call.
@@ -27,7 +31,10 @@ mod clock;
 pub mod connect;
 mod convert;
 mod error;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
 pub mod need;
+pub mod static_token;
 pub mod status;
 mod token;
 mod watch;
@@ -36,8 +43,10 @@ mod watch;
 mod tests;
 
 pub use admin::AdminClient;
+pub use clock::Countdown;
 pub use connect::Sockets;
 pub use error::{CallError, ConnectError, WatchError};
 pub use need::{Need, Request, SignInMode, Target};
+pub use static_token::{StaticToken, StaticTokenError};
 pub use token::{Account, Answer, Client, How, Purpose, Reason, Refusal, Secret, SignIn, Token};
 pub use watch::Watch;

@@ -18,40 +18,80 @@ use crate::connect::{Line, Sockets, Which};
 use crate::convert;
 use crate::error::{CallError, ConnectError};
 use crate::need::{Need, Request};
+use crate::static_token::StaticToken;
 use crate::watch::Watch;
 
 /// A program's side of `tokens.sock`. Cheap to clone; all clones share one connection, made at the first call and made again after
 /// the daemon has restarted.
 #[derive(Debug, Clone)]
 pub struct Client {
-    line: Arc<Line>,
+    source: Source,
     clock: Clock,
 }
 
+/// Where tokens come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// The daemon.
+    Daemon(Arc<Line>),
+    /// The environment. There is no daemon then.
+    Static(Arc<StaticToken>),
+}
+
 impl Client {
-    /// A client of the daemon that the environment names. Nothing is connected yet.
+    /// What the environment names: a [static token](StaticToken), or else a daemon. Nothing is connected yet.
     ///
     /// # Errors
-    /// [`ConnectError::NoPlace`] where no place for the socket is known.
+    /// [`ConnectError::NoPlace`] where no place for the socket is known; [`ConnectError::StaticToken`] where the environment means a
+    /// static token that cannot be one.
     pub fn find() -> Result<Self, ConnectError> {
-        Ok(Self::new(&Sockets::find()?))
+        match StaticToken::find()? {
+            Some(token) => Ok(Self::of_static_token(token)),
+            None => Ok(Self::new(&Sockets::find()?)),
+        }
     }
 
-    /// A client of the daemon at these sockets. Nothing is connected yet.
+    /// A client of the daemon at these sockets, whatever the environment says. Nothing is connected yet.
     #[must_use]
     pub fn new(sockets: &Sockets) -> Self {
-        Self { line: Arc::new(Line::new(sockets, Which::Tokens)), clock: Clock::Kernel }
+        Self::of_line(Line::new(sockets, Which::Tokens))
+    }
+
+    /// A client without a daemon: every need is answered with this token.
+    #[must_use]
+    pub fn of_static_token(token: StaticToken) -> Self {
+        Self { source: Source::Static(Arc::new(token)), clock: Clock::Kernel }
     }
 
     /// The same with another time limit for connecting (default: 2 s).
     #[must_use]
     pub fn with_connect_limit(self, limit: Duration) -> Self {
-        Self { line: Arc::new(self.line.with_connect_limit(limit)), ..self }
+        self.with_line(|line| line.with_connect_limit(limit))
+    }
+
+    /// The static token that this client answers with. `None`: it asks a daemon.
+    #[must_use]
+    pub fn static_token(&self) -> Option<&StaticToken> {
+        match &self.source {
+            Source::Static(token) => Some(token),
+            Source::Daemon(_) => None,
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn with_owner(self, owner: u32) -> Self {
-        Self { line: Arc::new(self.line.with_owner(owner)), ..self }
+        self.with_line(|line| line.with_owner(owner))
+    }
+
+    fn of_line(line: Line) -> Self {
+        Self { source: Source::Daemon(Arc::new(line)), clock: Clock::Kernel }
+    }
+
+    fn with_line(self, change: impl Fn(&Line) -> Line) -> Self {
+        match &self.source {
+            Source::Daemon(line) => Self { source: Source::Daemon(Arc::new(change(line))), ..self },
+            Source::Static(_) => self,
+        }
     }
 
     #[cfg(test)]
@@ -64,7 +104,11 @@ impl Client {
     /// # Errors
     /// A [`CallError`] where there is no answer; that there is no token is an [`Answer`].
     pub async fn token(&self, request: impl Into<Request>) -> Result<Answer, CallError> {
-        self.ask(request.into(), Vec::new()).await
+        let request = request.into();
+        match &self.source {
+            Source::Daemon(line) => self.ask(line, &request, Vec::new()).await,
+            Source::Static(token) => Ok(token.answer(&request, &self.clock)?),
+        }
     }
 
     /// Says that a resource server has rejected this token (RFC 6750, 3.1: `invalid_token`), and asks for a better one. Only the
@@ -73,15 +117,19 @@ impl Client {
     /// # Errors
     /// A [`CallError`] where there is no answer.
     pub async fn report_rejected(&self, token: &Token) -> Result<Answer, CallError> {
-        self.ask(token.0.request.clone(), token.sha256().to_vec()).await
+        match &self.source {
+            Source::Daemon(line) => self.ask(line, &token.0.request, token.sha256().to_vec()).await,
+            Source::Static(now) => Ok(now.better_than(token, &self.clock)?),
+        }
     }
 
-    /// Subscribes once and keeps the present answer in this process. Never begins a login.
+    /// Subscribes once and keeps the present answer in this process. Never begins a login. A [static token](StaticToken) is read where
+    /// it stands at each [`Watch::token`].
     ///
     /// To be called inside a tokio runtime.
     #[must_use]
     pub fn watch(&self, need: Need) -> Watch {
-        Watch::begin(self.clone(), need)
+        Watch::begin(self, need)
     }
 
     /// The accounts that the socket shows.
@@ -89,33 +137,38 @@ impl Client {
     /// # Errors
     /// A [`CallError`] where there is no answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, CallError> {
+        let Source::Daemon(line) = &self.source else { return Ok(vec![StaticToken::account()]) };
         let listed = call::within(SILENCE_LIMIT, async {
-            call::message("ListAccounts", self.stub().list_accounts(v1::ListAccountsRequest {}).await)
+            call::message("ListAccounts", stub(line).list_accounts(v1::ListAccountsRequest {}).await)
         });
         Ok(listed.await?.accounts.into_iter().map(convert::account).collect())
     }
 
-    async fn ask(&self, request: Request, rejected_sha256: Vec<u8>) -> Result<Answer, CallError> {
-        let wire = convert::get_token_request(&request, rejected_sha256);
+    async fn ask(&self, line: &Line, request: &Request, rejected_sha256: Vec<u8>) -> Result<Answer, CallError> {
+        let wire = convert::get_token_request(request, rejected_sha256);
         let limit = request.wait().saturating_add(GRACE);
         let state = call::within(limit, async {
-            let once = async || call::message("GetToken", self.stub().get_token(wire.clone()).await);
+            let once = async || call::message("GetToken", stub(line).get_token(wire.clone()).await);
             match once().await {
                 // The daemon restarted under the call. To ask twice spends nothing: it has one refresh in flight (I1).
                 Err(CallError::Interrupted) => once().await,
                 outcome => outcome,
             }
         });
-        convert::answer(state.await?, &request, &self.clock)
+        convert::answer(state.await?, request, &self.clock)
     }
 
-    pub(crate) fn stub(&self) -> TokensClient<Channel> {
-        TokensClient::new(self.line.channel())
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
+}
+
+pub(crate) fn stub(line: &Line) -> TokensClient<Channel> {
+    TokensClient::new(line.channel())
 }
 
 /// The present state for a need, named after what the caller does next.
@@ -212,12 +265,15 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A text that holds a token: wiped when dropped, redacted in `Debug`, the only way out is [`Secret::expose`].
+/// A text that holds a token, or a client's secret on its way in: wiped when dropped, redacted in `Debug`, the only way out is
+/// [`Secret::expose`].
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    pub(crate) fn new(secret: String) -> Self {
+    /// Takes a text over. Other copies of it are the caller's to wipe.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
         Self(Zeroizing::new(secret))
     }
 

@@ -13,10 +13,12 @@ use tonic::Streaming;
 
 use crate::call::{self, SILENCE_LIMIT};
 use crate::clock::Clock;
+use crate::connect::Line;
 use crate::convert;
 use crate::error::{CallError, WatchError};
 use crate::need::{Need, Request};
-use crate::token::{Answer, Client};
+use crate::static_token::StaticToken;
+use crate::token::{self, Answer, Client, Source};
 
 const METHOD: &str = "WatchToken";
 
@@ -24,22 +26,44 @@ const METHOD: &str = "WatchToken";
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How often the file of a static token is looked at for [`Watch::changed`].
+const FILE_PAUSE: Duration = Duration::from_secs(5);
+
 /// A need watched. Cheap to clone; the subscription ends with the last clone.
 ///
 /// After a restart of the daemon it subscribes again by itself, and serves the token that it holds meanwhile, as long as that lives.
 #[derive(Debug, Clone)]
 pub struct Watch {
     present: watch::Receiver<Present>,
+    reading: Reading,
     clock: Clock,
     _subscription: Arc<Subscription>,
 }
 
+/// Where a read looks.
+#[derive(Debug, Clone)]
+enum Reading {
+    /// At what the subscription has brought.
+    Cached,
+    /// At the static token, where it stands.
+    Static(Arc<StaticToken>, Arc<Request>),
+}
+
 impl Watch {
-    pub(crate) fn begin(client: Client, need: Need) -> Self {
+    pub(crate) fn begin(client: &Client, need: Need) -> Self {
         let clock = client.clock().clone();
         let (publish, present) = watch::channel(Present::default());
-        let task = tokio::spawn(subscribe_for_ever(client, need.into(), publish));
-        Self { present, clock, _subscription: Arc::new(Subscription(task.abort_handle())) }
+        let request = Request::from(need);
+        let (reading, task) = match client.source() {
+            Source::Daemon(line) => {
+                (Reading::Cached, tokio::spawn(subscribe_for_ever(Arc::clone(line), clock.clone(), request, publish)))
+            }
+            Source::Static(token) => {
+                let task = tokio::spawn(look_for_ever(Arc::clone(token), publish));
+                (Reading::Static(Arc::clone(token), Arc::new(request)), task)
+            }
+        };
+        Self { present, reading, clock, _subscription: Arc::new(Subscription(task.abort_handle())) }
     }
 
     /// The present answer, from this process: no call, no wait. A token comes back only while it lives.
@@ -49,6 +73,9 @@ impl Watch {
     /// # Errors
     /// A [`WatchError`] where there is nothing to hand out at this moment.
     pub fn token(&self) -> Result<Answer, WatchError> {
+        if let Reading::Static(token, request) = &self.reading {
+            return token.answer(request, &self.clock).map_err(|error| WatchError::Lost(Arc::new(error.into())));
+        }
         let present = self.present.borrow();
         match (&present.answer, &present.link) {
             (Some(Answer::UseToken(token)), _) if token.lives(&self.clock) => Ok(Answer::UseToken(token.clone())),
@@ -59,7 +86,7 @@ impl Watch {
     }
 
     /// Waits until the answer differs from the one that was present at the last call of this, or since the beginning. Changes that
-    /// come close together are one.
+    /// come close together are one. The file of a static token is looked at every 5 s for this.
     ///
     /// # Errors
     /// [`WatchError::Ended`] where the runtime that carried the watch has ended.
@@ -97,13 +124,27 @@ enum Link {
     Lost(Arc<CallError>),
 }
 
-async fn subscribe_for_ever(client: Client, request: Request, publish: watch::Sender<Present>) {
+/// Tells the first presence of a static token, then each change of its file: a change is all that is published, nothing of it.
+async fn look_for_ever(token: Arc<StaticToken>, publish: watch::Sender<Present>) {
+    let mut seen = token.fingerprint();
+    publish.send_modify(|present| present.link = Link::Up);
+    loop {
+        tokio::time::sleep(FILE_PAUSE).await;
+        let now = token.fingerprint();
+        if now != seen {
+            seen = now;
+            publish.send_modify(|present| present.link = Link::Up);
+        }
+    }
+}
+
+async fn subscribe_for_ever(line: Arc<Line>, clock: Clock, request: Request, publish: watch::Sender<Present>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match subscribe(&client, &request).await {
+        let error = match subscribe(&line, &request).await {
             Ok((first, stream)) => {
                 pause = FIRST_PAUSE;
-                follow(first, stream, |state| heed(state, &request, client.clock(), &publish)).await
+                follow(first, stream, |state| heed(state, &request, &clock, &publish)).await
             }
             Err(error) => error,
         };
@@ -114,10 +155,10 @@ async fn subscribe_for_ever(client: Client, request: Request, publish: watch::Se
 }
 
 /// A subscription with its first state, which a living daemon sends at once (B36).
-async fn subscribe(client: &Client, request: &Request) -> Result<(v1::TokenState, Streaming<v1::TokenState>), CallError> {
+async fn subscribe(line: &Line, request: &Request) -> Result<(v1::TokenState, Streaming<v1::TokenState>), CallError> {
     call::within(SILENCE_LIMIT, async {
         let need = convert::need(&request.need);
-        let mut stream = call::message(METHOD, client.stub().watch_token(need).await)?;
+        let mut stream = call::message(METHOD, token::stub(line).watch_token(need).await)?;
         let first = next(&mut stream).await?;
         Ok((first, stream))
     })

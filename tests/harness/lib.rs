@@ -6,6 +6,7 @@
 //! | [`person`] | the person: opens the approve page and answers it |
 //! | [`daemon`] | the real `mcp-authd` as a child process, in directories of its own |
 //! | [`real_idp`] | somebody else's authorization server: a certified one, run with Node (`tests/idp`) |
+//! | [`mcp_hosts`] | real MCP clients (the official SDK, run with Node, `tests/mcp`) that start copies of a stdio server |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
 //! | [`plain_http`] | one request, one connection, no cleverness |
 //! | [`skip`] | a story that cannot run here says so aloud, and fails in CI |
@@ -34,6 +35,8 @@
 )]
 
 pub mod daemon;
+pub mod mcp_hosts;
+mod node;
 pub mod person;
 pub mod plain_http;
 pub mod programs;

@@ -2,7 +2,6 @@
 //!
 //! Its secrets carry no mark, so it proves behaviour and never the absence of leaks.
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
+use crate::node;
 use crate::plain_http;
 use crate::skip::Skip;
 
-const OLDEST_NODE: u32 = 20;
 /// Far longer than a start takes.
 const START_WATCHDOG: Duration = Duration::from_secs(60);
 
@@ -43,11 +42,7 @@ impl RealIdp {
     /// # Panics
     /// If everything is there and it does not start all the same.
     pub async fn start_with(settings: &[&str]) -> Result<Self, Skip> {
-        node_is_new_enough().await?;
-        let folder = folder();
-        if !folder.join("node_modules/oidc-provider").is_dir() {
-            return Err(Skip(format!("its packages are missing: run `npm ci` in {}", folder.display())));
-        }
+        let folder = node::folder("idp", "oidc-provider").await?;
         let mut child = Command::new("node")
             .current_dir(&folder)
             .args(["idp.mjs", "--port", "0", "--die-with-stdin"])
@@ -189,19 +184,4 @@ impl RealIdp {
 fn accepted(call: &str, answer: &plain_http::Answered) -> Result<Value> {
     ensure!(answer.status == 200, "the lab refused {call}: {}", answer.text());
     serde_json::from_slice(&answer.body).with_context(|| format!("the lab answered {call} with no JSON"))
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("idp")
-}
-
-async fn node_is_new_enough() -> Result<(), Skip> {
-    let asked = Command::new("node").arg("--version").output().await;
-    let Ok(output) = asked else { return Err(Skip(format!("node is missing: install Node {OLDEST_NODE} or later"))) };
-    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    match major {
-        Some(major) if major >= OLDEST_NODE => Ok(()),
-        _ => Err(Skip(format!("node is {version:?}: install Node {OLDEST_NODE} or later"))),
-    }
 }

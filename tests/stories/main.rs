@@ -8,6 +8,7 @@ mod client_secret;
 mod demo;
 mod logged_in;
 mod login;
+mod mcp;
 mod misbehaviour;
 mod real_server;
 mod refresh;

@@ -2,12 +2,15 @@
 //!
 //! Must never: take a secret as an argument; everybody on the machine can read those (P11).
 
+pub(crate) mod account;
+
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use account::{AccountCommand, Reload};
 
 /// The person's tool for mcp-authd: log in, look, log out, hand a token to a script.
 #[derive(Debug, Parser)]
@@ -33,6 +36,14 @@ pub(crate) enum Command {
     /// Show the daemon and its accounts, what is wrong and the command that mends it
     #[command(after_help = format!("{STATUS_HELP}\n\n{}", exit::HELP))]
     Status(Status),
+    /// Add, look at and remove accounts
+    Account {
+        /// What to do.
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Have config.toml read again, after a change by hand
+    Reload(Reload),
     /// Rule the daemon itself
     Daemon {
         /// What to do.
@@ -64,14 +75,19 @@ a login, 130 the waiting was stopped; the login itself goes on.";
 
 const STATUS_HELP: &str = "\
 With --json, one object on standard output:
-  running (false: then only message), version, pid, started_at,
+  running (false: then only message, and static_token {variable, path} where one
+  is in use and no daemon asked), version, pid, started_at,
   key {source, state: open, locked, wrong, loading, unknown}, config_path,
-  accounts [{name, issuer, client_id, resources, scopes, revision,
+  accounts [{name, issuer, client_id, token_file, resources, scopes, revision,
     health: good, login_required, signing_in, degraded, locked, loading, unknown,
     message, next_step, last_sign_in_end,
     grant {scopes, expires_at, expires_in, obtained_at, refreshed_at, renewable,
       refreshing, subject}, sign_in {id, expires_in, asked_by}}]
-Lengths are seconds, moments seconds since 1970. What is not known is null.";
+Lengths are seconds, moments seconds since 1970. What is not known is null.
+
+With --watch, a screen of its own on a terminal; in a pipe, a fresh block for
+each change, or a line with --json. A daemon that goes is waited for. Ctrl-C
+ends the watching, with exit code 0.";
 
 /// `authctl login`
 #[derive(Debug, Args)]
@@ -82,11 +98,14 @@ pub(crate) struct Login {
     /// Open no browser; only show where to go
     #[arg(long)]
     pub(crate) no_browser: bool,
+    /// Draw no QR code. None is drawn in a pipe, without colours, or where it has no room
+    #[arg(long)]
+    pub(crate) no_qr: bool,
     /// Tell what happens as JSON, for a program; opens no browser
     #[arg(long)]
     pub(crate) json: bool,
     /// End the login that waits. What the account holds is not touched
-    #[arg(long, conflicts_with_all = ["again", "replace", "no_browser"])]
+    #[arg(long, conflicts_with_all = ["again", "replace", "no_browser", "no_qr"])]
     pub(crate) cancel: bool,
     /// Log in although the account holds a good token
     #[arg(long)]
@@ -136,6 +155,9 @@ pub(crate) struct Status {
     /// Print one JSON object, for a program
     #[arg(long)]
     pub(crate) json: bool,
+    /// Stay, and show each change until Ctrl-C
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 /// `90s`, `5m`, `1h30m`, `45` (seconds).

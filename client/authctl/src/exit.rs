@@ -5,7 +5,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use mcp_authd_client::{CallError, ConnectError, Reason, WatchError};
+use mcp_authd_client::{CallError, ConnectError, Reason, StaticTokenError, WatchError};
 
 use crate::screen;
 
@@ -118,6 +118,12 @@ impl From<CallError> for Failure {
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         CallError::Connect(error).into()
+    }
+}
+
+impl From<StaticTokenError> for Failure {
+    fn from(error: StaticTokenError) -> Self {
+        CallError::from(error).into()
     }
 }
 

@@ -86,7 +86,8 @@ pub(crate) fn status(daemon: &DaemonStatus) -> Value {
     })
 }
 
-fn account(account: &AccountStatus) -> Value {
+/// One account at one moment.
+pub(crate) fn account(account: &AccountStatus) -> Value {
     let health = match account.health {
         Health::Good => "good",
         Health::LoginRequired => "login_required",
@@ -101,6 +102,7 @@ fn account(account: &AccountStatus) -> Value {
         "name": account.name,
         "issuer": account.issuer,
         "client_id": account.client_id,
+        "token_file": account.token_file,
         "resources": account.resources,
         "scopes": account.scopes,
         "revision": account.revision,

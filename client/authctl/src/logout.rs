@@ -2,15 +2,19 @@
 //!
 //! Must never: call a record erased that is not (exit code 8).
 
-use mcp_authd_client::AdminClient;
 use mcp_authd_client::status::{Revocation, SignedOut};
+use mcp_authd_client::{AdminClient, StaticToken};
 
 use crate::cli::Logout;
 use crate::exit::{Exit, Failure};
+use crate::login;
 use crate::screen::{self, Page};
 
 /// `authctl logout`.
 pub(crate) async fn run(logout: Logout) -> Result<Exit, Failure> {
+    if let Some(token) = StaticToken::find()? {
+        return Err(login::static_token_in_use(&token, "log out of"));
+    }
     let signed_out = AdminClient::find()?.sign_out(logout.account).await?;
     if !signed_out.erased {
         return Err(not_erased(&signed_out.account));
@@ -27,13 +31,18 @@ fn not_erased(account: &str) -> Failure {
 }
 
 fn report(signed_out: &SignedOut, page: Page) -> String {
-    let upstream = match signed_out.revocation {
+    let upstream = upstream(signed_out.revocation);
+    page.paragraph(&format!("{} is logged out and erased. {upstream}", signed_out.account))
+}
+
+/// What was done at the server, in a sentence.
+pub(crate) fn upstream(revocation: Revocation) -> &'static str {
+    match revocation {
         Revocation::Nothing => "There was nothing to revoke.",
         Revocation::NoEndpoint => "The server offers no revocation: what it has issued ends by itself.",
         Revocation::Sent => "The revocation is being sent to the server.",
         _ => "What happened at the server is in the daemon's log.",
-    };
-    page.paragraph(&format!("{} is logged out and erased. {upstream}", signed_out.account))
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Must never: see a refresh token, parse the daemon's configuration, print a token without being asked for it by name, or panic
 //! because nobody reads its output.
 
+mod account;
 mod browser;
 mod cli;
 mod daemon;
@@ -10,6 +11,7 @@ mod exit;
 mod json;
 mod login;
 mod logout;
+mod reload;
 mod screen;
 mod status;
 mod token;
@@ -43,6 +45,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Logout(logout) => logout::run(logout).await,
             Command::Token(token) => token::run(token).await,
             Command::Status(status) => status::run(status).await,
+            Command::Account { command } => account::run(command).await,
+            Command::Reload(reload) => reload::run(reload).await,
             Command::Daemon { command: DaemonCommand::Stop } => daemon::stop().await,
         }
     })

@@ -3,6 +3,9 @@
 //! Must never: pass a control character, an escape sequence or a bidirectional override on (D19), panic on a closed pipe, or say
 //! something by colour alone.
 
+pub(crate) mod qr;
+pub(crate) mod terminal;
+
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod accounts;
 mod daemon;
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -48,7 +49,18 @@ fn first_line(child: &mut Child) -> String {
 fn without_a_daemon_every_command_says_how_to_start_it() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("tokens.sock");
-    for arguments in [&["status"][..], &["login"], &["logout"], &["token"]] {
+    for arguments in [
+        &["status"][..],
+        &["login"],
+        &["logout"],
+        &["token"],
+        &["reload"],
+        &["account", "add", "--token-file", "x"],
+        &["account", "list"],
+        &["account", "show"],
+        &["account", "remove", "x", "--yes"],
+        &["account", "set-secret"],
+    ] {
         let (code, shown, complaint) = run(&socket, arguments);
         assert_eq!((code, shown.as_str()), (Some(6), ""), "{arguments:?}");
         assert!(complaint.ends_with("start it with: mcp-authd\n"), "{complaint}");

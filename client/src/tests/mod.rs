@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod answers;
+#[cfg(feature = "rmcp")]
+mod mcp;
 mod server;
+mod static_tokens;
 mod troubles;
 mod watching;

@@ -154,6 +154,7 @@ mod tests {
             RefreshOutcome::Success(_) => "success",
             RefreshOutcome::DeadGrant(_) => "dead",
             RefreshOutcome::Configuration(_) => "configuration",
+            RefreshOutcome::NotAuthenticated(_) => "not authenticated",
             RefreshOutcome::UnknownError(_) => "unknown error",
             RefreshOutcome::Later { .. } => "later",
             RefreshOutcome::NothingSent(_) => "nothing sent",

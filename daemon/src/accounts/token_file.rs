@@ -49,15 +49,25 @@ pub enum TokenFileRefusal {
 /// Begins the keeper of an account whose token stands in a file. `revision` was told of an account of this name before, if any.
 #[must_use]
 pub fn begin(house: &House, config: &Arc<TokenFileConfig>, revision: u64) -> AccountHandle {
-    let (account, effects) = FileAccount::new(config.clone(), revision, house.clock.now());
+    keep(config, revision, (&house.clock, &house.tasks))
+}
+
+fn keep(config: &Arc<TokenFileConfig>, revision: u64, (clock, tasks): (&Clock, &Tasks)) -> AccountHandle {
+    let (account, effects) = FileAccount::new(config.clone(), revision, clock.now());
     let described = Described { description: Arc::new(Description::from(&**config)), client: None };
     let (handle, reception) = AccountHandle::new(described, account.status());
-    let (clock, tasks) = (house.clock.clone(), house.tasks.clone());
-    let keeper = Keeper { path: config.token_file.clone(), callers: BTreeMap::new(), reception, reading: None, clock, tasks };
-    let tasks = house.tasks.clone();
-    house.tasks.work("token file", async move {
+    let keeper = Keeper {
+        path: config.token_file.clone(),
+        callers: BTreeMap::new(),
+        reception,
+        reading: None,
+        clock: clock.clone(),
+        tasks: tasks.clone(),
+    };
+    let stopping = tasks.clone();
+    tasks.work("token file", async move {
         tokio::select! {
-            () = tasks.stopping() => {}
+            () = stopping.stopping() => {}
             () = keeper.run(account, effects) => {}
         }
     });
@@ -95,7 +105,7 @@ impl Keeper {
                 let _ = ordered.done.send(());
                 Some(obeyed(&ordered.order))
             }
-            Some(event) = self.reception.news.recv() => Some(self.heard(event)),
+            Some(event) = self.reception.news.recv() => Some(self.heard(&event)),
             Some(read) = ended(&mut self.reading) => {
                 self.reading = None;
                 Some(Happening::Read(read))
@@ -111,11 +121,11 @@ impl Keeper {
         }
     }
 
-    fn heard(&mut self, event: Event) -> Happening {
+    fn heard(&mut self, event: &Event) -> Happening {
         match event {
             Event::CallerGone(id) => {
-                self.callers.remove(&id);
-                Happening::Gone(id)
+                self.callers.remove(id);
+                Happening::Gone(*id)
             }
             Event::Reloaded => Happening::LookAgain,
             Event::Leaving => {

@@ -90,8 +90,8 @@ impl ByHand {
 
     fn next_step(&self) -> &'static str {
         match self {
-            Self::Paste(_) => "paste the text into it yourself, or where it is made from, then: authctl reload",
-            Self::TakeOut(_) => "take the text out of it yourself, or of where it is made from, then: authctl reload",
+            Self::Paste(_) => "paste the text into it (or into what it is made from) yourself, then: authctl reload",
+            Self::TakeOut(_) => "take the text out of it (or of what it is made from) yourself, then: authctl reload",
         }
     }
 }

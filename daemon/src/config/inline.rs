@@ -44,24 +44,25 @@ pub(super) fn without_one(text: &str, place: &Place<'_>, account: &str) -> Optio
 }
 
 /// A comment between the two stays.
-fn with_the_comma_before(text: &str, before: &Entry, entry: &Entry) -> Vec<Range<usize>> {
+fn with_the_comma_before(text: &str, before: &Entry, entry: &Entry) -> [Range<usize>; 2] {
     if !holds_a_comment(text, before.range.end..entry.range.start) {
-        return vec![before.range.end..entry.range.end];
+        return [before.range.end..entry.range.start, entry.range.clone()];
     }
     let comma = skip_trivia(text, before.range.end);
-    vec![comma..comma + 1, entry.range.clone()]
+    [comma..comma + 1, entry.range.clone()]
 }
 
 /// A comment between the two stays.
-fn with_the_comma_after(text: &str, entry: &Entry, after: Option<&Entry>) -> Vec<Range<usize>> {
-    match after {
-        Some(after) if !holds_a_comment(text, entry.range.end..after.range.start) => vec![entry.range.start..after.range.start],
+fn with_the_comma_after(text: &str, entry: &Entry, after: Option<&Entry>) -> [Range<usize>; 2] {
+    let rest = match after {
+        Some(after) if !holds_a_comment(text, entry.range.end..after.range.start) => entry.range.end..after.range.start,
         _ => {
             let comma = skip_trivia(text, entry.range.end);
-            let comma = text.get(comma..).is_some_and(|rest| rest.starts_with(',')).then_some(comma..comma + 1);
-            std::iter::once(entry.range.clone()).chain(comma).collect()
+            let length = usize::from(text.get(comma..).is_some_and(|rest| rest.starts_with(',')));
+            comma..comma + length
         }
-    }
+    };
+    [entry.range.clone(), rest]
 }
 
 /// Between two entries there are only white space, comments and a comma.
@@ -70,7 +71,7 @@ fn holds_a_comment(text: &str, gap: Range<usize>) -> bool {
 }
 
 /// Without these, which stand in order.
-fn cut(text: &str, cuts: Vec<Range<usize>>) -> String {
+fn cut(text: &str, cuts: [Range<usize>; 2]) -> String {
     let mut rest = String::with_capacity(text.len());
     let mut from = 0;
     for cut in cuts {

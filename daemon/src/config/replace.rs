@@ -34,10 +34,10 @@ pub(super) struct Place {
 /// Where another program may come in between; a test does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// The file was read, and is about to be read again.
+    /// The new file is written; the old one is about to be compared with what was read.
+    Prepared,
+    /// It was the same; they are about to be exchanged.
     Compared,
-    /// It was the same, and is about to be exchanged.
-    Exchanged,
 }
 
 /// What is done at these moments: nothing, but in tests.
@@ -83,11 +83,11 @@ impl Place {
     pub(super) fn replace(&self, old: Option<&[u8]>, new: &[u8], meanwhile: Meanwhile<'_>) -> Result<Outcome, NotReplaced> {
         self.refuse_read_only()?;
         let unfinished = Unfinished::write(self, new)?;
-        meanwhile(Moment::Compared);
+        meanwhile(Moment::Prepared);
         if self.bytes(&self.name) != old.map(<[u8]>::to_vec) {
             return Ok(Outcome::Changed);
         }
-        meanwhile(Moment::Exchanged);
+        meanwhile(Moment::Compared);
         let outcome = match old {
             Some(old) => exchange(unfinished, old, new)?,
             None => unfinished.create()?,
@@ -231,11 +231,13 @@ impl<'p> Unfinished<'p> {
     }
 
     /// What stands in it now.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
         self.place.bytes(&self.name)
     }
 
     /// It holds what somebody else has written, and stays.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(super) fn kept(mut self) -> NotReplaced {
         self.keep = true;
         let name = self.name.to_string_lossy();

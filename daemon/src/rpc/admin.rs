@@ -7,10 +7,11 @@ use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::admin_server::Admin;
 use tokio::sync::watch::Receiver;
 use tonic::{Request, Response, Status as Refused};
+use zeroize::Zeroizing;
 
 use super::need::{self, Asked};
 use super::watch_accounts::{self, Watched};
-use super::{Face, convert, words};
+use super::{Face, client_secret, convert, words};
 use crate::accounts::KeyState;
 use crate::accounts::handle::AccountHandle;
 use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
@@ -26,7 +27,7 @@ pub(super) struct AdminFace(pub(super) Face);
 impl Admin for AdminFace {
     async fn start_sign_in(&self, request: Request<v1::StartSignInRequest>) -> Result<Response<v1::AccountStatus>, Refused> {
         let request = request.into_inner();
-        let account = self.account(request.account)?;
+        let account = self.account_with_login(request.account)?;
         let wants = match (request.replace, request.again) {
             (true, _) => PersonWants::Replace,
             (false, true) => PersonWants::Again,
@@ -44,14 +45,14 @@ impl Admin for AdminFace {
     }
 
     async fn cancel_sign_in(&self, request: Request<v1::CancelSignInRequest>) -> Result<Response<v1::AccountStatus>, Refused> {
-        let account = self.account(request.into_inner().account)?;
+        let account = self.account_with_login(request.into_inner().account)?;
         account.cancel_sign_in();
         settled(account.status(), |status| status.sign_in.is_none()).await;
         Ok(Response::new(self.status_of(&account)))
     }
 
     async fn sign_out(&self, request: Request<v1::SignOutRequest>) -> Result<Response<v1::SignOutResponse>, Refused> {
-        let account = self.account(request.into_inner().account)?;
+        let account = self.account_with_login(request.into_inner().account)?;
         let before = account.status().borrow().clone();
         account.sign_out();
         let is_over = |health: &Health| matches!(health, Health::SignedOut | Health::Degraded(Trouble::NotErased(_)));
@@ -106,9 +107,10 @@ impl Admin for AdminFace {
 
     async fn set_client_secret(
         &self,
-        _: Request<v1::SetClientSecretRequest>,
+        request: Request<v1::SetClientSecretRequest>,
     ) -> Result<Response<v1::SetClientSecretResponse>, Refused> {
-        Err(Refused::unimplemented("not yet"))
+        let v1::SetClientSecretRequest { account, client_secret } = request.into_inner();
+        Ok(Response::new(client_secret::set(&self.0, self.account(account)?, Zeroizing::new(client_secret)).await?))
     }
 
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Refused> {
@@ -123,7 +125,7 @@ impl Admin for AdminFace {
 }
 
 impl AdminFace {
-    fn account(&self, name: String) -> Result<AccountHandle, Refused> {
+    pub(super) fn account(&self, name: String) -> Result<AccountHandle, Refused> {
         let target = need::target(name)?;
         let asked = Asked { target, ..Asked::check(None, None)? };
         self.0.find(&asked).map_err(|refusal| Refused::not_found(format!("{} Next: {}", refusal.message, refusal.next_step)))

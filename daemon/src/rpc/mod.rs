@@ -5,10 +5,12 @@
 
 mod accounts;
 mod admin;
+mod client_secret;
 mod convert;
 mod need;
 mod peer;
 mod server;
+mod token_file;
 mod tokens;
 mod watch;
 mod watch_accounts;

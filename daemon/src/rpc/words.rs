@@ -190,12 +190,10 @@ fn degraded(trouble: &Trouble, account: &str) -> (String, String) {
 fn not_authenticated(why: &NotAuthenticated, account: &str) -> (String, String) {
     let next_step = match why {
         NotAuthenticated::NoSecret => format!("give it with: authctl account set-secret {account}"),
-        NotAuthenticated::Unreadable(_) => {
-            "mend what the message names and ask again; authctl status tells whether it holds".to_owned()
-        }
+        NotAuthenticated::Unreadable(_) => "mend that and ask again; look with: authctl status".to_owned(),
         NotAuthenticated::Refused { file: None, .. } => format!("give the right one with: authctl account set-secret {account}"),
         NotAuthenticated::Refused { file: Some(file), .. } => {
-            format!("put the right one into \"{file}\"; it is tried within a minute, and authctl status tells how that went")
+            format!("put the right one into \"{file}\"; it is tried within a minute; look with: authctl status")
         }
     };
     let why = match why {
@@ -209,7 +207,7 @@ fn not_authenticated(why: &NotAuthenticated, account: &str) -> (String, String) 
 }
 
 /// What follows once the file is mended.
-const TOKEN_FILE_NEXT: &str = "mend the file; the daemon reads it again by itself, and authctl status tells whether it holds";
+const TOKEN_FILE_NEXT: &str = "mend that; the daemon reads the file again by itself; look with: authctl status";
 
 fn token_file(why: &TokenFileRefusal, account: &str) -> (v1::Reason, String, String) {
     match why {
@@ -219,10 +217,7 @@ fn token_file(why: &TokenFileRefusal, account: &str) -> (v1::Reason, String, Str
         TokenFileRefusal::Rejected(file) => (
             v1::Reason::TokenRejected,
             "The server rejects the token of this account, and its file still holds the same one.".to_owned(),
-            format!(
-                "put a new token into \"{}\"; the daemon reads it again by itself, and authctl token {account} prints it",
-                file.display()
-            ),
+            format!("put a new token into \"{}\"; the daemon reads it by itself; look with: authctl status", file.display()),
         ),
         TokenFileRefusal::NotCovered(missing) => (
             v1::Reason::InsufficientScope,
@@ -278,7 +273,9 @@ fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::private_file::{Reason, Unusable};
     use mcp_authd_oauth::terms::Scopes;
+    use mcp_authd_oauth::token::ErrorAnswer;
 
     #[test]
     fn every_refusal_says_what_to_type_next_and_is_a_sentence() {
@@ -308,6 +305,49 @@ mod tests {
         reasons.dedup();
         assert_eq!(reasons.len(), refusals.len(), "each has its own reason");
     }
+
+    #[test]
+    fn a_secret_or_a_file_that_will_not_do_is_named_with_what_to_type() {
+        let missing = Unusable { path: "/run/token".into(), why: Reason::Missing };
+        let loose = Unusable { path: "/run/secret".into(), why: Reason::OpenToOthers("chmod 600 \"/run/secret\"".to_owned()) };
+        let error = ErrorAnswer { error: "invalid_client".to_owned(), description: Some("who?".to_owned()), status: 401 };
+        let refused = |file| Refusal::NotAuthenticated(NotAuthenticated::Refused { error: error.clone(), file });
+        let told: Vec<String> = [
+            Refusal::NotAuthenticated(NotAuthenticated::NoSecret),
+            Refusal::NotAuthenticated(NotAuthenticated::Unreadable(loose.to_string())),
+            refused(None),
+            refused(Some("/run/secret".to_owned())),
+            Refusal::TokenFile(TokenFileRefusal::Unusable(missing)),
+            Refusal::TokenFile(TokenFileRefusal::Rejected("/run/token".into())),
+            Refusal::TokenFile(TokenFileRefusal::NotCovered(Scopes::parse("a b"))),
+            Refusal::TokenFile(TokenFileRefusal::KeptElsewhere("/run/token".into())),
+        ]
+        .iter()
+        .map(|given| {
+            let wire = refusal(given, "work");
+            format!("{}: {}\n  next: {}", wire.reason().as_str_name(), wire.message, wire.next_step)
+        })
+        .collect();
+        assert_eq!(told.join("\n"), TOLD);
+    }
+
+    const TOLD: &str = "\
+REASON_CONFIGURATION: Its client authenticates with a secret, and none is kept.
+  next: give it with: authctl account set-secret work
+REASON_CONFIGURATION: The client's secret cannot be read: \"/run/secret\" may be opened by other users; run: chmod 600 \"/run/secret\".
+  next: mend that and ask again; look with: authctl status
+REASON_CONFIGURATION: The authorization server does not take the client's secret: invalid_client (who?).
+  next: give the right one with: authctl account set-secret work
+REASON_CONFIGURATION: The authorization server does not take the client's secret: invalid_client (who?).
+  next: put the right one into \"/run/secret\"; it is tried within a minute; look with: authctl status
+REASON_CONFIGURATION: No token: \"/run/token\" is missing; put it there, or mend its path in config.toml.
+  next: mend that; the daemon reads the file again by itself; look with: authctl status
+REASON_TOKEN_REJECTED: The server rejects the token of this account, and its file still holds the same one.
+  next: put a new token into \"/run/token\"; the daemon reads it by itself; look with: authctl status
+REASON_INSUFFICIENT_SCOPE: The token is not said to cover: a b.
+  next: put a token that covers it into its file, and its scopes into config.toml; authctl status names both
+REASON_CONFIGURATION: Its token is kept by somebody else, in \"/run/token\"; there is no login here to begin or to end.
+  next: see it with: authctl token work";
 
     #[test]
     fn waits_are_told_in_words() {

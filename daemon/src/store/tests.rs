@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod client_secret;
 mod round_trip;
 
 use std::fs;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod authentication;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,9 +35,16 @@ type Answer = (&'static str, u16, String);
 #[derive(Clone)]
 struct Server {
     answers: Arc<Mutex<Vec<Answer>>>,
-    received: Arc<Mutex<Vec<(String, String)>>>,
+    received: Arc<Mutex<Vec<Whole>>>,
     /// One permit for each answer.
     open: Arc<Semaphore>,
+}
+
+/// A request as it was received.
+struct Whole {
+    path: String,
+    body: String,
+    authorization: Option<String>,
 }
 
 impl Server {
@@ -73,6 +82,10 @@ impl Server {
     }
 
     fn take(&self) -> Vec<(String, String)> {
+        self.take_whole().into_iter().map(|request| (request.path, request.body)).collect()
+    }
+
+    fn take_whole(&self) -> Vec<Whole> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
 }
@@ -86,7 +99,8 @@ impl Transport for Server {
         };
         let spends = body.contains("grant_type=refresh_token");
         assert_eq!(request.patience == Patience::Spending, spends, "only a refresh waits for five minutes (D51)");
-        self.received.lock().unwrap().push((path.clone(), body));
+        let authorization = request.authorization.as_ref().map(|header| header.expose().to_owned());
+        self.received.lock().unwrap().push(Whole { path: path.clone(), body, authorization });
         self.open.acquire().await.unwrap().forget();
         let answers = self.answers.lock().unwrap();
         let (_, status, body) = answers.iter().find(|(known, ..)| *known == path).expect("an answer to this path");
@@ -130,8 +144,13 @@ fn refresh_request() -> RefreshRequest {
     RefreshRequest { refresh_token: RefreshToken::new("SNTL_RT_1"), binding: binding() }
 }
 
+/// Public clients: nobody has a secret.
+fn no_secrets() -> Arc<authentication::Keeps> {
+    Arc::new(authentication::Keeps::default())
+}
+
 fn upstream(server: &Server) -> HttpUpstream<Server> {
-    HttpUpstream::over(server.clone(), Tasks::new(), follows_tokio())
+    HttpUpstream::over(server.clone(), (&Tasks::new(), &follows_tokio()), no_secrets())
 }
 
 async fn sign_in(
@@ -152,9 +171,10 @@ async fn a_refresh_goes_over_the_network_straight_to_its_token_endpoint() {
     let binding = Binding { issuer: Some(issuer), token_endpoint: endpoint(&server.url("/token")), ..binding() };
     let request = RefreshRequest { binding, ..refresh_request() };
 
-    let outcome = HttpUpstream::new(Tasks::new(), Clock::system(), tokio::sync::watch::channel(Network::default()).1)
-        .refresh(Arc::new(account), request)
-        .await;
+    let outcome =
+        HttpUpstream::new((&Tasks::new(), &Clock::system()), tokio::sync::watch::channel(Network::default()).1, no_secrets())
+            .refresh(Arc::new(account), request)
+            .await;
 
     let RefreshOutcome::Success(success) = outcome else { panic!("{outcome:?}") };
     assert_eq!(success.refresh_token, Some(RefreshToken::new("r")));
@@ -195,7 +215,7 @@ async fn a_refresh_token_of_another_server_or_client_is_not_sent() {
 async fn a_refresh_goes_on_when_whoever_waited_is_gone() {
     let server = Server { open: Arc::new(Semaphore::new(0)), ..Server::new() };
     let tasks = Tasks::new();
-    let upstream = HttpUpstream::over(server.clone(), tasks.clone(), follows_tokio());
+    let upstream = HttpUpstream::over(server.clone(), (&tasks, &follows_tokio()), no_secrets());
     let waiting = upstream.refresh(Arc::new(account()), refresh_request());
     assert!(tokio::time::timeout(Duration::from_secs(1), waiting).await.is_err(), "the waiter goes away");
     assert_eq!(server.paths(), ["/token"]);
@@ -208,7 +228,7 @@ async fn a_refresh_goes_on_when_whoever_waited_is_gone() {
 async fn a_refresh_that_the_daemons_end_cuts_off_has_an_unknown_outcome() {
     let server = Server { open: Arc::new(Semaphore::new(0)), ..Server::new() };
     let tasks = Tasks::new();
-    let upstream = HttpUpstream::over(server, tasks.clone(), follows_tokio());
+    let upstream = HttpUpstream::over(server, (&tasks, &follows_tokio()), no_secrets());
     let refresh = upstream.refresh(Arc::new(account()), refresh_request());
     let (outcome, finished) = tokio::join!(refresh, tasks.finish(Duration::from_secs(60)));
     assert!(!finished);

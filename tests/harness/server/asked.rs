@@ -1,5 +1,7 @@
 //! A request, read: path, parameters, headers that matter.
 
+use std::time::Duration;
+
 use url::form_urlencoded;
 
 use super::client;
@@ -114,5 +116,11 @@ impl Asked {
             Place::Resource => Some(At::Resource),
             Place::Page | Place::Nowhere => None,
         }
+    }
+
+    /// How long the resource takes over it, where the caller wants a slow one; at most a minute.
+    pub(super) fn own_time(&self, place: Place) -> Option<Duration> {
+        let seconds = self.query.one("seconds").filter(|_| place == Place::Resource)?.parse().ok()?;
+        Some(Duration::from_secs(seconds).min(Duration::from_secs(60)))
     }
 }

@@ -5,7 +5,7 @@
 //! | `/.well-known/..` | metadata (RFC 8414, OpenID Connect Discovery) |
 //! | `/device_authorization`, `/token`, `/revoke` | RFC 8628, RFC 6749 (device code and refresh token grants), RFC 7009 |
 //! | `/device` | the page where a person approves |
-//! | `/resource` (without the issuer's path) | a protected resource: `sub` for a living token, else 401 `invalid_token` |
+//! | `/resource` (without the issuer's path) | a protected resource: `sub` for a living token, else 401 `invalid_token`; `?seconds=N` takes so long |
 //!
 //! Every secret carries a mark ([`crate::sentinel`]): `SNTL_AT_`, `SNTL_RT_`, `SNTL_DC_`, `SNTL_CS_`, and `SNTL-` in user codes.
 //! It runs on a thread of its own, so that it serves whatever the story's runtime does.

@@ -230,6 +230,9 @@ async fn serve(shared: Arc<Shared>, arrived: Arrived) -> Reply {
     if let ControlFlow::Break(reply) = before_the_commit(&shared, &arrived).await {
         return reply;
     }
+    if let Some(time) = arrived.asked.own_time(arrived.place) {
+        tokio::time::sleep(time).await;
+    }
     let answer = shared.with(|book, now| {
         let answer = endpoints::answer(book, arrived.place, &arrived.asked, now);
         arrived.decide(&shared, book, &answer.outcome);

@@ -1,13 +1,17 @@
 //! A daemon without any OAuth behind it: one account that is as the test says, on two sockets of its own directory.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::{Stream, StreamExt as _};
 use mcp_authd_proto::v1;
+use mcp_authd_proto::v1::add_account_response::Outcome as AddOutcome;
 use mcp_authd_proto::v1::admin_server::{Admin, AdminServer};
+use mcp_authd_proto::v1::remove_account_response::Outcome as RemoveOutcome;
 use mcp_authd_proto::v1::token_state::State;
 use mcp_authd_proto::v1::tokens_server::{Tokens, TokensServer};
 use tokio::net::UnixListener;
@@ -22,28 +26,62 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub(crate) struct Daemon {
     directory: tempfile::TempDir,
     face: Face,
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
 }
 
 #[derive(Clone)]
 struct Face {
     account: watch::Sender<v1::AccountStatus>,
     cancelled: Arc<AtomicUsize>,
+    refuses: Arc<AtomicBool>,
+    described: Arc<Mutex<Vec<v1::AccountDescription>>>,
+    secrets: Arc<Mutex<Vec<v1::SetClientSecretRequest>>>,
+    removed: Arc<Mutex<Vec<String>>>,
+    reload: Arc<Mutex<Option<v1::ReloadResponse>>>,
 }
 
 impl Daemon {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let face = Face { account: watch::Sender::new(granted()), cancelled: Arc::default() };
+        let face = Face {
+            account: watch::Sender::new(granted()),
+            cancelled: Arc::default(),
+            refuses: Arc::default(),
+            described: Arc::default(),
+            secrets: Arc::default(),
+            removed: Arc::default(),
+            reload: Arc::default(),
+        };
+        let mut daemon = Self { directory, face, runtime: None };
+        daemon.come_back();
+        daemon
+    }
+
+    /// Ends with all its connections, as a killed daemon does.
+    pub(crate) fn leave(&mut self) {
+        self.runtime.take();
+        for name in ["tokens.sock", "admin.sock"] {
+            std::fs::remove_file(self.directory.path().join(name)).ok();
+        }
+    }
+
+    /// Begins anew on the same paths.
+    pub(crate) fn come_back(&mut self) {
+        self.leave();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let inside = runtime.enter();
-        let listen = |name| UnixListenerStream::new(UnixListener::bind(directory.path().join(name)).unwrap());
-        let tokens = tonic::transport::Server::builder().add_service(TokensServer::new(face.clone()));
+        let listen = |name| UnixListenerStream::new(UnixListener::bind(self.directory.path().join(name)).unwrap());
+        let tokens = tonic::transport::Server::builder().add_service(TokensServer::new(self.face.clone()));
         runtime.spawn(tokens.serve_with_incoming(listen("tokens.sock")));
-        let admin = tonic::transport::Server::builder().add_service(AdminServer::new(face.clone()));
+        let admin = tonic::transport::Server::builder().add_service(AdminServer::new(self.face.clone()));
         runtime.spawn(admin.serve_with_incoming(listen("admin.sock")));
         drop(inside);
-        Self { directory, face, _runtime: runtime }
+        self.runtime = Some(runtime);
+    }
+
+    /// Refuses to tell its status from now on.
+    pub(crate) fn refuse_status(&self) {
+        self.face.refuses.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -56,6 +94,48 @@ impl Daemon {
 
     pub(crate) fn cancelled(&self) -> usize {
         self.face.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// The accounts that it was to add.
+    pub(crate) fn described(&self) -> Vec<v1::AccountDescription> {
+        self.face.described.lock().unwrap().clone()
+    }
+
+    /// The accounts that it was to remove.
+    pub(crate) fn removed(&self) -> Vec<String> {
+        self.face.removed.lock().unwrap().clone()
+    }
+
+    /// The secrets that it was given, with their accounts.
+    pub(crate) fn secrets(&self) -> Vec<(String, String)> {
+        let given = self.face.secrets.lock().unwrap().clone();
+        given.into_iter().map(|given| (given.account, given.client_secret)).collect()
+    }
+
+    /// What it answers to a reload. Nothing: it is too old to know what that is.
+    pub(crate) fn answer_reload(&self, answer: v1::reload_response::Outcome) {
+        *self.face.reload.lock().unwrap() = Some(v1::ReloadResponse { outcome: Some(answer) });
+    }
+}
+
+/// A file that no daemon can write.
+pub(crate) fn read_only() -> v1::NotWritten {
+    v1::NotWritten {
+        message: "The file cannot be written: Read-only file system.".into(),
+        next_step: "authctl reload, once it stands there".into(),
+        text: "[accounts.read-only]\nissuer = \"https://auth.example.com\"\n".into(),
+        problems: vec![],
+    }
+}
+
+/// A file in which line 2 is wrong, and something about the whole of it.
+pub(crate) fn broken() -> v1::NotWritten {
+    let problem = |line, message: &str| v1::ConfigProblem { line, message: message.into() };
+    v1::NotWritten {
+        message: "The file as it stands does not hold.".into(),
+        next_step: String::new(),
+        text: String::new(),
+        problems: vec![problem(0, "This file may be written by others. Run: chmod go-w x"), problem(2, "`isuer` is no key.")],
     }
 }
 
@@ -71,12 +151,22 @@ pub(crate) fn granted() -> v1::AccountStatus {
 
 /// Account "github" with a login that waits.
 pub(crate) fn waiting() -> v1::AccountStatus {
+    waiting_with("7", "ABCD-1234")
+}
+
+/// Account "github" with this login that waits, for a quarter of an hour.
+pub(crate) fn waiting_with(id: &str, user_code: &str) -> v1::AccountStatus {
     let device = v1::Device {
-        user_code: "ABCD-1234".into(),
+        user_code: user_code.into(),
         verification_uri: "https://github.com/login/device".into(),
-        verification_uri_complete: String::new(),
+        verification_uri_complete: format!("https://github.com/login/device?user_code={user_code}"),
     };
-    let sign_in = v1::SignIn { id: "7".into(), how: Some(v1::sign_in::How::Device(device)), ..v1::SignIn::default() };
+    let sign_in = v1::SignIn {
+        id: id.into(),
+        how: Some(v1::sign_in::How::Device(device)),
+        expires_in: Some(prost_types::Duration { seconds: 899, nanos: 0 }),
+        ..v1::SignIn::default()
+    };
     v1::AccountStatus { sign_in: Some(sign_in), ..account(v1::Health::SigningIn) }
 }
 
@@ -140,31 +230,60 @@ impl Admin for Face {
     }
 
     async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Status> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(Status::permission_denied("not you"));
+        }
         Ok(Response::new(v1::StatusResponse {
             version: "0.1.0".into(),
             key_state: v1::KeyState::Open.into(),
             accounts: vec![self.account.borrow().clone()],
+            config_path: "/etc/authd/config.toml".into(),
             ..v1::StatusResponse::default()
         }))
     }
 
-    async fn add_account(&self, _: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn add_account(&self, request: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Status> {
+        let described = request.into_inner().account.unwrap_or_default();
+        let name = described.name.clone();
+        self.described.lock().unwrap().push(described);
+        let outcome = match name.as_str() {
+            "read-only" => AddOutcome::NotWritten(read_only()),
+            "broken" => AddOutcome::NotWritten(broken()),
+            "github" => AddOutcome::Present(account(v1::Health::Good)),
+            "too-new" => return Err(Status::unimplemented("")),
+            _ => AddOutcome::Added(v1::AccountStatus { name, ..account(v1::Health::LoginRequired) }),
+        };
+        Ok(Response::new(v1::AddAccountResponse { outcome: Some(outcome) }))
     }
 
-    async fn remove_account(&self, _: Request<v1::RemoveAccountRequest>) -> Result<Response<v1::RemoveAccountResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn remove_account(
+        &self,
+        request: Request<v1::RemoveAccountRequest>,
+    ) -> Result<Response<v1::RemoveAccountResponse>, Status> {
+        let account = request.into_inner().account;
+        self.removed.lock().unwrap().push(account.clone());
+        let outcome = if account == "read-only" {
+            RemoveOutcome::NotWritten(read_only())
+        } else {
+            let erased = account != "full-disk";
+            RemoveOutcome::Removed(v1::SignOutResponse { account, erased, revocation: v1::Revocation::Sent.into() })
+        };
+        Ok(Response::new(v1::RemoveAccountResponse { outcome: Some(outcome) }))
     }
 
     async fn set_client_secret(
         &self,
-        _: Request<v1::SetClientSecretRequest>,
+        request: Request<v1::SetClientSecretRequest>,
     ) -> Result<Response<v1::SetClientSecretResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let request = request.into_inner();
+        let account = request.account.clone();
+        self.secrets.lock().unwrap().push(request);
+        Ok(Response::new(v1::SetClientSecretResponse { account }))
     }
 
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let answer = self.reload.lock().unwrap().clone();
+        answer.map(Response::new).ok_or_else(|| Status::unimplemented(""))
     }
 
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {

@@ -182,11 +182,10 @@ fn piece() -> impl Strategy<Value = (usize, String)> {
         format!("[accounts.X]\n{login}"),
         format!("# above X\n[ accounts . X ] # beside\n  {}# below\n", login.replace('\n', " # of X\n  ")),
         format!("[accounts.X.extra_parameters]\nprompt = 'consent'\n# between\n[accounts.X]\n{login}"),
-        format!("[accounts.X]\n{login}extra_parameters = {{ a = '[accounts.fresh]', b.c = 1 }}\n").replace(", b.c = 1", ""),
-        format!("[accounts.X]\n{login}audience = '''\n# no comment\n[accounts.fresh]\n'''\n")
-            .replace("'''\n# no comment\n[accounts.fresh]\n'''", "'# no comment'"),
+        format!("[accounts.X]\n{login}extra_parameters = {{ a = '[accounts.fresh]' }}\n"),
+        format!("[accounts.X]\n{login}audience = \"\"\"\\\n# no comment\\\n\n[accounts.fresh]\"\"\" # one\n"),
         format!("[accounts.X]\nscopes = [ # all\n  'a', # one\n\n  'b',\n]\n{login}\n\n"),
-        "[accounts.X]\ntoken_file = '''/t'''".to_owned() + "\n",
+        "[accounts.X]\ntoken_file = '''/t'''\n".to_owned(),
     ];
     (0..1000_usize, prop::sample::select(forms))
 }
@@ -251,7 +250,9 @@ proptest! {
     fn what_is_removed_takes_no_other_account_and_no_other_line_with_it(text in file(), pick in any::<prop::sample::Index>()) {
         let before = parse(&text).unwrap();
         let names: Vec<_> = before.accounts.keys().chain(before.token_files.keys()).cloned().collect();
-        prop_assume!(!names.is_empty());
+        if names.is_empty() {
+            return Ok(());
+        }
         let gone = pick.get(&names);
         let removed = edit::without(&text, gone).unwrap().text;
         let mut expected = before;

@@ -42,9 +42,9 @@ fn a_hand_that_saves_at_any_moment_is_not_overwritten() {
     let saves: [fn(&Path, &str); 2] = [save_anew, save_in_place];
     // Where files cannot be exchanged, the last moment is open, and says so.
     let moments = if cfg!(all(target_os = "linux", target_env = "gnu")) {
-        vec![Moment::Compared, Moment::Exchanged]
+        vec![Moment::Prepared, Moment::Compared]
     } else {
-        vec![Moment::Compared]
+        vec![Moment::Prepared]
     };
     for moment in moments {
         for save in saves {
@@ -66,10 +66,10 @@ fn a_hand_that_saves_at_any_moment_is_not_overwritten() {
 
 #[test]
 fn a_hand_that_breaks_or_deletes_the_file_meanwhile_is_heard() {
-    for moment in [Moment::Compared, Moment::Exchanged] {
+    for moment in [Moment::Prepared, Moment::Compared] {
         let folder = tempfile::tempdir().unwrap();
         let file = prepared(folder.path());
-        if moment == Moment::Compared || cfg!(all(target_os = "linux", target_env = "gnu")) {
+        if moment == Moment::Prepared || cfg!(all(target_os = "linux", target_env = "gnu")) {
             let broken = file.add_while(&draft("new"), &|now| {
                 if now == moment {
                     save_anew(file.path(), "[accounts\n");
@@ -86,7 +86,7 @@ fn a_hand_that_breaks_or_deletes_the_file_meanwhile_is_heard() {
                 fs::remove_file(file.path()).unwrap();
             }
         });
-        if moment == Moment::Compared || cfg!(all(target_os = "linux", target_env = "gnu")) {
+        if moment == Moment::Prepared || cfg!(all(target_os = "linux", target_env = "gnu")) {
             assert!(matches!(gone, Err(EditError::NoSuchAccount { .. })), "{gone:?}");
             assert!(!file.path().exists());
         }
@@ -95,7 +95,7 @@ fn a_hand_that_breaks_or_deletes_the_file_meanwhile_is_heard() {
 
 #[test]
 fn a_file_that_appears_meanwhile_is_not_overwritten() {
-    for moment in [Moment::Compared, Moment::Exchanged] {
+    for moment in [Moment::Prepared, Moment::Compared] {
         let folder = tempfile::tempdir().unwrap();
         let file = ConfigFile::at(folder.path().join("config.toml"));
         let added = file.add_while(&draft("new"), &|now| {
@@ -115,7 +115,7 @@ fn a_file_that_never_rests_is_given_up_and_left_as_it_is() {
     let file = prepared(folder.path());
     let times = Cell::new(0);
     let added = file.add_while(&draft("new"), &|now| {
-        if now == Moment::Compared {
+        if now == Moment::Prepared {
             times.set(times.get() + 1);
             save_anew(file.path(), &format!("{WORK}# {}\n", times.get()));
         }

@@ -143,13 +143,13 @@ fn a_read_only_file_is_refused_with_the_text_for_the_hand() {
     assert_eq!(
         told(&file.add(&draft("new")).unwrap_err(), folder.path()),
         "\"FOLDER/real.toml\" cannot be written: it is read-only.\n\
-         next: paste the text into it yourself, or where it is made from, then: authctl reload\n---\n\
+         next: paste the text into it (or into what it is made from) yourself, then: authctl reload\n---\n\
          [accounts.new]\nissuer = \"https://as.example\"\nclient_id = \"abc\""
     );
     assert_eq!(
         told(&file.remove(&name("work")).unwrap_err(), folder.path()),
         "\"FOLDER/real.toml\" cannot be written: it is read-only.\n\
-         next: take the text out of it yourself, or of where it is made from, then: authctl reload\n---\n\
+         next: take the text out of it (or of what it is made from) yourself, then: authctl reload\n---\n\
          # mine\n[accounts.work] # and this\ntoken_file = '/w'"
     );
     assert!(matches!(file.remove(&name("gone")), Err(EditError::NoSuchAccount { .. })));
@@ -186,7 +186,7 @@ fn a_folder_in_which_not_even_root_makes_a_file_is_refused_with_the_system_s_wor
     assert_eq!(
         told(&error, Path::new("/")),
         "\"/dev/pts/config.toml\" cannot be written: no file can be made beside it: permission denied.\n\
-         next: paste the text into it yourself, or where it is made from, then: authctl reload\n---\n\
+         next: paste the text into it (or into what it is made from) yourself, then: authctl reload\n---\n\
          [accounts.new]\nissuer = \"https://as.example\"\nclient_id = \"abc\""
     );
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod adversity;
+mod authenticating;
 mod interrupting;
 mod leaving;
 mod logging_out;

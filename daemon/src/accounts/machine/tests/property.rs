@@ -73,6 +73,9 @@ fn reply() -> impl Strategy<Value = Reply> {
         1 => Just(Reply::LostBeforeCommit),
         1 => Just(Reply::LostAfterCommit),
         1 => Just(Reply::Configuration),
+        1 => Just(Reply::NoSecret),
+        1 => Just(Reply::SecretRefused),
+        1 => Just(Reply::SecretOfFileRefused),
         1 => Just(Reply::Unknown400),
     ]
 }
@@ -87,6 +90,8 @@ fn login() -> impl Strategy<Value = Login> {
         1 => Just(Login::Denied),
         1 => Just(Login::Expired),
         1 => Just(Login::Unreachable),
+        1 => Just(Login::NoSecret),
+        1 => Just(Login::SecretRefused),
         1 => Just(Login::Refused),
     ]
 }

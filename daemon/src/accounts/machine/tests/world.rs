@@ -38,6 +38,12 @@ pub(crate) enum Reply {
     LostBeforeCommit,
     LostAfterCommit,
     Configuration,
+    /// The secret of the client could not be read: nothing was sent.
+    NoSecret,
+    /// The server does not take the secret.
+    SecretRefused,
+    /// The same, and the secret came from a file.
+    SecretOfFileRefused,
     Unknown400,
 }
 
@@ -53,6 +59,10 @@ pub(crate) enum Login {
     Denied,
     Expired,
     Unreachable,
+    /// The secret of the client could not be read: nobody was asked.
+    NoSecret,
+    /// The server does not take the secret.
+    SecretRefused,
     Refused,
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::http::{AnswerLost, NothingSent};
 use mcp_authd_oauth::misbehaved::ServerMisbehaved;
 use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
@@ -33,6 +34,9 @@ impl World {
                 let token = Err(ServerMisbehaved::NoToken);
                 return RefreshOutcome::Success(TokenSuccess { refresh_token: None, token });
             }
+            Reply::NoSecret => return RefreshOutcome::NotAuthenticated(NotAuthenticated::Unreadable("gone".to_owned())),
+            Reply::SecretRefused => return RefreshOutcome::NotAuthenticated(secret_refused(None)),
+            Reply::SecretOfFileRefused => return RefreshOutcome::NotAuthenticated(secret_refused(Some("/file"))),
             Reply::Configuration => return RefreshOutcome::Configuration(error("invalid_target")),
             Reply::Unknown400 => return RefreshOutcome::UnknownError(error("teapot")),
             _ => {}
@@ -115,6 +119,8 @@ impl World {
             Login::Denied => Some(SignInFailure::Denied),
             Login::Expired => Some(SignInFailure::Expired),
             Login::Unreachable => Some(SignInFailure::Unreachable(NothingSent::NotConnected)),
+            Login::NoSecret => Some(SignInFailure::NotAuthenticated(NotAuthenticated::NoSecret)),
+            Login::SecretRefused => Some(SignInFailure::NotAuthenticated(secret_refused(None))),
             Login::Refused => Some(SignInFailure::Refused(error("unauthorized_client"))),
             Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject | Login::Unnamed => None,
         };
@@ -141,6 +147,10 @@ impl World {
 
 fn lost() -> RefreshOutcome {
     RefreshOutcome::OutcomeUnknown(OutcomeUnknown::AnswerLost(AnswerLost::ConnectionEnded))
+}
+
+fn secret_refused(file: Option<&str>) -> NotAuthenticated {
+    NotAuthenticated::Refused { error: error("invalid_client"), file: file.map(str::to_owned) }
 }
 
 fn error(code: &str) -> ErrorAnswer {

@@ -1,0 +1,224 @@
+//! `authctl account add`: the daemon writes an account into `config.toml` and serves it.
+//!
+//! Must never: judge what the person described; the daemon does, and tells every mistake.
+
+use std::collections::BTreeMap;
+
+use mcp_authd_client::AdminClient;
+use mcp_authd_client::admin::{AccountDescription, Added};
+use mcp_authd_client::status::{AccountStatus, Health};
+use serde_json::json;
+
+use super::{ByHand, Teller, config_path, next_step};
+use crate::cli::account::Add;
+use crate::exit::{Exit, Failure};
+use crate::json;
+use crate::screen::{self, Page};
+
+/// `authctl account add`.
+pub(super) async fn run(add: Add) -> Result<Exit, Failure> {
+    let teller = Teller::of(add.json);
+    let description = describe(add)?;
+    let asked = Asked::of(&description);
+    let admin = AdminClient::find()?;
+    let added = admin.add_account(description).await?;
+    let path = config_path(&admin).await;
+    let (how, account) = match added {
+        Added::Written(account) => (How::Added, account),
+        Added::Present(account) => (How::Present, account),
+        Added::NotWritten(why) => return teller.not_written(&why, ByHand::PutIn, path.as_deref()),
+    };
+    let next = asked.next(how, &account);
+    let text = match teller {
+        Teller::Program => json::line(&json!({
+            "outcome": if how == How::Added { "added" } else { "present" },
+            "account": json::account(&account),
+            "config_path": path,
+            "next_step": next,
+        })),
+        Teller::Person => asked.report(how, &account, path.as_deref(), Page::of_stdout()),
+    };
+    screen::print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// What was typed, as it is sent.
+fn describe(add: Add) -> Result<AccountDescription, Failure> {
+    let mut extra_parameters = BTreeMap::new();
+    for (key, value) in add.parameters {
+        if let Some(before) = extra_parameters.insert(key.clone(), value.clone())
+            && before != value
+        {
+            let message = format!("the parameter {key} is given twice, with two values");
+            return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
+        }
+    }
+    Ok(AccountDescription {
+        name: add.name.unwrap_or_default(),
+        issuer: add.issuer.unwrap_or_default(),
+        device_authorization_endpoint: add.device_authorization_endpoint.unwrap_or_default(),
+        token_endpoint: add.token_endpoint.unwrap_or_default(),
+        revocation_endpoint: add.revocation_endpoint.unwrap_or_default(),
+        client_id: add.client_id.unwrap_or_default(),
+        // A list in one argument, as RFC 6749, 3.3 writes it, is several scopes.
+        scopes: add.scopes.iter().flat_map(|scopes| scopes.split_whitespace()).map(ToOwned::to_owned).collect(),
+        resource: add.resource.unwrap_or_default(),
+        audience: add.audience.unwrap_or_default(),
+        extra_parameters,
+        token_endpoint_auth_method: add.token_endpoint_auth_method.unwrap_or_default(),
+        client_secret_file: add.client_secret_file.unwrap_or_default(),
+        token_file: add.token_file.unwrap_or_default(),
+    })
+}
+
+/// Whether the account is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Added,
+    Present,
+}
+
+/// What of the request matters for the answer.
+#[derive(Debug)]
+struct Asked {
+    name: String,
+    /// The client has a secret, and it stands in no file.
+    secret: Secret,
+}
+
+/// Whether a secret is to be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Secret {
+    Wanted,
+    NotWanted,
+}
+
+impl Asked {
+    fn of(description: &AccountDescription) -> Self {
+        let method = description.token_endpoint_auth_method.as_str();
+        let wanted = !matches!(method, "" | "none") && description.client_secret_file.is_empty();
+        Self { name: description.name.clone(), secret: if wanted { Secret::Wanted } else { Secret::NotWanted } }
+    }
+
+    /// What to type next. A client without its secret cannot log in.
+    fn next(&self, how: How, account: &AccountStatus) -> Option<String> {
+        match (how, self.secret) {
+            (How::Added, Secret::Wanted) => Some(format!("authctl account set-secret {}", account.name)),
+            (How::Added, Secret::NotWanted) if account.health != Health::Good => {
+                next_step(account).or_else(|| Some(format!("authctl login {}", account.name)))
+            }
+            (How::Added, Secret::NotWanted) => Some(format!("authctl account show {}", account.name)),
+            (How::Present, _) => next_step(account),
+        }
+    }
+
+    fn report(&self, how: How, account: &AccountStatus, path: Option<&str>, page: Page) -> String {
+        let name = &account.name;
+        let mut text = match how {
+            How::Added => page.paragraph(&format!("{name} is added.")),
+            How::Present if self.name.is_empty() || self.name == *name => {
+                page.paragraph(&format!("{name} is there already, and nothing was written."))
+            }
+            How::Present => {
+                page.paragraph(&format!("{} is there already, under the name {name}, and nothing was written.", self.name))
+            }
+        };
+        if let Some(path) = path {
+            text.push_str(&page.whole("config", path, None));
+        }
+        match &account.token_file {
+            Some(file) => text.push_str(&page.whole("file", file, None)),
+            None if !account.issuer.is_empty() => text.push_str(&page.whole("server", &account.issuer, None)),
+            None => {}
+        }
+        if let Some(message) = account.message.as_ref().filter(|_| account.token_file.is_some()) {
+            text.push_str(&page.field("why", message));
+        }
+        match self.next(how, account) {
+            Some(next) => text + &page.whole("next", &next, None),
+            None => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::sample::{PAGE, account, grant, long_name, token_file};
+    use super::*;
+
+    const PATH: Option<&str> = Some("/home/a/.config/mcp-authd/config.toml");
+
+    fn asked(name: &str) -> Asked {
+        Asked::of(&AccountDescription { name: name.into(), ..AccountDescription::default() })
+    }
+
+    #[test]
+    fn an_added_account_is_told_with_its_file_and_the_login_that_comes_next() {
+        let login = account("work", Health::LoginRequired);
+        let named_by_us = asked("").report(How::Added, &account("auth.example.com", Health::Loading), PATH, PAGE);
+        insta::assert_snapshot!(asked("work").report(How::Added, &login, PATH, PAGE) + "\n" + &named_by_us);
+    }
+
+    #[test]
+    fn a_client_that_needs_a_secret_is_asked_for_it_before_its_login() {
+        let described = |method: &str, file: &str| {
+            Asked::of(&AccountDescription {
+                token_endpoint_auth_method: method.into(),
+                client_secret_file: file.into(),
+                ..AccountDescription::default()
+            })
+            .next(How::Added, &account("work", Health::LoginRequired))
+            .unwrap()
+        };
+        for method in ["client_secret_basic", "client_secret_post"] {
+            assert_eq!(described(method, ""), "authctl account set-secret work");
+            assert_eq!(described(method, "/run/secret"), "authctl login work");
+        }
+        assert_eq!(described("none", ""), "authctl login work");
+    }
+
+    #[test]
+    fn an_account_that_is_there_already_is_told_so_under_the_name_that_it_has() {
+        let good = AccountStatus { grant: Some(grant()), ..account("work", Health::Good) };
+        let shown = asked("work").report(How::Present, &good, PATH, PAGE)
+            + "\n"
+            + &asked("office").report(How::Present, &account("work", Health::LoginRequired), PATH, PAGE);
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn an_account_with_a_token_file_is_told_with_its_file_and_what_is_wrong_with_it() {
+        let good = token_file("ci", "/run/secrets/ci-token");
+        let missing = AccountStatus {
+            health: Health::Degraded,
+            message: Some("The token file cannot be read: No such file or directory.".into()),
+            next_step: Some("put the token into /run/secrets/ci-token".into()),
+            ..good.clone()
+        };
+        let shown =
+            asked("ci").report(How::Added, &good, PATH, PAGE) + "\n" + &asked("ci").report(How::Added, &missing, None, PAGE);
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_name_of_200_characters_is_told_whole_and_only_its_command_is_wide() {
+        let name = long_name();
+        let shown = asked(&name).report(How::Added, &account(&name, Health::LoginRequired), PATH, PAGE);
+        insta::assert_snapshot!(shown);
+        let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(wide, [format!("  next      authctl login {name}")]);
+    }
+
+    #[test]
+    fn scopes_in_one_argument_are_several_and_a_parameter_has_one_value() {
+        let add = Add { scopes: vec!["a b".into(), "c".into()], ..Add::default() };
+        assert_eq!(describe(add).unwrap().scopes, ["a", "b", "c"]);
+        let twice = |values: [&str; 2]| {
+            describe(Add { parameters: values.map(|value| ("p".into(), value.into())).into(), ..Add::default() })
+        };
+        assert!(twice(["x", "x"]).is_ok());
+        assert_eq!(twice(["x", "y"]).unwrap_err().exit, Exit::Usage);
+    }
+}

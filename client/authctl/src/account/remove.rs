@@ -1,0 +1,140 @@
+//! `authctl account remove`: the daemon takes an account out of `config.toml` and forgets its login, here and upstream.
+//!
+//! Must never: remove what nobody has agreed to, or call a record erased that is not (exit code 8).
+
+use std::io::{self, IsTerminal as _};
+
+use mcp_authd_client::AdminClient;
+use mcp_authd_client::admin::Removed;
+use mcp_authd_client::status::{AccountStatus, Revocation, SignedOut};
+use serde_json::json;
+
+use super::{ByHand, Teller, config_path, find};
+use crate::cli::account::Remove;
+use crate::exit::{Exit, Failure};
+use crate::screen::{self, Page};
+use crate::{json, logout};
+
+/// `authctl account remove`.
+pub(super) async fn run(remove: Remove) -> Result<Exit, Failure> {
+    if !remove.yes && !io::stdin().is_terminal() {
+        return Err(nobody_to_ask(&remove.name));
+    }
+    let teller = Teller::of(remove.json);
+    let admin = AdminClient::find()?;
+    if !remove.yes {
+        let account = find(admin.status().await?, Some(&remove.name))?;
+        screen::complain(&question(&account, Page::of_stderr()));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        if !agrees(&answer) {
+            return Err(refused(&remove.name));
+        }
+    }
+    match admin.remove_account(remove.name).await? {
+        Removed::Gone(signed_out) => tell(&signed_out, teller),
+        Removed::NotWritten(why) => teller.not_written(&why, ByHand::TakeOut, config_path(&admin).await.as_deref()),
+    }
+}
+
+fn tell(signed_out: &SignedOut, teller: Teller) -> Result<Exit, Failure> {
+    let exit = if signed_out.erased { Exit::Done } else { Exit::NotErased };
+    match teller {
+        Teller::Program => screen::print(&to_json(signed_out))?,
+        Teller::Person if exit == Exit::Done => screen::print(&report(signed_out, Page::of_stdout()))?,
+        Teller::Person => return Err(not_erased(&signed_out.account)),
+    }
+    Ok(exit)
+}
+
+fn nobody_to_ask(name: &str) -> Failure {
+    let message = format!("this removes {name} and its login, and there is no terminal to ask on");
+    Failure::new(Exit::Usage, message, format!("authctl account remove {name} --yes"))
+}
+
+fn refused(name: &str) -> Failure {
+    Failure::new(Exit::Failed, "nothing was removed", format!("authctl account show {name}"))
+}
+
+fn agrees(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// What will happen, and the question whether it shall.
+fn question(account: &AccountStatus, page: Page) -> String {
+    let name = &account.name;
+    let what = match &account.token_file {
+        Some(file) => format!("This takes {name} out of config.toml. The token file {file} stays as it is."),
+        None => format!(
+            "This takes {name} out of config.toml, forgets its login, and revokes it at {} where the server offers that.",
+            account.issuer
+        ),
+    };
+    let programs = "Programs that use it get no token any more.";
+    format!("{}Remove {}? [y/N] ", page.paragraph(&format!("{what} {programs}")), screen::clean(name))
+}
+
+fn not_erased(account: &str) -> Failure {
+    let message = format!(
+        "{account} is removed and its token is no longer handed out, but the record could not be erased yet; mcp-authd goes on trying"
+    );
+    Failure::new(Exit::NotErased, message, "authctl status")
+}
+
+fn report(signed_out: &SignedOut, page: Page) -> String {
+    let upstream = logout::upstream(signed_out.revocation);
+    page.paragraph(&format!("{} is removed, and its login is erased. {upstream}", signed_out.account))
+}
+
+fn to_json(signed_out: &SignedOut) -> String {
+    let revocation = match signed_out.revocation {
+        Revocation::Nothing => "nothing",
+        Revocation::NoEndpoint => "no_endpoint",
+        Revocation::Sent => "sent",
+        _ => "unknown",
+    };
+    json::line(&json!({
+        "outcome": "removed",
+        "account": signed_out.account,
+        "erased": signed_out.erased,
+        "revocation": revocation,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{PAGE, account, long_name, token_file};
+    use super::*;
+    use mcp_authd_client::status::Health;
+
+    #[test]
+    fn the_question_says_what_will_happen() {
+        let shown = [
+            question(&account("work", Health::Good), PAGE),
+            question(&token_file("ci", "/run/secrets/ci-token"), PAGE),
+            question(&account(&long_name(), Health::Good), PAGE),
+        ];
+        insta::assert_snapshot!(shown.join("\n\n"));
+    }
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for yes in ["y\n", "Y\n", "yes\n", " YES \n"] {
+            assert!(agrees(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n\n", "no\n", "yy\n", "work\n"] {
+            assert!(!agrees(no), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_told_as_after_a_logout() {
+        let gone = |account: &str, revocation| SignedOut { account: account.into(), erased: true, revocation };
+        let shown = report(&gone("work", Revocation::Sent), PAGE)
+            + &report(&gone("ci", Revocation::Nothing), PAGE)
+            + &report(&gone(&long_name(), Revocation::NoEndpoint), PAGE)
+            + &to_json(&gone("work", Revocation::Sent));
+        insta::assert_snapshot!(shown);
+        assert_eq!(not_erased("work").exit, Exit::NotErased);
+    }
+}

@@ -1,0 +1,150 @@
+//! `authctl account show`: everything that the daemon tells about one account.
+//!
+//! Must never: show a token or a code; `authctl login` shows codes.
+
+use std::time::SystemTime;
+
+use mcp_authd_client::AdminClient;
+use mcp_authd_client::status::{AccountStatus, SignInEnd};
+
+use super::{find, next_step};
+use crate::cli::account::Show;
+use crate::exit::{Exit, Failure};
+use crate::screen::{self, Page, Tone, words};
+use crate::{json, status};
+
+/// `authctl account show`.
+pub(super) async fn run(show: Show) -> Result<Exit, Failure> {
+    let daemon = AdminClient::find()?.status().await?;
+    let now = daemon.told_at;
+    let account = find(daemon, show.name.as_deref())?;
+    let text = if show.json { json::line(&json::account(&account)) } else { render(&account, now, Page::of_stdout()) };
+    screen::print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn render(account: &AccountStatus, now: SystemTime, page: Page) -> String {
+    let (tone, health) = status::health(account.health);
+    let name = screen::fill(&screen::clean(&account.name), page.width);
+    let mut text: String = name.iter().map(|line| format!("{}\n", page.tint(Tone::Strong, line))).collect();
+    text.push_str(&page.whole("health", health, Some(tone)));
+    if let Some(message) = &account.message {
+        text.push_str(&page.field("why", message));
+    }
+    text.push_str(&origin(account, page));
+    for resource in &account.resources {
+        text.push_str(&page.field("resource", resource));
+    }
+    text.push_str(&granted(account, now, page));
+    text.push_str(&logins(account, page));
+    if let Some(next_step) = next_step(account) {
+        text.push_str(&page.whole("next", &next_step, Some(Tone::Strong)));
+    }
+    text
+}
+
+fn origin(account: &AccountStatus, page: Page) -> String {
+    match &account.token_file {
+        Some(file) => page.field("file", file),
+        None => page.field("server", &account.issuer) + &page.field("client", &account.client_id),
+    }
+}
+
+/// What is held: whose it is, what it covers, and how old it is.
+fn granted(account: &AccountStatus, now: SystemTime, page: Page) -> String {
+    let mut text = String::new();
+    let Some(grant) = &account.grant else {
+        if !account.scopes.is_empty() {
+            text.push_str(&page.field("asks for", &account.scopes.join(" ")));
+        }
+        // A token in a file is nobody's grant.
+        let held = account.token_file.is_none().then(|| page.field("token", "none"));
+        return text + &held.unwrap_or_default();
+    };
+    if let Some(subject) = &grant.subject {
+        text.push_str(&page.field("user", subject));
+    }
+    if !grant.scopes.is_empty() {
+        text.push_str(&page.field("scopes", &grant.scopes.join(" ")));
+    }
+    if !account.scopes.iter().all(|scope| grant.scopes.contains(scope)) {
+        text.push_str(&page.field("asks for", &account.scopes.join(" ")));
+    }
+    text.push_str(&page.field("token", &status::token(grant, now)));
+    if let Some(ago) = grant.obtained_at.and_then(|at| now.duration_since(at).ok()) {
+        text.push_str(&page.field("logged in", &format!("{} ago", words(ago))));
+    }
+    text
+}
+
+fn logins(account: &AccountStatus, page: Page) -> String {
+    let mut text = String::new();
+    if let Some(waiting) = &account.sign_in {
+        let left = waiting.expires_in.map(|left| format!(" for {}", words(left))).unwrap_or_default();
+        let by = waiting.asked_by.as_ref().map(|by| format!(", asked by {by}")).unwrap_or_default();
+        text.push_str(&page.field("login", &format!("waits for you{left}{by}")));
+    }
+    if let Some(end) = account.last_sign_in_end.and_then(ended) {
+        text.push_str(&page.field("login", end));
+    }
+    text
+}
+
+/// How the last login ended, if not well.
+fn ended(end: SignInEnd) -> Option<&'static str> {
+    match end {
+        SignInEnd::Granted => None,
+        SignInEnd::Denied => Some("the last one was refused"),
+        SignInEnd::Expired => Some("the last one was not answered in time"),
+        SignInEnd::Cancelled => Some("the last one was cancelled"),
+        SignInEnd::Failed => Some("the last one failed at the server"),
+        SignInEnd::OtherSubject => Some("the last one came back for another user, and changed nothing"),
+        _ => Some("the last one ended in a way that this authctl does not know"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{PAGE, account, grant, long_name, now, token_file};
+    use super::*;
+    use crate::screen::Paint;
+    use mcp_authd_client::status::Health;
+
+    fn full() -> AccountStatus {
+        AccountStatus {
+            message: Some("The server cannot be reached: connection refused. The token that is held goes on serving.".into()),
+            resources: vec!["https://files.example.com/mcp".into()],
+            grant: Some(grant()),
+            last_sign_in_end: Some(SignInEnd::Expired),
+            ..account("work", Health::Degraded)
+        }
+    }
+
+    #[test]
+    fn everything_that_is_known_stands_on_one_screen() {
+        insta::assert_snapshot!(render(&full(), now(), PAGE));
+    }
+
+    #[test]
+    fn an_account_that_was_never_logged_in_says_what_it_will_ask_for() {
+        let shown = render(&account("work", Health::LoginRequired), now(), PAGE)
+            + "\n"
+            + &render(&token_file("ci", "/run/secrets/ci-token"), now(), PAGE);
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_name_of_200_characters_is_shown_whole_and_only_its_command_is_wide() {
+        let shown = render(&account(&long_name(), Health::LoginRequired), now(), PAGE);
+        insta::assert_snapshot!(shown);
+        let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(wide, [format!("  next      authctl login {}", long_name())]);
+    }
+
+    #[test]
+    fn without_colour_nothing_is_lost() {
+        let colour = render(&full(), now(), Page { paint: Paint::Colour, ..PAGE });
+        let plain: Vec<String> = colour.lines().map(screen::clean).collect();
+        assert_eq!(plain.join("\n"), render(&full(), now(), PAGE).trim_end());
+    }
+}

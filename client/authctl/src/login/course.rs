@@ -1,0 +1,143 @@
+//! How a login goes, by what the daemon tells of the account.
+//!
+//! Must never: take a login for granted because the account holds a token of an older one.
+
+use mcp_authd_client::SignIn;
+use mcp_authd_client::status::{AccountStatus, Health, SignInEnd};
+
+use crate::exit::{Exit, Failure};
+
+/// How a login goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It waits for the person; or, without a prompt, for the server's answer.
+    Waits(Option<Box<SignIn>>),
+    /// The account is logged in.
+    Granted,
+    /// It ended otherwise.
+    NotGranted(Ending),
+}
+
+/// A login that ended without a grant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// How, where the daemon knows.
+    pub(super) end: Option<SignInEnd>,
+    /// What went wrong.
+    pub(super) message: Option<String>,
+    /// What to type next.
+    pub(super) next_step: Option<String>,
+}
+
+impl Course {
+    /// The daemon's answer to the beginning. A good account begins none; how an older login ended does not matter then.
+    pub(super) fn after_start(status: AccountStatus) -> Self {
+        let good = status.health == Health::Good && status.sign_in.is_none();
+        if good { Self::Granted } else { Self::of(status) }
+    }
+
+    /// How a login that was begun goes.
+    pub(super) fn of(status: AccountStatus) -> Self {
+        let AccountStatus { health, sign_in, last_sign_in_end: end, message, next_step, grant, .. } = status;
+        match (sign_in, health, end) {
+            (Some(sign_in), ..) => Self::Waits(Some(Box::new(sign_in))),
+            (None, Health::SigningIn | Health::Loading, _) => Self::Waits(None),
+            (None, _, None | Some(SignInEnd::Granted)) if grant.is_some() => Self::Granted,
+            (None, _, end) => Self::NotGranted(Ending { end, message, next_step }),
+        }
+    }
+}
+
+impl Ending {
+    /// What a person is told.
+    pub(super) fn failure(self, account: &str) -> Failure {
+        let message = match self.end {
+            Some(SignInEnd::Denied) => format!("the login to {account} was refused"),
+            Some(SignInEnd::Expired) => format!("the login to {account} was not answered in time"),
+            Some(SignInEnd::Cancelled) => format!("the login to {account} was cancelled"),
+            Some(SignInEnd::OtherSubject) => {
+                format!("the login to {account} came back for another user; what the account held is untouched")
+            }
+            _ => format!("the login to {account} failed"),
+        };
+        let usual = match self.end {
+            Some(SignInEnd::OtherSubject) => format!("authctl login {account} --replace"),
+            _ => format!("authctl login {account}"),
+        };
+        let message = match self.message {
+            Some(more) => format!("{message}: {more}"),
+            None => message,
+        };
+        Failure::new(Exit::NotGranted, message, self.next_step.unwrap_or(usual))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, reason = "tests")]
+
+    use super::*;
+    use mcp_authd_client::status::GrantStatus;
+
+    fn status(health: Health, end: Option<SignInEnd>) -> AccountStatus {
+        AccountStatus {
+            name: "github".into(),
+            issuer: String::new(),
+            client_id: String::new(),
+            resources: vec![],
+            scopes: vec![],
+            revision: 1,
+            health,
+            message: None,
+            next_step: None,
+            grant: None,
+            sign_in: None,
+            last_sign_in_end: end,
+            token_file: None,
+        }
+    }
+
+    fn with_grant(status: AccountStatus) -> AccountStatus {
+        let grant = GrantStatus {
+            scopes: vec![],
+            expires_at: None,
+            expires_in: None,
+            obtained_at: None,
+            refreshed_at: None,
+            renewable: true,
+            refreshing: false,
+            subject: None,
+        };
+        AccountStatus { grant: Some(grant), ..status }
+    }
+
+    #[test]
+    fn a_good_account_begins_no_login_whatever_the_last_one_was() {
+        let good = with_grant(status(Health::Good, Some(SignInEnd::Denied)));
+        assert_eq!(Course::after_start(good), Course::Granted);
+    }
+
+    #[test]
+    fn a_login_without_a_prompt_yet_is_waited_for() {
+        assert_eq!(Course::after_start(status(Health::SigningIn, None)), Course::Waits(None));
+    }
+
+    #[test]
+    fn a_refused_login_is_no_success_although_the_account_holds_a_token() {
+        let Course::NotGranted(ending) = Course::of(with_grant(status(Health::Good, Some(SignInEnd::Denied)))) else { panic!() };
+        let failure = ending.failure("github");
+        assert_eq!(failure.exit, Exit::NotGranted);
+        assert_eq!(failure.next_step.as_deref(), Some("authctl login github"));
+    }
+
+    #[test]
+    fn a_settled_login_is_a_success_even_where_something_else_is_wrong() {
+        assert_eq!(Course::of(with_grant(status(Health::Degraded, None))), Course::Granted);
+    }
+
+    #[test]
+    fn another_user_names_the_replacement() {
+        let ending = Ending { end: Some(SignInEnd::OtherSubject), message: None, next_step: None };
+        assert_eq!(ending.failure("github").next_step.as_deref(), Some("authctl login github --replace"));
+    }
+}
