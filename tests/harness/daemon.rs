@@ -330,6 +330,15 @@ impl Daemon {
         kill(Pid::from_raw(pid), Signal::SIGTERM).expect("the daemon runs");
     }
 
+    /// SIGHUP, without waiting: read the configuration again.
+    ///
+    /// # Panics
+    /// If no process runs.
+    pub fn hang_up(&self) {
+        let pid = i32::try_from(self.pid()).expect("a process id fits");
+        kill(Pid::from_raw(pid), Signal::SIGHUP).expect("the daemon runs");
+    }
+
     /// SIGTERM, and waits for the end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.terminate();

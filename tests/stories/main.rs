@@ -13,6 +13,7 @@ mod misbehaviour;
 mod real_server;
 mod refresh;
 mod rejection;
+mod reload;
 mod restart;
 mod sockets;
 mod starting;
