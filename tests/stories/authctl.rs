@@ -19,14 +19,14 @@ use crate::logged_in::{daemon_at, logged_in_at, look, prompt, refused, used};
 
 /// How a command ended, and what it wrote.
 #[derive(Debug)]
-struct Told {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Told {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Told {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let told = Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
         assert!(!told.out.contains('\u{1b}') && !told.err.contains('\u{1b}'), "an escape sequence in a pipe: {told:?}");
@@ -34,7 +34,7 @@ impl Told {
     }
 
     /// A refusal: nothing on standard output, a sentence, and the next command as its last line.
-    fn assert_refused(&self, code: i32, next: &str) {
+    pub(crate) fn assert_refused(&self, code: i32, next: &str) {
         let lines: Vec<&str> = self.err.lines().collect();
         assert!(self.code == Some(code) && self.out.is_empty() && lines.len() >= 2, "{self:?}");
         assert!(lines[0].starts_with("authctl: "), "{self:?}");
@@ -43,7 +43,7 @@ impl Told {
     }
 }
 
-async fn authctl(daemon: &Daemon, arguments: &[&str]) -> Told {
+pub(crate) async fn authctl(daemon: &Daemon, arguments: &[&str]) -> Told {
     Told::of(daemon.program("authctl").args(arguments).stdin(Stdio::null()).output().await.unwrap())
 }
 

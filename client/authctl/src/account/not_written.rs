@@ -84,7 +84,8 @@ struct Screen {
 impl Screen {
     fn of(why: &NotWritten, by_hand: ByHand, path: Option<&str>, page: Page) -> Self {
         let mut before = page.paragraph(&format!("authctl: {}", why.message));
-        if let Some(path) = path.filter(|_| why.problems.iter().any(|problem| problem.line.is_some())) {
+        let has_lines = why.problems.iter().any(|problem| problem.line.is_some());
+        if let Some(path) = path.filter(|path| has_lines && !why.message.contains(path)) {
             before.push_str(&format!("in {}:\n", screen::clean(path)));
         }
         before.extend(why.problems.iter().map(|problem| told(problem, page)));

@@ -83,7 +83,7 @@ fn not_erased(account: &str) -> Failure {
 
 fn report(signed_out: &SignedOut, page: Page) -> String {
     let upstream = logout::upstream(signed_out.revocation);
-    page.paragraph(&format!("{} is removed, and its login is erased. {upstream}", signed_out.account))
+    page.paragraph(&format!("{} is removed, and nothing of it is kept. {upstream}", signed_out.account))
 }
 
 fn to_json(signed_out: &SignedOut) -> String {

@@ -185,7 +185,7 @@ fn nothing_is_removed_that_nobody_has_agreed_to() {
     let mut asked = Asked::of(&daemon, &["account", "remove", "github"], "Remove github? [y/N] ");
     asked.types("y\n");
     let (code, shown) = asked.ends();
-    assert!(code == Some(0) && shown.starts_with("github is removed, and its login is erased."), "{shown}");
+    assert!(code == Some(0) && shown.starts_with("github is removed, and nothing of it is kept."), "{shown}");
     assert_eq!(run(&daemon.socket(), &["account", "remove", "other", "--yes"]).0, Some(0));
     assert_eq!(daemon.removed(), ["github", "other"]);
 }
