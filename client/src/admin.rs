@@ -4,6 +4,7 @@
 
 mod accounts;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +19,7 @@ use crate::connect::{Line, Sockets, Which};
 use crate::convert::wire_duration;
 use crate::error::{CallError, ConnectError};
 use crate::need::LONGEST_WAIT;
+use crate::start::Patience;
 use crate::status::{self, AccountStatus, DaemonStatus, SignedOut};
 
 pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloaded, Reloading, Removed};
@@ -60,6 +62,18 @@ impl AdminClient {
         Self { line: Arc::new(self.line.with_connect_limit(limit)) }
     }
 
+    /// The same, starting no daemon where none runs.
+    #[must_use]
+    pub fn never_starting(self) -> Self {
+        Self { line: Arc::new(self.line.never_starting()) }
+    }
+
+    /// The socket that has answered last. `None`: none has yet.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        self.line.reached()
+    }
+
     /// Begins a login, or joins the one that waits. Answers when there is a prompt, after 20 s at the latest.
     ///
     /// # Errors
@@ -71,8 +85,8 @@ impl AdminClient {
             again: start.again,
             replace: start.replace,
         };
-        let answer = call::within(LONGEST_WAIT.saturating_add(GRACE), async {
-            call::message("StartSignIn", self.stub().start_sign_in(request).await)
+        let answer = self.call(LONGEST_WAIT.saturating_add(GRACE), || async {
+            call::message("StartSignIn", self.stub().start_sign_in(request.clone()).await)
         });
         status::account(answer.await?)
     }
@@ -84,7 +98,7 @@ impl AdminClient {
     pub async fn cancel_sign_in(&self, account: Option<String>) -> Result<AccountStatus, CallError> {
         let request = v1::CancelSignInRequest { account: account.unwrap_or_default() };
         let answer =
-            call::within(SILENCE_LIMIT, async { call::message("CancelSignIn", self.stub().cancel_sign_in(request).await) });
+            self.call(SILENCE_LIMIT, async || call::message("CancelSignIn", self.stub().cancel_sign_in(request.clone()).await));
         status::account(answer.await?)
     }
 
@@ -94,7 +108,7 @@ impl AdminClient {
     /// A [`CallError`] where there is no answer.
     pub async fn sign_out(&self, account: Option<String>) -> Result<SignedOut, CallError> {
         let request = v1::SignOutRequest { account: account.unwrap_or_default() };
-        let answer = call::within(SILENCE_LIMIT, async { call::message("SignOut", self.stub().sign_out(request).await) });
+        let answer = self.call(SILENCE_LIMIT, async || call::message("SignOut", self.stub().sign_out(request.clone()).await));
         Ok(status::signed_out(answer.await?))
     }
 
@@ -105,7 +119,7 @@ impl AdminClient {
     pub async fn watch_accounts(&self, account: Option<String>) -> Result<AccountChanges, CallError> {
         let request = v1::WatchAccountsRequest { account: account.unwrap_or_default() };
         let stream =
-            call::within(SILENCE_LIMIT, async { call::message("WatchAccounts", self.stub().watch_accounts(request).await) });
+            self.call(SILENCE_LIMIT, async || call::message("WatchAccounts", self.stub().watch_accounts(request.clone()).await));
         Ok(AccountChanges(stream.await?))
     }
 
@@ -114,8 +128,7 @@ impl AdminClient {
     /// # Errors
     /// A [`CallError`] where there is no answer.
     pub async fn status(&self) -> Result<DaemonStatus, CallError> {
-        let answer =
-            call::within(SILENCE_LIMIT, async { call::message("Status", self.stub().status(v1::StatusRequest {}).await) });
+        let answer = self.call(SILENCE_LIMIT, async || call::message("Status", self.stub().status(v1::StatusRequest {}).await));
         status::daemon(answer.await?, SystemTime::UNIX_EPOCH + Clock::Kernel.wall())
     }
 
@@ -124,8 +137,15 @@ impl AdminClient {
     /// # Errors
     /// A [`CallError`] where there is no answer. [`CallError::Interrupted`]: it has left before it answered.
     pub async fn stop(&self) -> Result<(), CallError> {
-        let answer = call::within(SILENCE_LIMIT, async { call::message("Stop", self.stub().stop(v1::StopRequest {}).await) });
+        let answer = self.call(SILENCE_LIMIT, async || call::message("Stop", self.stub().stop(v1::StopRequest {}).await));
         answer.await.map(|v1::StopResponse {}| ())
+    }
+
+    async fn call<T, F>(&self, limit: Duration, call: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.line.call(limit, Patience::Caller, call).await
     }
 
     fn stub(&self) -> Stub<Channel> {

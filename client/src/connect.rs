@@ -9,14 +9,17 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::error::ConnectError;
+use crate::call;
+use crate::error::{CallError, ConnectError};
+use crate::start::{Patience, SocketPlace, Starter};
 
 /// How long a connection may take, if nothing else is said.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -27,6 +30,10 @@ const PATH_LIMIT: usize = 107;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const PATH_LIMIT: usize = 103;
 
+/// How long a daemon may be away that has answered on this connection, where none is started: one takes over from another.
+const RETURN_LIMIT: Duration = Duration::from_secs(2);
+const RETURN_LOOK: Duration = Duration::from_millis(5);
+
 /// How long to leave a daemon alone whose backlog is full. Linux answers EAGAIN then, instead of letting us wait.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 
@@ -34,6 +41,18 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sockets {
     places: Vec<Place>,
+    origin: Origin,
+}
+
+/// Who says where the sockets stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The usual places.
+    Usual,
+    /// `MCP_AUTHD_SOCKET`.
+    Variable,
+    /// The program. It knows its daemon; nothing is started for it.
+    Program,
 }
 
 /// The two sockets of one place.
@@ -52,17 +71,36 @@ impl Sockets {
         Self::from_environment(|name| std::env::var_os(name))
     }
 
-    /// This `tokens.sock`, with `admin.sock` beside it, and no other place.
+    /// This `tokens.sock`, with `admin.sock` beside it, and no other place. No daemon is started there.
     #[must_use]
     pub fn at(tokens: impl Into<PathBuf>) -> Self {
-        let tokens = tokens.into();
+        Self::one(tokens.into(), Origin::Program)
+    }
+
+    fn one(tokens: PathBuf, origin: Origin) -> Self {
         let admin = tokens.with_file_name("admin.sock");
-        Self { places: vec![Place { tokens, admin }] }
+        Self { places: vec![Place { tokens, admin }], origin }
+    }
+
+    /// Where the sockets for programs may stand, the best place first.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<PathBuf> {
+        self.paths(Which::Tokens)
+    }
+
+    /// Whether `MCP_AUTHD_SOCKET` or the program names the socket: then whoever runs a daemon there rules it.
+    #[must_use]
+    pub fn are_named(&self) -> bool {
+        self.origin != Origin::Usual
+    }
+
+    pub(crate) fn place(&self) -> SocketPlace {
+        if self.origin == Origin::Usual { SocketPlace::Usual } else { SocketPlace::Named }
     }
 
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConnectError> {
         if let Some(given) = variable("MCP_AUTHD_SOCKET").filter(|path| !path.is_empty()) {
-            return Ok(Self::at(given));
+            return Ok(Self::one(given.into(), Origin::Variable));
         }
         let mut places: Vec<Place> = Vec::new();
         for directory in directories(variable) {
@@ -71,7 +109,7 @@ impl Sockets {
                 places.push(place);
             }
         }
-        if places.is_empty() { Err(ConnectError::NoPlace) } else { Ok(Self { places }) }
+        if places.is_empty() { Err(ConnectError::NoPlace) } else { Ok(Self { places, origin: Origin::Usual }) }
     }
 
     fn paths(&self, which: Which) -> Vec<PathBuf> {
@@ -106,29 +144,82 @@ pub(crate) enum Which {
     Admin,
 }
 
-/// One lazy connection to one socket. It is made at the first call, and made again after the daemon has restarted.
+/// One lazy connection to one socket. It is made at the first call, and made again after the daemon has restarted. Where nothing
+/// answers, a daemon is started (DESIGN, section 5).
 #[derive(Debug)]
 pub(crate) struct Line {
     dial: Dial,
     channel: OnceLock<Channel>,
+    /// `None`: none is started.
+    starter: Option<Starter>,
 }
 
 impl Line {
     pub(crate) fn new(sockets: &Sockets, which: Which) -> Self {
-        Self::of(Dial { paths: sockets.paths(which), limit: CONNECT_LIMIT, owner: own_uid() })
+        let dial = Dial { paths: sockets.paths(which), limit: CONNECT_LIMIT, owner: own_uid(), reached: Arc::default() };
+        let starter = (sockets.origin != Origin::Program).then(|| Starter::new(sockets.place()));
+        Self { dial, channel: OnceLock::new(), starter }
     }
 
     pub(crate) fn with_connect_limit(&self, limit: Duration) -> Self {
-        Self::of(Dial { limit, ..self.dial.clone() })
+        self.anew(Dial { limit, ..self.dial.clone() })
+    }
+
+    pub(crate) fn never_starting(&self) -> Self {
+        Self { starter: None, ..self.anew(self.dial.clone()) }
     }
 
     #[cfg(test)]
     pub(crate) fn with_owner(&self, owner: u32) -> Self {
-        Self::of(Dial { owner, ..self.dial.clone() })
+        self.anew(Dial { owner, ..self.dial.clone() })
     }
 
-    fn of(dial: Dial) -> Self {
-        Self { dial, channel: OnceLock::new() }
+    fn anew(&self, dial: Dial) -> Self {
+        let starter = self.starter.as_ref().map(|starter| Starter::new(starter.place()));
+        Self { dial: Dial { reached: Arc::default(), ..dial }, channel: OnceLock::new(), starter }
+    }
+
+    /// A call on this connection, within its time. Where no daemon answers, one is brought up by the rules, in its own time, and the
+    /// call is made once more.
+    pub(crate) async fn call<T, F>(&self, limit: Duration, patience: Patience, call: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        match call::within(limit, call()).await {
+            Err(CallError::Connect(absent @ ConnectError::NoDaemon { .. })) => {
+                self.bring_up(absent, patience).await?;
+                call::within(limit, call()).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn bring_up(&self, absent: ConnectError, patience: Patience) -> Result<(), ConnectError> {
+        match &self.starter {
+            Some(starter) if starter.place() == SocketPlace::Usual => starter.start(&self.dial, patience).await,
+            _ if self.comes_back().await => Ok(()),
+            Some(starter) => starter.start(&self.dial, patience).await,
+            None => Err(absent),
+        }
+    }
+
+    /// Whether a daemon that was there is there again.
+    async fn comes_back(&self) -> bool {
+        if self.reached().is_none() {
+            return false;
+        }
+        let looking = async {
+            while self.dial.connect().await.is_err() {
+                tokio::time::sleep(RETURN_LOOK).await;
+            }
+        };
+        tokio::time::timeout(RETURN_LIMIT, looking).await.is_ok()
+    }
+
+    /// The socket that has answered last.
+    pub(crate) fn reached(&self) -> Option<&Path> {
+        let place = self.dial.reached.load(Ordering::Relaxed).checked_sub(1)?;
+        self.dial.paths.get(place).map(PathBuf::as_path)
     }
 
     /// To be called inside a tokio runtime: the channel's worker lives there.
@@ -148,19 +239,29 @@ impl Line {
 
 /// How to reach one socket.
 #[derive(Debug, Clone)]
-struct Dial {
+pub(crate) struct Dial {
     paths: Vec<PathBuf>,
     limit: Duration,
     owner: u32,
+    /// Which path has answered last, counted from one; zero: none has.
+    reached: Arc<AtomicUsize>,
 }
 
 impl Dial {
+    /// The sockets that are tried.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
     /// Tries the places in their order. The first server that is ours wins; else the first failure that says more than "nothing there".
-    async fn connect(&self) -> Result<UnixStream, ConnectError> {
+    pub(crate) async fn connect(&self) -> Result<UnixStream, ConnectError> {
         let mut worst: Option<ConnectError> = None;
-        for path in &self.paths {
+        for (place, path) in self.paths.iter().enumerate() {
             match self.connect_to(path).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => {
+                    self.reached.store(place.saturating_add(1), Ordering::Relaxed);
+                    return Ok(stream);
+                }
                 Err(stuck @ ConnectError::TimedOut { .. }) => return Err(stuck),
                 Err(failure) => {
                     let says_more = match worst {
@@ -174,8 +275,7 @@ impl Dial {
                 }
             }
         }
-        // THE PLACE TO START A DAEMON (DESIGN, section 5): here, when every place said NoDaemon, and nowhere else. Not before the
-        // rules of that section are all in force: never with MCP_AUTHD_SOCKET set, the service manager first, never in a container.
+        // A NoDaemon means that every place has said so: only then a daemon may be started, by `Line::call`.
         Err(worst.unwrap_or(ConnectError::NoPlace))
     }
 
@@ -232,12 +332,28 @@ mod tests {
         Sockets::from_environment(lookup).map(|sockets| sockets.paths(Which::Tokens))
     }
 
+    fn dial(paths: Vec<PathBuf>) -> Dial {
+        Dial { paths, limit: CONNECT_LIMIT, owner: own_uid(), reached: Arc::default() }
+    }
+
     #[test]
     fn the_override_is_the_only_place_and_admin_stands_beside_it() {
         let lookup = |name: &str| (name == "MCP_AUTHD_SOCKET" || name == "HOME").then(|| OsString::from("/x/tokens.sock"));
         let sockets = Sockets::from_environment(lookup).unwrap();
         assert_eq!(sockets.paths(Which::Tokens), [PathBuf::from("/x/tokens.sock")]);
         assert_eq!(sockets.paths(Which::Admin), [PathBuf::from("/x/admin.sock")]);
+        assert_eq!(sockets.place(), SocketPlace::Named, "and nothing is started there");
+    }
+
+    #[test]
+    fn a_socket_that_the_program_names_starts_nothing() {
+        let line = Line::new(&Sockets::at("/x/tokens.sock"), Which::Tokens);
+        assert!(line.starter.is_none());
+        let usual = Sockets::from_environment(|name| (name == "HOME").then(|| OsString::from("/h"))).unwrap();
+        let line = Line::new(&usual, Which::Tokens);
+        assert!(line.starter.is_some() && line.with_connect_limit(CONNECT_LIMIT).starter.is_some());
+        assert!(line.never_starting().starter.is_none());
+        assert!(line.never_starting().with_connect_limit(CONNECT_LIMIT).starter.is_none());
     }
 
     #[cfg(target_os = "linux")]
@@ -272,7 +388,7 @@ mod tests {
         let line = Line::new(&Sockets::at(directory.path().join("tokens.sock")), Which::Tokens);
         let error = line.dial.connect().await.unwrap_err();
         assert!(matches!(error, ConnectError::NoDaemon { .. }));
-        assert!(error.to_string().ends_with("start it with: mcp-authd"));
+        assert!(error.to_string().ends_with("start it with: authctl daemon start"));
     }
 
     #[tokio::test]
@@ -280,8 +396,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let there = directory.path().join("tokens.sock");
         let _listener = tokio::net::UnixListener::bind(&there).unwrap();
-        let dial = Dial { paths: vec![directory.path().join("absent.sock"), there], limit: CONNECT_LIMIT, owner: own_uid() };
+        let dial = dial(vec![directory.path().join("absent.sock"), there]);
         dial.connect().await.unwrap();
+        assert_eq!(dial.reached.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -295,7 +412,7 @@ mod tests {
         while let Ok(stream) = UnixStream::connect(&path).await {
             held.push(stream);
         }
-        let dial = Dial { paths: vec![path.clone()], limit: CONNECT_LIMIT, owner: own_uid() };
+        let dial = dial(vec![path.clone()]);
         assert_eq!(dial.connect().await.unwrap_err(), ConnectError::TimedOut { path, after: CONNECT_LIMIT });
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::start::NotStarted;
 use crate::static_token::StaticTokenError;
 
 /// Why there is no connection to the daemon.
@@ -13,10 +14,18 @@ use crate::static_token::StaticTokenError;
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nothing listens there.
-    #[error("mcp-authd is not running (nothing answers at {}); start it with: mcp-authd", path.display())]
+    #[error("mcp-authd is not running (nothing answers at {}); start it with: authctl daemon start", path.display())]
     NoDaemon {
         /// The socket that was tried first.
         path: PathBuf,
+    },
+    /// Nothing listens there, and it was not started, or did not come to serve.
+    #[error("mcp-authd is not running (nothing answers at {}) and was not started: {why}", path.display())]
+    NotStarted {
+        /// The socket that was tried first.
+        path: PathBuf,
+        /// Why not, with what to type.
+        why: Box<NotStarted>,
     },
     /// Somebody else's server stands there. It was told nothing (P2).
     #[error("the socket {} belongs to uid {uid}, but you are uid {own}; look at it with: ls -ln {}", path.display(), path.display())]
@@ -87,7 +96,7 @@ pub enum CallError {
     Interrupted,
     /// The daemon does not know the method.
     #[error(
-        "the running mcp-authd is too old for this program (it does not know {method}); restart it with: authctl daemon stop && mcp-authd"
+        "the running mcp-authd is too old for this program (it does not know {method}); restart it with: authctl daemon stop && authctl daemon start"
     )]
     DaemonTooOld {
         /// The method.

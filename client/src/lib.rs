@@ -21,6 +21,8 @@
 //!
 //! An MCP server on rmcp needs even less: feature `rmcp`, module `mcp`.
 //!
+//! Where no daemon runs, the first call starts one, by the rules of [`start`]; [`Client::never_starting`] switches that off.
+//!
 //! Must never: use the daemon or the OAuth annex, put a token into `Debug` or a log, or send a byte to a server that belongs to
 //! another user (P2). It needs a tokio runtime with its I/O and time drivers on; a [`Client`] belongs to the runtime of its first
 //! call.
@@ -34,6 +36,7 @@ mod error;
 #[cfg(feature = "rmcp")]
 pub mod mcp;
 pub mod need;
+pub mod start;
 pub mod static_token;
 pub mod status;
 mod token;

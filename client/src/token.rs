@@ -18,8 +18,12 @@ use crate::connect::{Line, Sockets, Which};
 use crate::convert;
 use crate::error::{CallError, ConnectError};
 use crate::need::{Need, Request};
+use crate::start::Patience;
 use crate::static_token::StaticToken;
 use crate::watch::Watch;
+
+/// How often a call is made whose connection ends before its answer.
+const TRIES: usize = 3;
 
 /// A program's side of `tokens.sock`. Cheap to clone; all clones share one connection, made at the first call and made again after
 /// the daemon has restarted.
@@ -78,6 +82,12 @@ impl Client {
         }
     }
 
+    /// The same, starting no daemon where none runs: a call then says that there is none.
+    #[must_use]
+    pub fn never_starting(self) -> Self {
+        self.with_line(Line::never_starting)
+    }
+
     #[cfg(test)]
     pub(crate) fn with_owner(self, owner: u32) -> Self {
         self.with_line(|line| line.with_owner(owner))
@@ -99,7 +109,7 @@ impl Client {
         Self { clock, ..self }
     }
 
-    /// Asks for a token. The call ends 5 s after the wait that the daemon was granted (B36).
+    /// Asks for a token. The call ends 5 s after the wait that the daemon was granted (B36); starting a daemon may take 15 s more.
     ///
     /// # Errors
     /// A [`CallError`] where there is no answer; that there is no token is an [`Answer`].
@@ -138,7 +148,7 @@ impl Client {
     /// A [`CallError`] where there is no answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, CallError> {
         let Source::Daemon(line) = &self.source else { return Ok(vec![StaticToken::account()]) };
-        let listed = call::within(SILENCE_LIMIT, async {
+        let listed = line.call(SILENCE_LIMIT, Patience::Caller, || async {
             call::message("ListAccounts", stub(line).list_accounts(v1::ListAccountsRequest {}).await)
         });
         Ok(listed.await?.accounts.into_iter().map(convert::account).collect())
@@ -147,13 +157,16 @@ impl Client {
     async fn ask(&self, line: &Line, request: &Request, rejected_sha256: Vec<u8>) -> Result<Answer, CallError> {
         let wire = convert::get_token_request(request, rejected_sha256);
         let limit = request.wait().saturating_add(GRACE);
-        let state = call::within(limit, async {
-            let once = async || call::message("GetToken", stub(line).get_token(wire.clone()).await);
-            match once().await {
-                // The daemon restarted under the call. To ask twice spends nothing: it has one refresh in flight (I1).
-                Err(CallError::Interrupted) => once().await,
-                outcome => outcome,
+        let state = line.call(limit, Patience::Caller, || async {
+            let mut outcome = Err(CallError::Interrupted);
+            for _ in 0..TRIES {
+                outcome = call::message("GetToken", stub(line).get_token(wire.clone()).await);
+                // Else the daemon restarted under the call. To ask again spends nothing: it has one refresh in flight (I1).
+                if !matches!(outcome, Err(CallError::Interrupted)) {
+                    break;
+                }
             }
+            outcome
         });
         convert::answer(state.await?, request, &self.clock)
     }

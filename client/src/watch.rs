@@ -17,6 +17,7 @@ use crate::connect::Line;
 use crate::convert;
 use crate::error::{CallError, WatchError};
 use crate::need::{Need, Request};
+use crate::start::Patience;
 use crate::static_token::StaticToken;
 use crate::token::{self, Answer, Client, Source};
 
@@ -156,13 +157,13 @@ async fn subscribe_for_ever(line: Arc<Line>, clock: Clock, request: Request, pub
 
 /// A subscription with its first state, which a living daemon sends at once (B36).
 async fn subscribe(line: &Line, request: &Request) -> Result<(v1::TokenState, Streaming<v1::TokenState>), CallError> {
-    call::within(SILENCE_LIMIT, async {
+    let subscribed = line.call(SILENCE_LIMIT, Patience::Background, || async {
         let need = convert::need(&request.need);
         let mut stream = call::message(METHOD, token::stub(line).watch_token(need).await)?;
         let first = next(&mut stream).await?;
         Ok((first, stream))
-    })
-    .await
+    });
+    subscribed.await
 }
 
 async fn next(stream: &mut Streaming<v1::TokenState>) -> Result<v1::TokenState, CallError> {

@@ -19,8 +19,9 @@ use crate::host::directories::{Directories, Environment, Layout, NoPlace};
 use crate::host::doorway::Doorway;
 use crate::host::entropy::NoEntropy;
 use crate::host::folder::{FileError, Folder};
+use crate::host::hand_over::{self, Manner, NotOwned};
 use crate::host::hardening::{self, Weakness};
-use crate::host::lock::{self, Acquired, Owned, Standing};
+use crate::host::lock::{Owned, Standing};
 use crate::host::signals::{Asked, Signals};
 use crate::host::sockets::BindError;
 use crate::host::tasks::{Broken, Tasks};
@@ -28,17 +29,14 @@ use crate::rpc::{self, Face, Facts};
 use crate::store::{KeyFile, OpenError, SealedStore};
 use crate::upstream::HttpUpstream;
 
-/// The lock in the state folder: whoever holds it is the one refresher of this store.
-const LOCK: &str = "mcp-authd.lock";
+/// The mark that `authctl daemon stop` leaves in the state folder.
+const STOP_MARK: &str = "stopped";
 /// How long a leaving daemon waits for what is in flight (B6).
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 /// How long the rest may take after that.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How often the lock is looked at (B16).
 const LOOK: Duration = Duration::from_secs(10);
-/// How often, and how long apart, the pid of a new owner is looked for (B15). One of another PID namespace never shows.
-const PID_TRIES: u32 = 10;
-const PID_PAUSE: Duration = Duration::from_millis(10);
 /// Connections of programs, at most; half of the descriptors stay for refreshes and records (B23).
 const MOST_PROGRAMS: usize = 4096;
 /// Connections of the person's tool, at most.
@@ -51,17 +49,37 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// What hardening could not have.
     pub weaknesses: Vec<Weakness>,
+    /// Who starts it.
+    pub started: Started,
+}
+
+/// Who starts it, and so what is done about another owner and about the person's stop mark (DESIGN, section 5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Started {
+    /// A person: another owner is left alone.
+    #[default]
+    ByPerson,
+    /// A program that needs it: the same, and a stop mark is heeded.
+    ByProgram,
+    /// A service manager: another owner is asked to leave.
+    ByManager,
+}
+
+impl Started {
+    fn manner(self) -> Manner {
+        if self == Self::ByManager { Manner::TakeOver } else { Manner::GiveWay }
+    }
 }
 
 /// Why the daemon does not serve. Each sentence ends in what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Another daemon owns the store.
-    #[error("another mcp-authd{} already serves this user. Look with: authctl status; end it with: authctl daemon stop", of_pid(*.pid))]
-    AlreadyRunning {
-        /// Which.
-        pid: Option<i32>,
-    },
+    #[error(transparent)]
+    NotOwned(#[from] NotOwned),
+    /// The person has stopped it, and a program wanted to start it.
+    #[error("it was stopped by hand, and no program starts it again until: authctl daemon start")]
+    StoppedByHand,
     /// The configuration does not hold.
     #[error("{0}")]
     Config(#[from] ConfigErrors),
@@ -93,16 +111,15 @@ pub enum Failure {
     Broken(#[from] Broken),
 }
 
-fn of_pid(pid: Option<i32>) -> String {
-    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
-}
-
 impl Failure {
-    /// The exit code: 75 another daemon serves (`EX_TEMPFAIL`), 78 the configuration (`EX_CONFIG`), 1 anything else.
+    /// The exit code: 75 another daemon serves (`EX_TEMPFAIL`), 77 stopped by hand, 78 the configuration (`EX_CONFIG`), 1 anything
+    /// else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::AlreadyRunning { .. } => 75,
+            Self::NotOwned(NotOwned::File(_)) => 1,
+            Self::NotOwned(_) | Self::Socket(BindError::HeldBy { .. }) => 75,
+            Self::StoppedByHand => 77,
             Self::Config(_) => 78,
             _ => 1,
         }
@@ -115,7 +132,11 @@ impl Failure {
 /// Why it does not serve, or does not go on.
 pub async fn run(options: Options) -> Result<(), Failure> {
     let mut signals = Signals::catch().map_err(|source| Failure::System { what: "to catch signals", source })?;
-    let running = start(options).await?;
+    let running = tokio::select! {
+        running = start(options) => running?,
+        // Nothing is served yet: it may be waiting for another owner to leave.
+        () = signals.stop() => return Ok(()),
+    };
     let ending = running.wait(&mut signals).await;
     running.leave(&mut signals).await;
     ending
@@ -126,6 +147,7 @@ struct Running {
     roster: Roster,
     stop: CancellationToken,
     state: Folder,
+    tokens_socket: PathBuf,
     owner: Arc<Owned>,
 }
 
@@ -137,7 +159,11 @@ async fn start(options: Options) -> Result<Running, Failure> {
     }
     let config = load_config(&tasks, options.config.unwrap_or_else(|| places.config_file.clone())).await?;
     let state = Folder::at(&places.state);
-    let owner = Arc::new(own(&state).await?);
+    let owner = Arc::new(hand_over::own(&state, &places.tokens_socket, options.started.manner()).await?);
+    // Looked at by the owner only: whoever leaves the mark and then finds no owner knows that none comes.
+    if options.started == Started::ByProgram && std::fs::symlink_metadata(state.join(STOP_MARK)).is_ok() {
+        return Err(Failure::StoppedByHand);
+    }
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
     let (accounts, facts) = (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, clock.now().wall));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
@@ -157,7 +183,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
-    Ok(Running { tasks, roster, stop, state, owner })
+    Ok(Running { tasks, roster, stop, state, tokens_socket: places.tokens_socket, owner })
 }
 
 async fn load_config(tasks: &Tasks, path: PathBuf) -> Result<Config, Failure> {
@@ -165,19 +191,6 @@ async fn load_config(tasks: &Tasks, path: PathBuf) -> Result<Config, Failure> {
         Some(config) => Ok(config?),
         None => Err(Broken::Panicked("read the configuration").into()),
     }
-}
-
-/// Takes the lock, or names who holds it: whoever took it just now has not yet written its pid.
-async fn own(state: &Folder) -> Result<Owned, Failure> {
-    state.ensure()?;
-    for _ in 0..PID_TRIES {
-        match lock::acquire(state, LOCK)? {
-            Acquired::Owned(owned) => return Ok(owned),
-            Acquired::HeldBy { pid: None } => tokio::time::sleep(PID_PAUSE).await,
-            Acquired::HeldBy { pid } => return Err(Failure::AlreadyRunning { pid }),
-        }
-    }
-    Err(Failure::AlreadyRunning { pid: None })
 }
 
 async fn open_store(places: &Directories, state: &Folder, (tasks, clock): (&Tasks, &Clock)) -> Result<SealedStore, Failure> {
@@ -256,13 +269,15 @@ impl Running {
             if newer.as_ref().unwrap_or(&self.owner).standing() == Standing::Held {
                 continue;
             }
-            match own(&self.state).await {
+            match hand_over::own(&self.state, &self.tokens_socket, Manner::GiveWay).await {
                 Ok(owned) => {
                     tracing::warn!(lock = %owned.path().display(), "the lock file was removed; it is taken anew");
                     newer = Some(owned);
                 }
-                Err(failure @ Failure::AlreadyRunning { .. }) => return failure,
-                Err(failure) => tracing::error!(%failure, "the lock file was removed and cannot be taken anew yet"),
+                Err(NotOwned::File(failure)) => {
+                    tracing::error!(%failure, "the lock file was removed and cannot be taken anew yet")
+                }
+                Err(failure) => return failure.into(),
             }
         }
     }
@@ -294,34 +309,5 @@ fn tell(reload: &Result<Reloaded, NotReloaded>) {
             }
         }
         Err(error) => tracing::error!(%error, "the configuration was not read again; everything stays as it was"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_owner_that_has_not_written_its_pid_yet_is_named_all_the_same() {
-        let root = tempfile::tempdir().unwrap();
-        let state = Folder::at(root.path().join("state"));
-        let owner = own(&state).await.unwrap();
-        std::fs::write(owner.path(), "").unwrap();
-        let (other, ()) = tokio::join!(own(&state), async {
-            tokio::time::sleep(PID_PAUSE * 2).await;
-            std::fs::write(owner.path(), format!("{}\n", std::process::id())).unwrap();
-        });
-        let Err(Failure::AlreadyRunning { pid }) = other else { panic!("owned twice") };
-        assert_eq!(pid, i32::try_from(std::process::id()).ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_owner_that_never_shows_its_pid_is_told_without_one() {
-        let root = tempfile::tempdir().unwrap();
-        let state = Folder::at(root.path().join("state"));
-        let owner = own(&state).await.unwrap();
-        std::fs::write(owner.path(), "").unwrap();
-        assert!(matches!(own(&state).await, Err(Failure::AlreadyRunning { pid: None })));
     }
 }

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use mcp_authd::daemon::{self, Options};
-use mcp_authd::host::hardening;
+use mcp_authd::daemon::{self, Options, Started};
+use mcp_authd::host::{hardening, inherited};
 use tracing_subscriber::EnvFilter;
 
 /// Owns every OAuth credential of this user, and hands short-lived access tokens to local programs.
@@ -17,18 +17,37 @@ use tracing_subscriber::EnvFilter;
 /// It serves two sockets in $XDG_RUNTIME_DIR/mcp-authd: tokens.sock for programs, admin.sock for authctl. The log goes to
 /// standard error; MCP_AUTHD_LOG sets its level (error, warn, info, debug, trace).
 ///
-/// Exit codes: 0 asked to leave; 75 another mcp-authd already serves; 78 the configuration does not hold; 1 anything else.
+/// Exit codes: 0 asked to leave; 75 another mcp-authd already serves; 77 stopped by hand; 78 the configuration does not hold;
+/// 1 anything else.
 #[derive(Debug, Parser)]
 #[command(version, about, verbatim_doc_comment)]
 struct Arguments {
     /// Read this file instead of $XDG_CONFIG_HOME/mcp-authd/config.toml.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Ask an mcp-authd that serves already to leave, and take its place. For service managers.
+    #[arg(long)]
+    take_over: bool,
+    /// Do not serve where `authctl daemon stop` has left its mark. For programs that start the daemon.
+    #[arg(long, conflicts_with = "take_over")]
+    unless_stopped: bool,
+}
+
+impl Arguments {
+    fn started(&self) -> Started {
+        match (self.take_over, self.unless_stopped) {
+            (true, _) => Started::ByManager,
+            (_, true) => Started::ByProgram,
+            _ => Started::ByPerson,
+        }
+    }
 }
 
 fn main() -> ExitCode {
+    inherited::close();
     let weaknesses = hardening::harden();
     let arguments = Arguments::parse();
+    let started = arguments.started();
     let level = EnvFilter::try_from_env("MCP_AUTHD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_ansi(colour).init();
@@ -36,7 +55,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("no runtime: {error}. Next: look at the limits of this user with: ulimit -a"), 1),
     };
-    let ended = runtime.block_on(daemon::run(Options { config: arguments.config, weaknesses }));
+    let ended = runtime.block_on(daemon::run(Options { config: arguments.config, weaknesses, started }));
     // A thread that the operating system holds in a file call must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match ended {

@@ -59,7 +59,7 @@ fn config_file() -> Option<PathBuf> {
 pub(crate) async fn show(arguments: &Arguments, name: &str) -> Result<bool> {
     let so_many = page::word(arguments.programs);
     page::line(&format!("mcp-authd: {so_many} programs, your account \"{name}\""));
-    let admin = AdminClient::find()?;
+    let admin = AdminClient::find()?.never_starting();
     let mut own = running(&admin).await?;
     let environment: [(&str, OsString); 1] = [(ACCOUNT, name.into())];
     let mut programs = Programs::start(arguments.programs, &environment)?;

@@ -5,7 +5,7 @@
 //!
 //! Must never: touch the person's own directories, or leave a process behind.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::sentinel;
+use crate::{sentinel, started};
 
 /// Far longer than a start takes: only a daemon that will never serve meets it.
 const START_WATCHDOG: Duration = Duration::from_secs(60);
@@ -64,7 +64,8 @@ impl Config {
         self
     }
 
-    /// A further variable of the daemon's environment, which is empty otherwise but for `PATH`, `HOME`, the `XDG_*` and the log level.
+    /// A further variable of the daemon's environment, which is empty otherwise but for `PATH`, `HOME`, the `XDG_*`, the log level,
+    /// and that no program starts a daemon by itself.
     #[must_use]
     pub fn environment(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -263,6 +264,7 @@ impl Daemon {
             ("XDG_DATA_HOME".into(), dirs.data().into()),
             ("XDG_CONFIG_HOME".into(), dirs.config().into()),
             ("MCP_AUTHD_LOG".into(), "trace".into()),
+            ("MCP_AUTHD_START".into(), "never".into()),
         ];
         environment.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
         environment.extend(config.environment);
@@ -328,6 +330,15 @@ impl Daemon {
         kill(Pid::from_raw(pid), Signal::SIGTERM).expect("the daemon runs");
     }
 
+    /// SIGHUP, without waiting: read the configuration again.
+    ///
+    /// # Panics
+    /// If no process runs.
+    pub fn hang_up(&self) {
+        let pid = i32::try_from(self.pid()).expect("a process id fits");
+        kill(Pid::from_raw(pid), Signal::SIGHUP).expect("the daemon runs");
+    }
+
     /// SIGTERM, and waits for the end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.terminate();
@@ -373,10 +384,11 @@ impl Daemon {
         self.dirs.runtime().join("mcp-authd/admin.sock")
     }
 
-    /// Everything that it has written to standard output and standard error, over all its lives.
+    /// Everything that it has written to standard output and standard error, over all its lives; also those that a program began.
     #[must_use]
     pub fn logs(&self) -> String {
-        fs::read(self.dirs.log_file()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        let logs = [self.dirs.log_file(), started::log(&self.dirs)];
+        logs.map(|log| fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()).concat()
     }
 
     /// Writes `config.toml` anew. The daemon is not told.
@@ -393,11 +405,26 @@ impl Daemon {
     /// With the command to run, if the program has not been built.
     #[must_use]
     pub fn program(&self, name: &str) -> Command {
-        let program = self.programs.join(name);
-        assert!(program.is_file(), "{} is missing: run `cargo build --workspace` first", program.display());
-        let mut command = Command::new(program);
+        self.any_program(self.file_of(name))
+    }
+
+    /// Any program in the daemon's own environment.
+    #[must_use]
+    pub fn any_program(&self, file: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(file);
         command.env_clear().envs(self.environment.iter().map(|(key, value)| (key, value)));
         command
+    }
+
+    /// The file of a program of ours.
+    ///
+    /// # Panics
+    /// With the command to run, if the program has not been built.
+    #[must_use]
+    pub fn file_of(&self, name: &str) -> PathBuf {
+        let program = self.programs.join(name);
+        assert!(program.is_file(), "{} is missing: run `cargo build --workspace` first", program.display());
+        program
     }
 
     /// Fails where a secret stands in clear in the log or in any file. Done at the end of every story; may be done earlier too.
@@ -414,6 +441,7 @@ impl Drop for Daemon {
     #[expect(clippy::print_stderr, reason = "a story that fails shows what the daemon said")]
     fn drop(&mut self) {
         self.kill();
+        started::end_owner(&self.dirs);
         if std::thread::panicking() {
             eprintln!("---- the daemon's log ----\n{}", self.logs());
         } else {

@@ -9,6 +9,7 @@
 //! | [`mcp_hosts`] | real MCP clients (the official SDK, run with Node, `tests/mcp`) that start copies of a stdio server |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
 //! | [`plain_http`] | one request, one connection, no cleverness |
+//! | [`started`] | daemons that a program has started: found by the lock of their store, ended with the story |
 //! | [`skip`] | a story that cannot run here says so aloud, and fails in CI |
 //!
 //! A story in short:
@@ -44,3 +45,4 @@ pub mod real_idp;
 pub mod sentinel;
 pub mod server;
 pub mod skip;
+pub mod started;

@@ -345,14 +345,16 @@ async fn status_ends_with_the_code_of_what_is_wrong_and_names_the_command_that_m
     daemon.stop().await;
     let told = authctl(&daemon, &["status"]).await;
     assert!(
-        told.code == Some(6) && told.err.contains("is not running") && told.err.ends_with("start it with: mcp-authd\n"),
+        told.code == Some(6)
+            && told.err.contains("is not running")
+            && told.err.ends_with("start it with: authctl daemon start\n"),
         "{told:?}"
     );
     let told = authctl(&daemon, &["status", "--json"]).await;
     assert_eq!((told.code, &serde_json::from_str::<Value>(&told.out).unwrap()["running"]), (Some(6), &false.into()));
     for arguments in [vec!["login"], vec!["logout", "work"], vec!["token"], vec!["login", "--cancel"]] {
         let told = authctl(&daemon, &arguments).await;
-        assert!(told.code == Some(6) && told.err.ends_with("start it with: mcp-authd\n"), "{arguments:?}: {told:?}");
+        assert!(told.code == Some(6) && told.err.contains("run it with: authctl daemon run"), "{arguments:?}: {told:?}");
     }
 }
 

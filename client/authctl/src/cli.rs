@@ -4,6 +4,7 @@
 
 pub(crate) mod account;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -53,11 +54,44 @@ pub(crate) enum Command {
 }
 
 /// The commands about the daemon itself.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DaemonCommand {
-    /// End the daemon; what is in flight is finished first
+    /// Start the daemon as programs do, and wait until it serves
+    #[command(after_help = exit::HELP)]
+    Start,
+    /// End the daemon; what is in flight is finished first. No program starts it again until `authctl daemon start`
+    #[command(after_help = exit::HELP)]
     Stop,
+    /// Show whether it runs, where, who owns the store, and how it would be started. Starts nothing
+    #[command(after_help = format!("{DAEMON_STATUS_HELP}\n\n{}", exit::HELP))]
+    Status(DaemonStatus),
+    /// Become the daemon, in the foreground
+    Run(DaemonRun),
 }
+
+/// `authctl daemon status`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DaemonStatus {
+    /// Print one JSON object, for a program
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `authctl daemon run`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DaemonRun {
+    /// Arguments for mcp-authd, as they are: see mcp-authd --help
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+const DAEMON_STATUS_HELP: &str = "\
+With --json, one object on standard output:
+  running, version, pid, started_at, tokens_socket, admin_socket,
+  looked_at [the sockets that were tried], state_folder, log,
+  owner {pid, socket, runs}, stopped_by_hand, stopped_at,
+  start {how: never, manager, program, detail}
+Moments are seconds since 1970. What is not known is null.";
 
 const LOGIN_HELP: &str = "\
 With --json, one JSON object per line on standard output:
@@ -233,5 +267,9 @@ mod tests {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             insta::assert_snapshot!(format!("help_{name}"), help);
         }
+        let daemon = command.find_subcommand_mut("daemon").unwrap();
+        insta::assert_snapshot!("help_daemon", daemon.render_help().to_string());
+        let help = daemon.find_subcommand_mut("status").unwrap().render_help().to_string();
+        insta::assert_snapshot!("help_daemon_status", help);
     }
 }

@@ -2,19 +2,27 @@
 //!
 //! Must never: signal a process; the daemon ends itself when it is asked over its socket.
 
-use mcp_authd_client::{AdminClient, CallError, ConnectError};
+mod run;
+mod start;
+mod status;
+mod stop;
 
+use mcp_authd_client::start::NotStarted;
+
+use crate::cli::DaemonCommand;
 use crate::exit::{Exit, Failure};
-use crate::screen;
 
-/// `authctl daemon stop`. A daemon that is not there is stopped already.
-pub(crate) async fn stop() -> Result<Exit, Failure> {
-    let told = match AdminClient::find()?.stop().await {
-        // It may leave before its answer does.
-        Ok(()) | Err(CallError::Interrupted) => "mcp-authd is stopping; what is in flight is finished first.\n",
-        Err(CallError::Connect(ConnectError::NoDaemon { .. })) => "mcp-authd is not running.\n",
-        Err(error) => return Err(error.into()),
-    };
-    screen::print(told)?;
-    Ok(Exit::Done)
+/// `authctl daemon ..`.
+pub(crate) async fn rule(command: DaemonCommand) -> Result<Exit, Failure> {
+    match command {
+        DaemonCommand::Start => start::run().await,
+        DaemonCommand::Stop => stop::run().await,
+        DaemonCommand::Status(options) => status::run(options).await,
+        DaemonCommand::Run(options) => run::run(&options),
+    }
+}
+
+/// The message ends in what to type.
+fn failed(exit: Exit, why: &NotStarted) -> Failure {
+    Failure { exit, message: why.to_string(), next_step: None }
 }

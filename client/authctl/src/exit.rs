@@ -108,7 +108,7 @@ impl Failure {
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         let exit = match &error {
-            CallError::Connect(ConnectError::NoDaemon { .. }) => Exit::NotRunning,
+            CallError::Connect(ConnectError::NoDaemon { .. } | ConnectError::NotStarted { .. }) => Exit::NotRunning,
             _ => Exit::Failed,
         };
         Self { exit, message: error.to_string(), next_step: None }
@@ -150,7 +150,7 @@ mod tests {
     fn no_daemon_has_its_own_code_and_says_how_to_start_it() {
         let failure = Failure::from(ConnectError::NoDaemon { path: "/run/user/1/mcp-authd/admin.sock".into() });
         assert_eq!(failure.exit, Exit::NotRunning);
-        assert!(failure.to_text().ends_with("start it with: mcp-authd\n"));
+        assert!(failure.to_text().ends_with("start it with: authctl daemon start\n"));
     }
 
     #[test]

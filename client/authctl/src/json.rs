@@ -150,7 +150,8 @@ fn seconds(length: Option<Duration>) -> Option<u64> {
     length.map(|length| length.as_secs())
 }
 
-fn moment(moment: Option<SystemTime>) -> Option<u64> {
+/// Seconds since 1970.
+pub(crate) fn moment(moment: Option<SystemTime>) -> Option<u64> {
     seconds(moment.and_then(|moment| moment.duration_since(UNIX_EPOCH).ok()))
 }
 

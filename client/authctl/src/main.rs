@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command, DaemonCommand};
+use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Status(status) => status::run(status).await,
             Command::Account { command } => account::run(command).await,
             Command::Reload(reload) => reload::run(reload).await,
-            Command::Daemon { command: DaemonCommand::Stop } => daemon::stop().await,
+            Command::Daemon { command } => daemon::rule(command).await,
         }
     })
 }

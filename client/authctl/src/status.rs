@@ -28,7 +28,8 @@ pub(crate) async fn run(options: Status) -> Result<Exit, Failure> {
         return watch::run(&options).await;
     }
     let answer = match AdminClient::find() {
-        Ok(client) => client.status().await,
+        // Who looks changes nothing: no daemon is started.
+        Ok(client) => client.never_starting().status().await,
         Err(error) => Err(error.into()),
     };
     let daemon = match answer {

@@ -46,14 +46,14 @@ fn first_line(child: &mut Child) -> String {
 }
 
 #[test]
-fn without_a_daemon_every_command_says_how_to_start_it() {
+fn at_a_named_socket_without_a_daemon_every_command_says_how_to_start_one() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("tokens.sock");
     for arguments in [
-        &["status"][..],
-        &["login"],
+        &["login"][..],
         &["logout"],
         &["token"],
+        &["daemon", "start"],
         &["reload"],
         &["account", "add", "--token-file", "x"],
         &["account", "list"],
@@ -63,12 +63,26 @@ fn without_a_daemon_every_command_says_how_to_start_it() {
     ] {
         let (code, shown, complaint) = run(&socket, arguments);
         assert_eq!((code, shown.as_str()), (Some(6), ""), "{arguments:?}");
-        assert!(complaint.ends_with("start it with: mcp-authd\n"), "{complaint}");
+        assert!(complaint.contains("MCP_AUTHD_SOCKET") && complaint.ends_with("authctl daemon run\n"), "{complaint}");
     }
-    assert_eq!(run(&socket, &["daemon", "stop"]).0, Some(0));
+    let (code, shown, complaint) = run(&socket, &["status"]);
+    assert_eq!((code, shown.as_str()), (Some(6), ""));
+    assert!(complaint.ends_with("start it with: authctl daemon start\n"), "{complaint}");
+    let (code, shown, _) = run(&socket, &["daemon", "status"]);
+    assert_eq!(code, Some(6));
+    assert!(shown.starts_with("mcp-authd is not running\n") && shown.contains("MCP_AUTHD_SOCKET names this socket"), "{shown}");
     let (code, shown, _) = run(&socket, &["status", "--json"]);
     assert_eq!(code, Some(6));
     assert!(shown.contains("\"running\":false"));
+}
+
+#[test]
+fn stopping_at_a_named_socket_leaves_no_mark_for_the_programs_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let (socket, state) = (directory.path().join("tokens.sock"), directory.path().join("state"));
+    let stopped = authctl(&socket, &["daemon", "stop"]).env("XDG_STATE_HOME", &state).output().unwrap();
+    assert_eq!(ended(stopped), (Some(0), "mcp-authd is not running.\n".to_owned(), String::new()));
+    assert!(!state.exists());
 }
 
 #[test]

@@ -30,7 +30,7 @@ async fn no_daemon_is_told_through_the_call() {
     let path = directory.path().join("tokens.sock");
     let error = Client::new(&Sockets::at(&path)).token(Need::only_account()).await.unwrap_err();
     assert_eq!(error, CallError::Connect(ConnectError::NoDaemon { path }));
-    assert!(error.to_string().ends_with("start it with: mcp-authd"));
+    assert!(error.to_string().ends_with("start it with: authctl daemon start"));
 }
 
 #[tokio::test]

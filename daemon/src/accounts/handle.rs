@@ -86,6 +86,8 @@ pub(super) enum Order {
     Change(Arc<AccountConfig>),
     /// It is described so now, and its login belongs to what it was before.
     Move(Arc<AccountConfig>),
+    /// It was gone, and is there again, described so; the highest revision that was told of its name meanwhile.
+    Return(Arc<AccountConfig>, u64),
     /// It is gone.
     Remove,
 }

@@ -4,7 +4,7 @@
 
 mod errands;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Keeper {
             if let Event::CallerGone(id) = &event {
                 self.callers.remove(id);
             }
-            if let Event::Changed(policy) | Event::Moved(policy) = &event {
+            if let Event::Changed(policy) | Event::Moved(policy) | Event::Returned(policy, _) = &event {
                 self.reception.describe.send_replace(described(&policy.config, &self.house));
             }
             // A timer of the runtime stands still while the machine sleeps: a long gap is a resume (I10).
@@ -167,6 +167,7 @@ fn event(order: Order) -> Event {
     match order {
         Order::Change(config) => Event::Changed(policy(config)),
         Order::Move(config) => Event::Moved(policy(config)),
+        Order::Return(config, revision) => Event::Returned(policy(config), revision),
         Order::Remove => Event::Removed,
     }
 }

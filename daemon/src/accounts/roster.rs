@@ -6,6 +6,9 @@
 //! Must never: serve half of a file, take a file that is missing for an empty one, or let two keepers write the records of one
 //! account.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -299,7 +302,7 @@ impl Inner {
     /// Begins an account, or lets the keeper go on that still erases what had this name: two would write the same records.
     async fn put(&self, name: &AccountName, entry: Entry, seed: u64) {
         if let (Entry::Login(config), Some(old)) = (&entry, self.registry.leaving(name))
-            && old.obey(Order::Move(config.clone())).await.is_ok()
+            && old.obey(Order::Return(config.clone(), self.registry.next_revision())).await.is_ok()
         {
             self.registry.put(old);
             return;

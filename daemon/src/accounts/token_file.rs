@@ -168,7 +168,7 @@ fn obeyed(order: &Order) -> Happening {
     match order {
         Order::Remove => Happening::Removed,
         // An account with a login is another one: nobody orders it here.
-        Order::Change(_) | Order::Move(_) => Happening::TimePassed,
+        Order::Change(_) | Order::Move(_) | Order::Return(..) => Happening::TimePassed,
     }
 }
 

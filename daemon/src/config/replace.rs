@@ -231,11 +231,13 @@ impl<'p> Unfinished<'p> {
     }
 
     /// What stands in it now.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
         self.place.bytes(&self.name)
     }
 
     /// It holds what somebody else has written, and stays.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(super) fn kept(mut self) -> NotReplaced {
         self.keep = true;
         let name = self.name.to_string_lossy();

@@ -1,10 +1,13 @@
-//! Who owns what: an flock on a file that holds the owner's pid (B15, B16; DESIGN, section 5).
+//! Who owns what: an flock on a file in which the owner has written who it is (B15, B16; DESIGN, section 5).
+//!
+//! The file's lines: the owner's pid; the inode of its PID namespace, or `-`; the socket that it serves to programs, or nothing. All
+//! of it is a hint for people and for a hand-over.
 //!
 //! Must never: unlink a lock file, or wait for a lock. The lock decides who owns; no file and no answer on a socket does.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -16,6 +19,8 @@ use super::folder::{FileError, Folder, Unsafe, check_file, failed, private, refu
 
 /// How often a lock is tried whose file is replaced under our hands.
 const REPLACED_AT_MOST: usize = 16;
+/// What is read of a lock file: two numbers and a path.
+const LONGEST: u64 = 8192;
 
 /// What became of an attempt.
 #[derive(Debug)]
@@ -23,10 +28,36 @@ pub enum Acquired {
     /// We own it as long as the guard lives.
     Owned(Owned),
     /// Another one does.
-    HeldBy {
-        /// Its pid, where it has written one that we can see. It may have ended since: look at the lock again before a signal.
-        pid: Option<i32>,
-    },
+    HeldBy(Holder),
+}
+
+/// Who holds a lock, by its own word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// Which process.
+    pub process: Process,
+    /// The socket that it serves to programs, where it has said so.
+    pub socket: Option<PathBuf>,
+}
+
+/// The process that holds a lock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Process {
+    /// It has not said yet, or what it said cannot be.
+    #[default]
+    Unknown,
+    /// A process that we can see. It may have ended since: look at the lock again before a signal.
+    Here(i32),
+    /// Its number means something in another PID namespace only.
+    Elsewhere(i32),
+}
+
+impl Process {
+    /// Its pid, where that means something to us.
+    #[must_use]
+    pub fn pid(self) -> Option<i32> {
+        if let Self::Here(pid) = self { Some(pid) } else { None }
+    }
 }
 
 /// The proof that we own; gives the lock up when dropped.
@@ -84,18 +115,30 @@ fn is_gone(error: &io::Error) -> bool {
 /// # Errors
 /// Where the lock file cannot be used; never because it is held.
 pub fn acquire(folder: &Folder, name: &str) -> Result<Acquired, FileError> {
+    acquire_as(folder, name, None)
+}
+
+/// Tries to own `name` in `folder`, and writes there which socket the owner serves.
+///
+/// # Errors
+/// Where the lock file cannot be used; never because it is held.
+pub fn acquire_serving(folder: &Folder, name: &str, socket: &Path) -> Result<Acquired, FileError> {
+    acquire_as(folder, name, Some(socket))
+}
+
+fn acquire_as(folder: &Folder, name: &str, socket: Option<&Path>) -> Result<Acquired, FileError> {
     let path = folder.join(name);
     for _ in 0..REPLACED_AT_MOST {
         let (mut file, identity) = open(folder, name)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Acquired::HeldBy { pid: written_pid(&mut file) }),
+            Err(TryLockError::WouldBlock) => return Ok(Acquired::HeldBy(written(&mut file))),
             Err(TryLockError::Error(source)) => return Err(FileError::Io { doing: "lock", path, source }),
         }
         let mut owned = Owned { folder: folder.clone(), name: name.to_owned(), file, identity };
         // Between our open and our lock another one may have put a new file there, and locked that.
         if owned.standing() == Standing::Held {
-            owned.write_pid().map_err(|source| FileError::Io { doing: "write", path, source })?;
+            owned.write(socket).map_err(|source| FileError::Io { doing: "write", path, source })?;
             return Ok(Acquired::Owned(owned));
         }
     }
@@ -121,10 +164,13 @@ impl Owned {
         self.folder.join(&self.name)
     }
 
-    fn write_pid(&mut self) -> io::Result<()> {
+    fn write(&mut self, socket: Option<&Path>) -> io::Result<()> {
+        let namespace = own_namespace().map_or_else(|| "-".to_owned(), |inode| inode.to_string());
+        // A path that is not one line of text is not worth a hint.
+        let socket = socket.and_then(Path::to_str).filter(|path| !path.contains('\n')).unwrap_or_default();
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(format!("{}\n", std::process::id()).as_bytes())
+        self.file.write_all(format!("{}\n{namespace}\n{socket}\n", std::process::id()).as_bytes())
     }
 }
 
@@ -148,13 +194,39 @@ fn open(folder: &Folder, name: &str) -> Result<(File, Identity), FileError> {
     Ok((File::from(file), Identity::of(&stat)))
 }
 
-/// The pid in the file, where it is whole and a process of this PID namespace has it.
-fn written_pid(file: &mut File) -> Option<i32> {
+/// What the holder says in the file. An older one has written its pid alone.
+fn written(file: &mut File) -> Holder {
     let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(32).read_to_string(&mut text).ok()?;
-    let pid = text.strip_suffix('\n')?.parse().ok().filter(|pid| *pid > 0)?;
-    kill(Pid::from_raw(pid), None).is_ok().then_some(pid)
+    if file.seek(SeekFrom::Start(0)).is_err() || file.take(LONGEST).read_to_string(&mut text).is_err() {
+        return Holder::default();
+    }
+    // Only whole lines count: it may be writing at this moment.
+    let mut lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    let pid = lines.next().and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 0);
+    let namespace = lines.next().and_then(|inode| inode.parse().ok());
+    let socket = lines.next().filter(|path| path.starts_with('/')).map(PathBuf::from);
+    Holder { process: pid.map_or(Process::Unknown, |pid| seen(pid, namespace)), socket }
+}
+
+fn seen(pid: i32, namespace: Option<u64>) -> Process {
+    match (namespace, own_namespace()) {
+        (Some(theirs), Some(ours)) if theirs != ours => Process::Elsewhere(pid),
+        _ if kill(Pid::from_raw(pid), None).is_ok() => Process::Here(pid),
+        _ => Process::Unknown,
+    }
+}
+
+/// The inode of our PID namespace: a pid means something in its own namespace only.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn own_namespace() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/ns/pid").ok().map(|namespace| namespace.ino())
+}
+
+/// There is only one.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn own_namespace() -> Option<u64> {
+    None
 }
 
 #[cfg(test)]
@@ -173,14 +245,14 @@ mod tests {
     fn owned(acquired: Acquired) -> Owned {
         match acquired {
             Acquired::Owned(owned) => owned,
-            Acquired::HeldBy { pid } => panic!("held by {pid:?}"),
+            Acquired::HeldBy(holder) => panic!("held by {holder:?}"),
         }
     }
 
     fn holder(acquired: &Acquired) -> Option<i32> {
         match acquired {
             Acquired::Owned(_) => panic!("owned twice"),
-            Acquired::HeldBy { pid } => *pid,
+            Acquired::HeldBy(holder) => holder.process.pid(),
         }
     }
 
@@ -289,5 +361,35 @@ mod tests {
             fs::write(first.path(), nonsense).unwrap();
             assert_eq!(holder(&acquire(&folder, "owner.lock").unwrap()), None, "{nonsense:?}");
         }
+    }
+
+    #[test]
+    fn the_owner_tells_its_socket_and_an_older_one_its_pid_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let first = owned(acquire_serving(&folder, "owner.lock", Path::new("/run/a b/tokens.sock")).unwrap());
+        let told = || match acquire(&folder, "owner.lock").unwrap() {
+            Acquired::Owned(_) => panic!("owned twice"),
+            Acquired::HeldBy(holder) => holder,
+        };
+        let here = Process::Here(own_pid());
+        assert_eq!(told(), Holder { process: here, socket: Some("/run/a b/tokens.sock".into()) });
+        let text = fs::read_to_string(first.path()).unwrap();
+        fs::write(first.path(), text.trim_end()).unwrap();
+        assert_eq!(told(), Holder { process: here, socket: None }, "a line that is not whole does not count");
+        fs::write(first.path(), format!("{}\n", own_pid())).unwrap();
+        assert_eq!(told(), Holder { process: here, socket: None });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pid_of_another_namespace_is_not_taken_for_one_of_ours() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let first = owned(acquire(&folder, "owner.lock").unwrap());
+        fs::write(first.path(), format!("{}\n1\n\n", own_pid())).unwrap();
+        let Acquired::HeldBy(holder) = acquire(&folder, "owner.lock").unwrap() else { panic!("owned twice") };
+        assert_eq!(holder.process, Process::Elsewhere(own_pid()));
+        assert_eq!(holder.process.pid(), None);
     }
 }

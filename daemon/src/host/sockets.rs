@@ -57,7 +57,7 @@ pub enum Leftover {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another daemon serves it.
-    #[error("\"{}\" is served by another mcp-authd{}", path.display(), with_pid(*pid))]
+    #[error("\"{}\" is served by another mcp-authd{}. Look with: authctl daemon status", path.display(), with_pid(*pid))]
     HeldBy {
         /// Which.
         path: PathBuf,
@@ -90,7 +90,9 @@ impl Listener {
         folder.ensure()?;
         let lock = match lock::acquire(&folder, &format!("{name}.lock"))? {
             Acquired::Owned(lock) => lock,
-            Acquired::HeldBy { pid } => return Err(BindError::HeldBy { path: path.to_owned(), pid }),
+            Acquired::HeldBy(holder) => {
+                return Err(BindError::HeldBy { path: path.to_owned(), pid: holder.process.pid() });
+            }
         };
         // The state may have been taken over since `owner` was made: then nothing may be erased any more.
         let leftover = if owner.standing() == Standing::Held { leftover } else { Leftover::Respect };

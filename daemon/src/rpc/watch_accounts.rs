@@ -66,7 +66,7 @@ impl Watcher {
             tokio::select! {
                 biased;
                 () = self.changes.changed() => self.look(),
-                () = any_changed(&mut self.followed) => self.collect(),
+                name = changed(&mut self.followed) => self.heard_of(&name),
             }
         }
     }
@@ -97,17 +97,12 @@ impl Watcher {
         }
     }
 
-    /// Some of those that are followed may have changed.
-    fn collect(&mut self) {
-        let mut changed = Vec::new();
-        for followed in self.followed.values_mut().filter(|followed| followed.status.has_changed().unwrap_or(false)) {
-            let status = followed.status.borrow_and_update().clone();
-            // That it is gone is told once, when nobody finds it any more.
-            if !matches!(status.health, Health::Removing(_) | Health::Removed) {
-                changed.push((followed.account.clone(), status));
-            }
-        }
-        for (account, status) in changed {
+    /// One that is followed has changed.
+    fn heard_of(&mut self, name: &AccountName) {
+        let Some(followed) = self.followed.get_mut(name) else { return };
+        let (account, status) = (followed.account.clone(), followed.status.borrow_and_update().clone());
+        // That it is gone is told once, when nobody finds it any more.
+        if !matches!(status.health, Health::Removing(_) | Health::Removed) {
             self.tell(&account, &status);
         }
     }
@@ -128,17 +123,17 @@ impl Followed {
     }
 }
 
-/// Ends when one of them has changed. Keepers that have ended tell nothing more.
-async fn any_changed(followed: &mut BTreeMap<AccountName, Followed>) {
-    let changes = followed.values_mut().map(|followed| async {
-        match followed.status.changed().await {
-            // Waiting has looked at it; whoever collects has not.
-            Ok(()) => followed.status.mark_changed(),
-            Err(_) => std::future::pending().await,
+/// The next that has changed. Keepers that have ended tell nothing more.
+async fn changed(followed: &mut BTreeMap<AccountName, Followed>) -> AccountName {
+    let changes = followed.iter_mut().map(|(name, followed)| async {
+        if followed.status.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
+        name.clone()
     });
     let mut changes: FuturesUnordered<_> = changes.collect();
-    if changes.next().await.is_none() {
-        std::future::pending::<()>().await;
+    match changes.next().await {
+        Some(name) => name,
+        None => std::future::pending().await,
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use mcp_authd_oauth::time::Now;
 use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess, TokenType};
 use tokio::sync::{oneshot, watch};
 
-use super::{AccountHandle, Beginning, House};
+use super::{AccountHandle, Beginning, House, Order};
 use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, SignInRecord};
 use crate::accounts::machine::fixture::{binding, config};
@@ -28,7 +28,7 @@ use crate::host::clock::{Clock, follows_tokio};
 use crate::host::tasks::Tasks;
 
 /// A server whose token endpoint takes a while.
-struct SlowServer {
+pub(crate) struct SlowServer {
     delay: Duration,
     refreshes: AtomicUsize,
     clock: Clock,
@@ -73,13 +73,18 @@ impl Upstream for SlowServer {
 }
 
 /// A store in memory whose key may be locked for a while.
-struct Memory {
-    records: Arc<Mutex<BTreeMap<AccountName, Stored>>>,
+pub(crate) struct Memory {
+    pub(crate) records: Arc<Mutex<BTreeMap<AccountName, Stored>>>,
     key: watch::Sender<KeyState>,
+    /// Keepers that have begun: each reads the records first.
+    pub(crate) loads: AtomicUsize,
+    /// It erases nothing.
+    pub(crate) keeps_all: AtomicBool,
 }
 
 impl Vault for Memory {
     fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Stored, LoadError>> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
         let result = match *self.key.borrow() {
             KeyState::Open => Ok(self.records.lock().unwrap().get(account).cloned().unwrap_or_default()),
             KeyState::Loading | KeyState::Locked => Err(LoadError::Locked),
@@ -99,6 +104,9 @@ impl Vault for Memory {
     }
 
     fn forget_grant(&self, account: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
+        if self.keeps_all.load(Ordering::SeqCst) {
+            return async { Err(SaveError::Io("no permission".to_owned())) }.boxed();
+        }
         self.records.lock().unwrap().entry(account.clone()).or_default().grant = None;
         async { Ok(()) }.boxed()
     }
@@ -125,16 +133,21 @@ impl Vault for Memory {
     }
 }
 
-struct Scene {
-    house: House,
+pub(crate) struct Scene {
+    pub(crate) house: House,
     server: Arc<SlowServer>,
-    memory: Arc<Memory>,
+    pub(crate) memory: Arc<Memory>,
 }
 
-fn scene(delay: Duration) -> Scene {
+pub(crate) fn scene(delay: Duration) -> Scene {
     let clock = follows_tokio();
     let server = Arc::new(SlowServer { delay, refreshes: AtomicUsize::new(0), clock: clock.clone() });
-    let memory = Arc::new(Memory { records: Arc::default(), key: watch::Sender::new(KeyState::Open) });
+    let memory = Arc::new(Memory {
+        records: Arc::default(),
+        key: watch::Sender::new(KeyState::Open),
+        loads: AtomicUsize::new(0),
+        keeps_all: AtomicBool::new(false),
+    });
     let house = House { upstream: server.clone(), vault: memory.clone(), clock, tasks: Tasks::new() };
     Scene { house, server, memory }
 }
@@ -150,7 +163,7 @@ impl Scene {
         super::begin(&self.house, Arc::new(config), Beginning { seed: 1, revision: 0 })
     }
 
-    fn need(&self, wait: Duration) -> Need {
+    pub(crate) fn need(&self, wait: Duration) -> Need {
         Need {
             scopes: Scopes::default(),
             min_validity: Duration::ZERO,
@@ -166,7 +179,7 @@ impl Scene {
     }
 }
 
-fn record(now: Now, left: Duration) -> GrantRecord {
+pub(crate) fn record(now: Now, left: Duration) -> GrantRecord {
     let life = Duration::from_secs(3600);
     let access = HeldToken {
         access_token: AccessToken::new("old"),
@@ -315,4 +328,39 @@ async fn a_leaving_keeper_waits_for_the_refresh_and_its_save_and_answers_meanwhi
     let saved = records.values().next().unwrap().grant.as_ref().unwrap();
     assert_eq!(saved.grant.refresh_token().unwrap().expose(), "rt-0");
     assert_eq!(saved.intent, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_taken_out_tells_who_waits_and_its_keeper_ends() {
+    let scene = scene(Duration::from_secs(5));
+    let account = scene.account("one", Duration::ZERO);
+    let need = scene.need(Duration::from_secs(20));
+    let waiting = account.token(need.clone());
+    tokio::pin!(waiting);
+    assert!(tokio::time::timeout(Duration::from_secs(1), waiting.as_mut()).await.is_err());
+    account.obey(Order::Remove).await.unwrap();
+    let gone = |answer: Answer| matches!(answer.state, AnswerState::Refusal(super::super::need::Refusal::NoSuchAccount));
+    assert!(gone(waiting.await.unwrap()));
+    assert!(!account.has_ended(), "its refresh is out still");
+    assert!(gone(account.token(need.clone()).await.unwrap()));
+    assert!(account.status().wait_for(|_| false).await.is_err(), "the keeper has ended");
+    assert!(account.has_ended() && account.token(need).await.is_err() && account.obey(Order::Remove).await.is_err());
+    let records = scene.memory.records.lock().unwrap();
+    assert_eq!(records.values().next(), Some(&Stored::default()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_described_as_it_is_configured_now() {
+    let scene = scene(Duration::ZERO);
+    let account = scene.account("one", Duration::from_secs(3000));
+    assert!(is_token(&account.token(scene.need(Duration::from_secs(5))).await.unwrap(), "old"));
+    let name = account.name().clone();
+    let changed = AccountConfig { name: name.clone(), scopes: Scopes::parse("write"), ..config("client") };
+    account.obey(Order::Change(Arc::new(changed))).await.unwrap();
+    assert_eq!(account.description().scopes, Scopes::parse("write"));
+    assert!(is_token(&account.token(scene.need(Duration::from_secs(5))).await.unwrap(), "old"));
+    account.obey(Order::Move(Arc::new(AccountConfig { name, ..config("other") }))).await.unwrap();
+    assert_eq!(account.description().kind.client_id(), "other");
+    let answer = account.token(scene.need(Duration::from_secs(5))).await.unwrap();
+    assert!(matches!(answer.state, AnswerState::Refusal(_)), "{answer:?}");
 }

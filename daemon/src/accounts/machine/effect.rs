@@ -64,9 +64,10 @@ pub enum Event {
     Reloaded,
     /// The configuration changed in nothing that matters for security.
     Changed(Policy),
-    /// The configuration names another server, client or resource than what is held was issued by, to or for; or an account that
-    /// was taken out stands there again.
+    /// The configuration names another server, client or resource than what is held was issued by, to or for.
     Moved(Policy),
+    /// The account was taken out and stands there again; the highest revision that was told of the name meanwhile.
+    Returned(Policy, u64),
     /// The machine woke from sleep.
     Resumed,
     /// The daemon is about to leave: begin nothing any more.

@@ -195,6 +195,10 @@ impl Account {
             Event::Reloaded => self.reloaded(now.instant),
             Event::Changed(policy) => self.changed(policy, &mut work),
             Event::Moved(policy) => self.moved(policy, &mut work),
+            Event::Returned(policy, revision) => {
+                self.revision = self.revision.max(revision);
+                self.moved(policy, &mut work);
+            }
             Event::Resumed => {
                 self.ahead_not_before = Some(now.instant + RESUME_SPREAD * self.luck.permille() / 1000);
             }

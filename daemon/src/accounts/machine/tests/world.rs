@@ -346,7 +346,7 @@ impl World {
         if std::mem::take(&mut self.ended) {
             self.begin();
         } else {
-            self.tell(Event::Moved(self.policy.clone()));
+            self.tell(Event::Returned(self.policy.clone(), self.last_revision));
         }
     }
 
