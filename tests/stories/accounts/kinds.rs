@@ -49,7 +49,7 @@ async fn a_client_with_a_secret_is_added_given_its_secret_through_a_pipe_and_log
     // and a secret that is forgotten is wanted again before the next login, by the same daemon
     assert_done(&authctl(&daemon, &["account", "set-secret", "work", "--forget"]).await, "No secret is kept");
     let told = authctl(&daemon, &["login", "work", "--again", "--no-browser"]).await;
-    assert!(told.code != Some(0) && told.err.contains("next: authctl account set-secret work"), "{told:?}");
+    told.assert_refused(7, "authctl account set-secret work");
     assert_eq!(used(look(&program(&daemon), "work").await).expose(), token.expose(), "what is held goes on serving");
     assert_eq!(server.counts().clients_refused, 0);
 }
