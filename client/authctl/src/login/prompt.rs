@@ -4,6 +4,7 @@
 //! Must never: show a QR code without address, host and code in words, or the address with the code inside in words (D20).
 
 use mcp_authd_client::{How, Purpose, SignIn};
+use url::{Host, Url};
 
 use crate::browser::{self, NotOpened};
 use crate::screen::qr::Qr;
@@ -126,20 +127,31 @@ fn origin(uri: &str) -> Option<url::Origin> {
     browser::web_address(uri).map(|address| address.origin())
 }
 
-/// The picture of that address, for another device. A login whose answer comes back to this machine has none.
+/// The picture of that address, for another device. Where only this machine will do there is none.
 pub(super) fn picture(sign_in: &SignIn) -> Option<Qr> {
-    match sign_in.how {
-        How::Device { .. } => Qr::of(browser::web_address(address_to_open(sign_in))?.as_str()),
-        _ => None,
+    if only_here(sign_in) {
+        return None;
+    }
+    Qr::of(browser::web_address(address_to_open(sign_in))?.as_str())
+}
+
+/// Whether the page, or the answer of the login, can be reached on this machine only.
+fn only_here(sign_in: &SignIn) -> bool {
+    let How::Device { verification_uri, .. } = &sign_in.how else { return true };
+    match browser::web_address(verification_uri).as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
 /// How to go on. `opened` is `None` where no browser was to be opened.
 pub(super) fn how_to_go_on(sign_in: &SignIn, opened: Option<Result<(), NotOpened>>, picture: Picture) -> String {
-    let yourself = match (&sign_in.how, picture) {
-        (How::Browser { .. }, _) => "open the address yourself, in a browser on this machine.",
-        (_, Picture::Drawn) => "scan the picture or open the address, on any device.",
-        (_, Picture::None) => "open the address yourself, on any device.",
+    let yourself = match (only_here(sign_in), picture) {
+        (true, _) => "open the address yourself, in a browser on this machine.",
+        (false, Picture::Drawn) => "scan the picture or open the address, on any device.",
+        (false, Picture::None) => "open the address yourself, on any device.",
     };
     let now = match opened {
         Some(Ok(())) => "Your browser opens. Go on only if it shows this host and this code.".to_owned(),
@@ -274,6 +286,17 @@ pub(super) mod tests {
         let here = SignIn { how, ..sign_in("github") };
         assert_eq!(picture(&here), None);
         assert!(how_to_go_on(&here, Some(Err(NotOpened::Headless)), Picture::None).contains("on this machine"));
+    }
+
+    #[test]
+    fn a_page_that_only_this_machine_reaches_has_no_picture_and_names_this_machine() {
+        for page in ["http://127.0.0.1:8080/device", "http://localhost/device", "http://[::1]/device"] {
+            let how =
+                How::Device { user_code: "ABCD-1234".into(), verification_uri: page.into(), verification_uri_complete: None };
+            let here = SignIn { how, ..sign_in("github") };
+            assert_eq!(picture(&here), None, "{page}");
+            assert!(how_to_go_on(&here, None, Picture::None).contains("on this machine"), "{page}");
+        }
     }
 
     #[test]

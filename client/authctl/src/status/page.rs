@@ -76,7 +76,7 @@ pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> Str
     }
     text.push_str(&page.field("token", &account.grant.as_ref().map_or_else(|| "none".to_owned(), |grant| token(grant, now))));
     if let Some(waiting) = &account.sign_in {
-        let left = waiting.expires_in.map(|left| format!(" for {}", words(left))).unwrap_or_default();
+        let left = waiting.expires_in.map(|left| format!(", {} left", words(left))).unwrap_or_default();
         let by = waiting.asked_by.as_ref().map(|by| format!(", asked by {by}")).unwrap_or_default();
         text.push_str(&page.field("login", &format!("waits for you{left}{by}")));
     }
