@@ -46,10 +46,12 @@ async fn a_client_with_a_secret_is_added_given_its_secret_through_a_pipe_and_log
     assert_eq!(authctl(&daemon, &["token", "work"]).await.out, format!("{}\n", token.expose()));
     assert_eq!(server.counts().clients_refused, 0);
 
-    // and a secret that is forgotten is wanted again, by the same daemon
+    // and a secret that is forgotten is wanted again before the next login, by the same daemon
     assert_done(&authctl(&daemon, &["account", "set-secret", "work", "--forget"]).await, "No secret is kept");
-    let shown = authctl(&daemon, &["account", "show", "work"]).await;
-    assert!(shown.out.contains("authctl account set-secret work"), "{shown:?}");
+    let told = authctl(&daemon, &["login", "work", "--again", "--no-browser"]).await;
+    assert!(told.code != Some(0) && told.err.contains("next: authctl account set-secret work"), "{told:?}");
+    assert_eq!(used(look(&program(&daemon), "work").await).expose(), token.expose(), "what is held goes on serving");
+    assert_eq!(server.counts().clients_refused, 0);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::cli::account::List;
 use crate::exit::{Exit, Failure};
-use crate::json;
 use crate::screen::{self, Page, Tone};
+use crate::{json, status};
 
 /// A longer name stands above its line.
 const WIDEST_NAME: usize = 24;
@@ -29,8 +29,7 @@ pub(super) async fn run(list: List) -> Result<Exit, Failure> {
 
 fn render(accounts: &[AccountStatus], page: Page) -> String {
     if accounts.is_empty() {
-        return page.paragraph("No account is configured yet. To add one:")
-            + &page.whole("", "authctl account add NAME --issuer URL --client-id ID", None);
+        return status::no_account(page);
     }
     let table = Table::of(accounts, page);
     accounts.iter().fold(table.row("NAME", ("HEALTH", None), &["SERVER".to_owned()]), |text, account| {

@@ -30,10 +30,15 @@ pub(super) struct Ending {
 }
 
 impl Course {
-    /// The daemon's answer to the beginning. A good account begins none; how an older login ended does not matter then.
+    /// The daemon's answer to the beginning. A good account begins none; how an older login ended does not matter then. What the
+    /// daemon has to say about a good account is why it could not begin one.
     pub(super) fn after_start(status: AccountStatus) -> Self {
         let good = status.health == Health::Good && status.sign_in.is_none();
-        if good { Self::Granted } else { Self::of(status) }
+        match (good, status.message) {
+            (true, None) => Self::Granted,
+            (true, message @ Some(_)) => Self::NotGranted(Ending { end: None, message, next_step: status.next_step }),
+            (false, message) => Self::of(AccountStatus { message, ..status }),
+        }
     }
 
     /// How a login that was begun goes.
@@ -115,6 +120,17 @@ mod tests {
     fn a_good_account_begins_no_login_whatever_the_last_one_was() {
         let good = with_grant(status(Health::Good, Some(SignInEnd::Denied)));
         assert_eq!(Course::after_start(good), Course::Granted);
+    }
+
+    #[test]
+    fn a_login_that_could_not_be_begun_is_no_success_although_the_account_is_good() {
+        let refused = AccountStatus {
+            message: Some("The secret of the client is not known.".into()),
+            next_step: Some("authctl account set-secret github".into()),
+            ..with_grant(status(Health::Good, None))
+        };
+        let Course::NotGranted(ending) = Course::after_start(refused) else { panic!() };
+        assert_eq!(ending.failure("github").next_step.as_deref(), Some("authctl account set-secret github"));
     }
 
     #[test]

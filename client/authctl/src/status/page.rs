@@ -23,7 +23,7 @@ pub(super) fn render(daemon: &DaemonStatus, now: SystemTime, page: Page) -> Stri
 }
 
 /// What is said where there is nothing else to say.
-pub(super) fn no_account(page: Page) -> String {
+pub(crate) fn no_account(page: Page) -> String {
     page.paragraph("No account is configured yet. To add one:")
         + &page.whole("", "authctl account add NAME --issuer URL --client-id ID", None)
 }
@@ -74,7 +74,12 @@ pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> Str
     if !scopes.is_empty() {
         text.push_str(&page.field("scopes", &scopes.join(" ")));
     }
-    text.push_str(&page.field("token", &account.grant.as_ref().map_or_else(|| "none".to_owned(), |grant| token(grant, now))));
+    match &account.grant {
+        Some(grant) => text.push_str(&page.field("token", &token(grant, now))),
+        // A token in a file is nobody's grant.
+        None if account.token_file.is_some() => {}
+        None => text.push_str(&page.field("token", "none")),
+    }
     if let Some(waiting) = &account.sign_in {
         let left = waiting.expires_in.map(|left| format!(", {} left", words(left))).unwrap_or_default();
         let by = waiting.asked_by.as_ref().map(|by| format!(", asked by {by}")).unwrap_or_default();
