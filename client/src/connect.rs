@@ -30,9 +30,14 @@ const PATH_LIMIT: usize = 107;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const PATH_LIMIT: usize = 103;
 
-/// How long a daemon may be away that has answered on this connection, where none is started: one takes over from another.
+/// How long a daemon may be away that has answered on this connection, because another takes over from it: where none is started,
+/// and before one is.
 const RETURN_LIMIT: Duration = Duration::from_secs(2);
+const RETURN_BEFORE_START: Duration = Duration::from_millis(100);
 const RETURN_LOOK: Duration = Duration::from_millis(5);
+
+/// How often a call finds no daemon and has one brought up: one that was just started may be asked to leave for another at once.
+const BRINGS_UP_AT_MOST: usize = 4;
 
 /// How long to leave a daemon alone whose backlog is full. Linux answers EAGAIN then, instead of letting us wait.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
@@ -180,31 +185,33 @@ impl Line {
     }
 
     /// A call on this connection, within its time. Where no daemon answers, one is brought up by the rules, in its own time, and the
-    /// call is made once more.
+    /// call is made again.
     pub(crate) async fn call<T, F>(&self, limit: Duration, patience: Patience, call: impl Fn() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        match call::within(limit, call()).await {
-            Err(CallError::Connect(absent @ ConnectError::NoDaemon { .. })) => {
-                self.bring_up(absent, patience).await?;
-                call::within(limit, call()).await
+        for _ in 0..BRINGS_UP_AT_MOST {
+            match call::within(limit, call()).await {
+                Err(CallError::Connect(absent @ ConnectError::NoDaemon { .. })) => self.bring_up(absent, patience).await?,
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
+        call::within(limit, call()).await
     }
 
     async fn bring_up(&self, absent: ConnectError, patience: Patience) -> Result<(), ConnectError> {
+        let starts = self.starter.as_ref().is_some_and(|starter| starter.place() == SocketPlace::Usual);
+        if self.comes_back(if starts { RETURN_BEFORE_START } else { RETURN_LIMIT }).await {
+            return Ok(());
+        }
         match &self.starter {
-            Some(starter) if starter.place() == SocketPlace::Usual => starter.start(&self.dial, patience).await,
-            _ if self.comes_back().await => Ok(()),
             Some(starter) => starter.start(&self.dial, patience).await,
             None => Err(absent),
         }
     }
 
     /// Whether a daemon that was there is there again.
-    async fn comes_back(&self) -> bool {
+    async fn comes_back(&self, within: Duration) -> bool {
         if self.reached().is_none() {
             return false;
         }
@@ -213,7 +220,7 @@ impl Line {
                 tokio::time::sleep(RETURN_LOOK).await;
             }
         };
-        tokio::time::timeout(RETURN_LIMIT, looking).await.is_ok()
+        tokio::time::timeout(within, looking).await.is_ok()
     }
 
     /// The socket that has answered last.

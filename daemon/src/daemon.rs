@@ -165,6 +165,8 @@ async fn start(options: Options) -> Result<Running, Failure> {
         return Err(Failure::StoppedByHand);
     }
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
+    // Before any account begins: one that finds the sockets taken leaves, and must not have spent anything by then.
+    let doors = Doors::open(&places, &owner)?;
     let (accounts, facts) = (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, clock.now().wall));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
     let stop = CancellationToken::new();
@@ -176,7 +178,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
         facts,
         stop: stop.clone(),
     };
-    serve(&face, &places, &owner)?;
+    serve(&face, doors);
     tracing::info!(
         accounts,
         socket = %places.tokens_socket.display(),
@@ -218,11 +220,23 @@ fn facts(places: &Directories, config: &Config, store: &SealedStore, started_at:
     }
 }
 
-fn serve(face: &Face, places: &Directories, owner: &Arc<Owned>) -> Result<(), Failure> {
-    let programs = MOST_PROGRAMS.min(hardening::descriptors() / 2);
-    // The tokens socket comes last: whoever has waited for it finds the other one, too.
-    let admin = Doorway::open(places.admin_socket.clone(), MOST_TOOLS, owner.clone())?;
-    let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
+/// Both sockets, bound.
+struct Doors {
+    admin: Doorway,
+    tokens: Doorway,
+}
+
+impl Doors {
+    fn open(places: &Directories, owner: &Arc<Owned>) -> Result<Self, Failure> {
+        let programs = MOST_PROGRAMS.min(hardening::descriptors() / 2);
+        // The tokens socket comes last: whoever has waited for it finds the other one, too.
+        let admin = Doorway::open(places.admin_socket.clone(), MOST_TOOLS, owner.clone())?;
+        let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
+        Ok(Self { admin, tokens })
+    }
+}
+
+fn serve(face: &Face, Doors { admin, tokens }: Doors) {
     let (programs, person) = (face.clone(), face.clone());
     face.tasks.service("tokens.sock", async move {
         if let Err(error) = rpc::serve_tokens(programs, tokens.connections()).await {
@@ -234,7 +248,6 @@ fn serve(face: &Face, places: &Directories, owner: &Arc<Owned>) -> Result<(), Fa
             tracing::error!(%error, "the admin socket is not served any more");
         }
     });
-    Ok(())
 }
 
 impl Running {
