@@ -15,7 +15,7 @@ use crate::screen::{self, Page};
 /// `authctl reload`.
 pub(crate) async fn run(reload: Reload) -> Result<Exit, Failure> {
     let teller = Teller::of(reload.json);
-    let admin = AdminClient::find()?;
+    let admin = AdminClient::find()?.never_starting();
     let reloading = admin.reload().await?;
     let path = config_path(&admin).await;
     let changes = match reloading {

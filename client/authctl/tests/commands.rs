@@ -54,7 +54,6 @@ fn at_a_named_socket_without_a_daemon_every_command_says_how_to_start_one() {
         &["logout"],
         &["token"],
         &["daemon", "start"],
-        &["reload"],
         &["account", "add", "--token-file", "x"],
         &["account", "list"],
         &["account", "show"],
@@ -65,9 +64,11 @@ fn at_a_named_socket_without_a_daemon_every_command_says_how_to_start_one() {
         assert_eq!((code, shown.as_str()), (Some(6), ""), "{arguments:?}");
         assert!(complaint.contains("MCP_AUTHD_SOCKET") && complaint.ends_with("authctl daemon run\n"), "{complaint}");
     }
-    let (code, shown, complaint) = run(&socket, &["status"]);
-    assert_eq!((code, shown.as_str()), (Some(6), ""));
-    assert!(complaint.ends_with("start it with: authctl daemon start\n"), "{complaint}");
+    for arguments in ["status", "reload"] {
+        let (code, shown, complaint) = run(&socket, &[arguments]);
+        assert_eq!((code, shown.as_str()), (Some(6), ""), "{arguments}");
+        assert!(complaint.ends_with("start it with: authctl daemon start\n"), "{complaint}");
+    }
     let (code, shown, _) = run(&socket, &["daemon", "status"]);
     assert_eq!(code, Some(6));
     assert!(shown.starts_with("mcp-authd is not running\n") && shown.contains("MCP_AUTHD_SOCKET names this socket"), "{shown}");

@@ -129,7 +129,8 @@ impl AdminClient {
     /// A [`CallError`] where there is no answer.
     pub async fn add_account(&self, account: AccountDescription) -> Result<Added, CallError> {
         let request = v1::AddAccountRequest { account: Some(described(account)) };
-        let answer = call::within(WRITE_LIMIT, async { call::message("AddAccount", self.stub().add_account(request).await) });
+        let answer =
+            self.call(WRITE_LIMIT, || async { call::message("AddAccount", self.stub().add_account(request.clone()).await) });
         match answer.await?.outcome {
             Some(AddOutcome::Added(account)) => Ok(Added::Written(status::account(account)?)),
             Some(AddOutcome::Present(account)) => Ok(Added::Present(status::account(account)?)),
@@ -144,8 +145,8 @@ impl AdminClient {
     /// A [`CallError`] where there is no answer.
     pub async fn remove_account(&self, account: String) -> Result<Removed, CallError> {
         let request = v1::RemoveAccountRequest { account };
-        let answer =
-            call::within(WRITE_LIMIT, async { call::message("RemoveAccount", self.stub().remove_account(request).await) });
+        let answer = self
+            .call(WRITE_LIMIT, || async { call::message("RemoveAccount", self.stub().remove_account(request.clone()).await) });
         match answer.await?.outcome {
             Some(RemoveOutcome::Removed(signed_out)) => Ok(Removed::Gone(status::signed_out(signed_out))),
             Some(RemoveOutcome::NotWritten(why)) => Ok(Removed::NotWritten(not_written(why))),
@@ -163,8 +164,9 @@ impl AdminClient {
         let client_secret = secret.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default();
         drop(secret);
         let request = v1::SetClientSecretRequest { account: account.unwrap_or_default(), client_secret };
-        let answer =
-            call::within(SILENCE_LIMIT, async { call::message("SetClientSecret", self.stub().set_client_secret(request).await) });
+        let answer = self.call(SILENCE_LIMIT, || async {
+            call::message("SetClientSecret", self.stub().set_client_secret(request.clone()).await)
+        });
         Ok(answer.await?.account)
     }
 
@@ -173,7 +175,7 @@ impl AdminClient {
     /// # Errors
     /// A [`CallError`] where there is no answer.
     pub async fn reload(&self) -> Result<Reloading, CallError> {
-        let answer = call::within(WRITE_LIMIT, async { call::message("Reload", self.stub().reload(v1::ReloadRequest {}).await) });
+        let answer = self.call(WRITE_LIMIT, || async { call::message("Reload", self.stub().reload(v1::ReloadRequest {}).await) });
         match answer.await?.outcome {
             Some(ReloadOutcome::Reloaded(changes)) => Ok(Reloading::Done(reloaded(changes))),
             Some(ReloadOutcome::Refused(why)) => Ok(Reloading::Refused(not_written(why))),

@@ -158,10 +158,10 @@ async fn what_passes_and_what_does_not_come_as_different_errors() {
 #[tokio::test]
 async fn no_daemon_is_a_tool_error_that_says_how_to_start_it() {
     let directory = tempfile::tempdir().unwrap();
-    let client = Client::new(&Sockets::at(directory.path().join("tokens.sock")));
+    let client = Client::new(&Sockets::at(directory.path().join("tokens.sock"))).never_starting();
     let error = Resource::rejecting(&[]).call(&client).await.unwrap_err();
     assert!(matches!(&error, ToolError::NoAnswer(_)), "{error:?}");
-    assert!(result(error).1.ends_with("start it with: mcp-authd"));
+    assert!(result(error).1.ends_with("start it with: authctl daemon start"));
 }
 
 #[test]

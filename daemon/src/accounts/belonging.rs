@@ -12,8 +12,10 @@ pub(super) fn belongs(binding: &Binding, config: &AccountConfig) -> bool {
     is_same_client(binding, config) && binding.resource == config.resource
 }
 
-/// Whether the account is still the client that this was issued to: then it shows what it is configured to show.
-pub(super) fn is_same_client(binding: &Binding, config: &AccountConfig) -> bool {
+/// Whether the account is still the client that this was issued to, at the same server: then it shows what it is configured to
+/// show.
+#[must_use]
+pub fn is_same_client(binding: &Binding, config: &AccountConfig) -> bool {
     let same_server = match &config.server {
         ServerConfig::Issuer(issuer) => binding.issuer.as_ref() == Some(issuer),
         ServerConfig::Endpoints { token_endpoint, .. } => binding.issuer.is_none() && binding.token_endpoint == *token_endpoint,

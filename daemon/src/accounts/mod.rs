@@ -2,7 +2,7 @@
 //!
 //! Must never: know HTTP, gRPC or files; the machine must never read a clock.
 
-mod belonging;
+pub mod belonging;
 pub mod client_secret;
 pub mod description;
 pub mod grant;

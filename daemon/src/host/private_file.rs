@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{FileError, check_above};
 
+const ROOT: u32 = 0;
 const GROUP_AND_OTHERS: u32 = 0o077;
 /// Of root's file the group may read, and nothing else.
 const MORE_THAN_GROUP_READS: u32 = 0o037;
@@ -106,14 +107,18 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), Reason> {
     if !metadata.is_file() {
         return Err(Reason::NotAFile);
     }
-    let (ours, roots) = (metadata.uid() == Uid::effective().as_raw(), metadata.uid() == 0);
+    check_owner(path, (metadata.uid(), Uid::effective().as_raw()), metadata.mode())
+}
+
+/// Whose it may be, for whom, and who may open it then.
+fn check_owner(path: &Path, (owner, us): (u32, u32), mode: u32) -> Result<(), Reason> {
     let path = path.display();
-    if ours && metadata.mode() & GROUP_AND_OTHERS != 0 {
+    if owner == us && mode & GROUP_AND_OTHERS != 0 {
         Err(Reason::OpenToOthers(format!("chmod 600 \"{path}\"")))
-    } else if !ours && roots && metadata.mode() & MORE_THAN_GROUP_READS != 0 {
+    } else if owner != us && owner == ROOT && mode & MORE_THAN_GROUP_READS != 0 {
         Err(Reason::OpenToOthers(format!("sudo chmod 640 \"{path}\"")))
-    } else if !ours && !roots {
-        Err(Reason::OwnedBy(metadata.uid()))
+    } else if owner != us && owner != ROOT {
+        Err(Reason::OwnedBy(owner))
     } else {
         Ok(())
     }
@@ -200,17 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn of_roots_file_the_group_may_read_and_nobody_else() {
-        let place = Place::new();
-        place.holds(b"abc", 0o600).unwrap();
-        // What root owns everywhere: seldom a secret, but its owner and mode are what is judged here.
-        let roots = fs::metadata("/etc/passwd").unwrap();
-        let judged = check(Path::new("/etc/passwd"), &roots);
-        if Uid::effective().is_root() {
-            assert_eq!(judged, Err(Reason::OpenToOthers("chmod 600 \"/etc/passwd\"".to_owned())));
-        } else {
-            assert_eq!(judged, Err(Reason::OpenToOthers("sudo chmod 640 \"/etc/passwd\"".to_owned())));
+    fn of_roots_file_our_group_may_read_and_nobody_else_and_a_strangers_file_is_refused() {
+        let judged = |owner, mode| check_owner(Path::new("/etc/secret"), (owner, 1000), mode);
+        for mode in [0o600, 0o400, 0o640, 0o440, 0o700] {
+            assert_eq!(judged(0, mode), Ok(()), "{mode:o}");
         }
+        for mode in [0o644, 0o604, 0o660, 0o650, 0o642, 0o641] {
+            assert_eq!(judged(0, mode), Err(Reason::OpenToOthers("sudo chmod 640 \"/etc/secret\"".to_owned())), "{mode:o}");
+        }
+        assert_eq!(judged(1001, 0o600), Err(Reason::OwnedBy(1001)));
+        assert_eq!(judged(1000, 0o640), Err(Reason::OpenToOthers("chmod 600 \"/etc/secret\"".to_owned())));
+        // Root itself: its own files are for itself alone.
+        assert!(check_owner(Path::new("/etc/secret"), (0, 0), 0o640).is_err());
     }
 
     #[test]

@@ -36,8 +36,9 @@ use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
 use tokio::sync::{oneshot, watch};
 
+use crate::accounts::belonging::is_same_client;
 use crate::accounts::{RefreshRequest, RevokeRequest, Upstream, Vault};
-use crate::config::{AccountConfig, Network, ServerConfig};
+use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
 use authentication::{HasSecret, judged_refresh, judged_sign_in};
@@ -79,7 +80,7 @@ impl<T: Transport> HttpUpstream<T> {
 
 impl<T: Transport> Upstream for HttpUpstream<T> {
     fn refresh(&self, account: Arc<AccountConfig>, request: RefreshRequest) -> BoxFuture<'static, RefreshOutcome> {
-        if !came_from(&request.binding, &account) {
+        if !is_same_client(&request.binding, &account) {
             tracing::warn!(account = %account.name, "a refresh token was not sent: it came from another server or client");
             return ready(RefreshOutcome::Configuration(moved_away(&account))).boxed();
         }
@@ -112,7 +113,7 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
         account: Arc<AccountConfig>,
         pending: PendingDevice,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
-        if !came_from(&pending.binding, &account) {
+        if !is_same_client(&pending.binding, &account) {
             tracing::warn!(account = %account.name, "a login was not resumed: it was begun with another server or client");
             return ready(Err(SignInFailure::Refused(moved_away(&account)))).boxed();
         }
@@ -194,7 +195,7 @@ impl<T: Transport> Wire<T> {
     /// Who gives tokens back. The secret of another client or server is none of theirs (P14), and where there is none to be had
     /// the server may still take its own tokens from whoever holds them.
     async fn revoking_client(&self, account: &AccountConfig, binding: &Binding) -> ClientAuthentication {
-        if !came_from(binding, account) {
+        if !is_same_client(binding, account) {
             return ClientAuthentication::Public;
         }
         authentication::of(account, &*self.vault).await.unwrap_or_else(|why| {
@@ -226,15 +227,6 @@ fn tell(account: &AccountConfig, token: &'static str, end: &Revocation) {
             tracing::warn!(%account, token, %why, "the token could not be revoked; it may live on at the authorization server")
         }
     }
-}
-
-/// Whether what is bound so came from where the account's configuration points now (P14).
-fn came_from(binding: &Binding, account: &AccountConfig) -> bool {
-    let same_server = match &account.server {
-        ServerConfig::Issuer(issuer) => binding.issuer.as_ref() == Some(issuer),
-        ServerConfig::Endpoints { token_endpoint, .. } => binding.issuer.is_none() && binding.token_endpoint == *token_endpoint,
-    };
-    same_server && binding.client_id == account.client_id
 }
 
 fn moved_away(account: &AccountConfig) -> ErrorAnswer {

@@ -29,7 +29,7 @@ const SETTLING: Duration = Duration::from_millis(30);
 
 /// Ends well when the person ends it: that is the only end it has.
 pub(super) async fn run(options: &Status) -> Result<Exit, Failure> {
-    let admin = AdminClient::find()?;
+    let admin = AdminClient::find()?.never_starting();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
