@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod authctl;
+mod benches;
 mod demo;
 mod logged_in;
 mod login;
