@@ -5,6 +5,7 @@
 mod accounts;
 mod authctl;
 mod bare;
+mod benches;
 mod client_secret;
 mod demo;
 mod logged_in;
