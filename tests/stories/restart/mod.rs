@@ -272,12 +272,14 @@ async fn a_daemon_that_dies_in_its_replay_too_asks_no_third_time() {
     server.script(At::Refresh, Misbehaviour::KillPeer { pid: daemon.pid(), at: Commit::After });
     token_ended(&daemon, "work").await;
     let crowd = Crowd::of(1, &daemon);
-    let _cut_off = crowd.begin(1, work());
+    let cut_off = crowd.begin(1, work());
     assert!(!daemon.exited().await.success());
     server.script(At::Refresh, Misbehaviour::Hang);
     daemon.start_again().await;
     server.wait_for(|counts| counts.held == 1).await;
     daemon.kill();
+    // and a program that asks no more: it would begin a login
+    drop(cut_off);
 
     // when it is started again
     daemon.start_again().await;
