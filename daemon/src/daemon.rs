@@ -22,8 +22,9 @@ use crate::host::folder::{FileError, Folder};
 use crate::host::hand_over::{self, Manner, NotOwned};
 use crate::host::hardening::{self, Weakness};
 use crate::host::lock::{Owned, Standing};
+use crate::host::memory::Ebb;
 use crate::host::signals::{Asked, Signals};
-use crate::host::sockets::BindError;
+use crate::host::sockets::{BindError, Places};
 use crate::host::tasks::{Broken, Tasks};
 use crate::rpc::{self, Face, Facts};
 use crate::store::{KeyFile, OpenError, SealedStore};
@@ -166,7 +167,8 @@ async fn start(options: Options) -> Result<Running, Failure> {
     }
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
     // Before any account begins: one that finds the sockets taken leaves, and must not have spent anything by then.
-    let doors = Doors::open(&places, &owner)?;
+    let ebb = Ebb::default();
+    let doors = Doors::open(&places, &owner, &ebb)?;
     let (accounts, facts) = (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, clock.now().wall));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
     let stop = CancellationToken::new();
@@ -179,6 +181,9 @@ async fn start(options: Options) -> Result<Running, Failure> {
         stop: stop.clone(),
     };
     serve(&face, doors);
+    // A start needs more than serving does.
+    ebb.tell();
+    tasks.service("give memory back", ebb.give_back_after(tasks.clone()));
     tracing::info!(
         accounts,
         socket = %places.tokens_socket.display(),
@@ -227,11 +232,11 @@ struct Doors {
 }
 
 impl Doors {
-    fn open(places: &Directories, owner: &Arc<Owned>) -> Result<Self, Failure> {
+    fn open(places: &Directories, owner: &Arc<Owned>, ebb: &Ebb) -> Result<Self, Failure> {
         let programs = MOST_PROGRAMS.min(hardening::descriptors() / 2);
         // The tokens socket comes last: whoever has waited for it finds the other one, too.
-        let admin = Doorway::open(places.admin_socket.clone(), MOST_TOOLS, owner.clone())?;
-        let tokens = Doorway::open(places.tokens_socket.clone(), programs, owner.clone())?;
+        let admin = Doorway::open(places.admin_socket.clone(), Places::new(MOST_TOOLS, ebb), owner.clone())?;
+        let tokens = Doorway::open(places.tokens_socket.clone(), Places::new(programs, ebb), owner.clone())?;
         Ok(Self { admin, tokens })
     }
 }

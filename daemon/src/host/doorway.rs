@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::lock::Owned;
-use super::sockets::{BindError, Connection, Leftover, Listener};
+use super::sockets::{BindError, Connection, LOOK, Leftover, Listener, Places};
 
 /// How soon a bind that did not work is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -19,9 +20,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Doorway {
     path: PathBuf,
-    places: usize,
+    places: Places,
     owner: Arc<Owned>,
     listener: Option<Listener>,
+    looks: Interval,
 }
 
 impl Doorway {
@@ -29,9 +31,11 @@ impl Doorway {
     ///
     /// # Errors
     /// Where the socket is not ours, or the operating system refuses.
-    pub fn open(path: PathBuf, places: usize, owner: Arc<Owned>) -> Result<Self, BindError> {
-        let listener = Listener::bind(&path, places, Leftover::Erase, &owner)?;
-        Ok(Self { path, places, owner, listener: Some(listener) })
+    pub fn open(path: PathBuf, places: Places, owner: Arc<Owned>) -> Result<Self, BindError> {
+        let listener = Listener::bind(&path, places.clone(), Leftover::Erase, &owner)?;
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self { path, places, owner, listener: Some(listener), looks })
     }
 
     /// Every connection, as a server wants them. Endless.
@@ -47,7 +51,7 @@ impl Doorway {
             if let Some(listener) = &self.listener {
                 tokio::select! {
                     connection = listener.accept() => return connection,
-                    () = listener.lost() => {}
+                    () = listener.lost(&mut self.looks) => {}
                 }
             }
             self.bind_again().await;
@@ -57,7 +61,7 @@ impl Doorway {
     /// The old listener goes first: its lock may be the very one that is needed.
     async fn bind_again(&mut self) {
         let first = self.listener.take().is_some();
-        match Listener::bind(&self.path, self.places, Leftover::Respect, &self.owner) {
+        match Listener::bind(&self.path, self.places.clone(), Leftover::Respect, &self.owner) {
             Ok(listener) => {
                 tracing::warn!(socket = %self.path.display(), "the socket was lost and is bound again");
                 self.listener = Some(listener);
@@ -78,6 +82,7 @@ mod tests {
     use super::*;
     use crate::host::folder::Folder;
     use crate::host::lock::{Acquired, acquire};
+    use crate::host::memory::Ebb;
     use futures_util::StreamExt;
     use std::os::unix::net::UnixStream;
 
@@ -88,7 +93,7 @@ mod tests {
         state.ensure().unwrap();
         let Acquired::Owned(owner) = acquire(&state, "lock").unwrap() else { panic!("held") };
         let path = place.path().join("run/tokens.sock");
-        let doorway = Doorway::open(path.clone(), 4, Arc::new(owner)).unwrap();
+        let doorway = Doorway::open(path.clone(), Places::new(4, &Ebb::default()), Arc::new(owner)).unwrap();
         let mut connections = Box::pin(doorway.connections());
         let first = UnixStream::connect(&path).unwrap();
         connections.next().await.unwrap().unwrap();

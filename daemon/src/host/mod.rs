@@ -1,4 +1,4 @@
-//! The operating system: clocks, entropy, tasks, directories, locks, sockets, signals, hardening.
+//! The operating system: clocks, entropy, memory, tasks, directories, locks, sockets, signals, hardening.
 //!
 //! Must never: know accounts, flows or secrets.
 
@@ -11,6 +11,7 @@ pub mod hand_over;
 pub mod hardening;
 pub mod inherited;
 pub mod lock;
+pub mod memory;
 pub mod peer;
 pub mod private_file;
 pub mod signals;

@@ -8,7 +8,6 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,14 +20,18 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::{SFlag, fstatat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Interval;
 
 use super::folder::{FileError, Folder, Unsafe, failed, refused};
 use super::lock::{self, Acquired, Identity, Owned, Standing};
 use super::peer::Peer;
+use places::Place;
+pub use places::Places;
+
+mod places;
 
 /// How often the path is looked at (B11: a loss is noticed within 30 s).
-const LOOK: Duration = Duration::from_secs(10);
+pub const LOOK: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -40,8 +43,7 @@ pub struct Listener {
     name: String,
     identity: Identity,
     lock: Owned,
-    places: Arc<Semaphore>,
-    was_full: AtomicBool,
+    places: Places,
 }
 
 /// What to do with a socket that stands at the path when both locks are ours.
@@ -80,12 +82,12 @@ fn with_pid(pid: Option<i32>) -> String {
 }
 
 impl Listener {
-    /// Binds `path` for at most `places` connections at once. `owner` proves that the state is ours; the lock beside the
+    /// Binds `path` for as many connections at once as there are `places`. `owner` proves that the state is ours; the lock beside the
     /// socket proves that the socket is.
     ///
     /// # Errors
     /// Where it is not ours, or the operating system refuses.
-    pub fn bind(path: &Path, places: usize, leftover: Leftover, owner: &Owned) -> Result<Self, BindError> {
+    pub fn bind(path: &Path, places: Places, leftover: Leftover, owner: &Owned) -> Result<Self, BindError> {
         let (folder, name) = split(path)?;
         folder.ensure()?;
         let lock = match lock::acquire(&folder, &format!("{name}.lock"))? {
@@ -99,8 +101,7 @@ impl Listener {
         clear(&folder, &name, leftover)?;
         let system = listen(path)?;
         let identity = identity_of_socket(&folder, &name)?.ok_or_else(|| BindError::Occupied(path.to_owned()))?;
-        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { system, folder, name, identity, lock, places, was_full: AtomicBool::new(false) })
+        Ok(Self { system, folder, name, identity, lock, places })
     }
 
     /// The next connection of this uid. May be dropped and called again without losing any.
@@ -149,10 +150,13 @@ impl Listener {
     }
 
     /// Ends when the path does not lead here any more (B11). Then bind again with [`Leftover::Respect`]; the connections that
-    /// stand go on.
-    pub async fn lost(&self) {
-        while self.standing() == Standing::Held {
-            tokio::time::sleep(LOOK).await;
+    /// stand go on. `looks` tells when to look; it may be dropped and called again without looking more often.
+    pub async fn lost(&self, looks: &mut Interval) {
+        loop {
+            looks.tick().await;
+            if self.standing() != Standing::Held {
+                return;
+            }
         }
     }
 
@@ -173,14 +177,15 @@ impl Listener {
         if !is_welcome(&peer, Uid::effective().as_raw()) {
             return None;
         }
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            if !self.was_full.swap(true, Ordering::Relaxed) {
-                tracing::warn!(socket = %self.path().display(), "too many connections: further ones are closed");
+        match self.places.take() {
+            Ok(place) => Some(Connection { stream, peer: Arc::new(peer), _place: place }),
+            Err(full) => {
+                if full.just_now {
+                    tracing::warn!(socket = %self.path().display(), "too many connections: further ones are closed");
+                }
+                None
             }
-            return None;
-        };
-        self.was_full.store(false, Ordering::Relaxed);
-        Some(Connection { stream, peer: Arc::new(peer), _place: place })
+        }
     }
 }
 
@@ -264,7 +269,7 @@ fn identity_of_socket(folder: &Folder, name: &str) -> Result<Option<Identity>, F
 pub struct Connection {
     stream: SystemStream,
     peer: Arc<Peer>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Connection {

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::*;
+use crate::host::memory::Ebb;
 
 struct House {
     _root: TempDir,
@@ -31,7 +32,7 @@ fn house() -> House {
 
 impl House {
     fn bind(&self, places: usize, leftover: Leftover) -> Result<Listener, BindError> {
-        Listener::bind(&self.path, places, leftover, &self.owner)
+        Listener::bind(&self.path, Places::new(places, &Ebb::default()), leftover, &self.owner)
     }
 }
 
@@ -105,7 +106,8 @@ async fn a_lost_path_is_noticed_and_bound_again_while_connections_go_on() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         fs::remove_dir_all(house.path.parent().unwrap()).unwrap();
     };
-    tokio::join!(listener.lost(), remove);
+    let mut looks = tokio::time::interval(LOOK);
+    tokio::join!(listener.lost(&mut looks), remove);
     assert!(begin.elapsed() <= Duration::from_secs(30));
 
     let again = house.bind(8, Leftover::Respect).unwrap();
