@@ -19,6 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::call;
 use crate::error::{CallError, ConnectError};
+use crate::gather::Gathered;
 use crate::start::{Patience, SocketPlace, Starter};
 
 /// How long a connection may take, if nothing else is said.
@@ -235,7 +236,7 @@ impl Line {
             let dial = self.dial.clone();
             let connector = tower::service_fn(move |_| {
                 let dial = dial.clone();
-                async move { dial.connect().await.map(TokioIo::new) }
+                async move { dial.connect().await.map(Gathered::new).map(TokioIo::new) }
             });
             // The authority goes nowhere: the connector alone decides where to.
             Endpoint::from_static("http://mcp-authd.invalid").connect_with_connector_lazy(connector)

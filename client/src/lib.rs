@@ -33,6 +33,7 @@ mod clock;
 pub mod connect;
 mod convert;
 mod error;
+mod gather;
 #[cfg(feature = "rmcp")]
 pub mod mcp;
 pub mod need;
