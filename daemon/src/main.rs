@@ -14,11 +14,16 @@ use tracing_subscriber::EnvFilter;
 
 /// Owns every OAuth credential of this user, and hands short-lived access tokens to local programs.
 ///
-/// It serves two sockets in $XDG_RUNTIME_DIR/mcp-authd: tokens.sock for programs, admin.sock for authctl. The log goes to
-/// standard error; MCP_AUTHD_LOG sets its level (error, warn, info, debug, trace).
+/// It serves two sockets in $XDG_RUNTIME_DIR/mcp-authd: tokens.sock for programs,
+/// admin.sock for authctl. The log goes to standard error; MCP_AUTHD_LOG sets its
+/// level (error, warn, info, debug, trace).
 ///
-/// Exit codes: 0 asked to leave; 75 another mcp-authd already serves; 77 stopped by hand; 78 the configuration does not hold;
-/// 1 anything else.
+/// Exit codes:
+///    0  asked to leave
+///   75  another mcp-authd already serves
+///   77  stopped by hand
+///   78  the configuration does not hold
+///    1  anything else
 #[derive(Debug, Parser)]
 #[command(version, about, verbatim_doc_comment)]
 struct Arguments {

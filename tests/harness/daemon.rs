@@ -6,231 +6,29 @@
 //! Must never: touch the person's own directories, or leave a process behind.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::{sentinel, started};
+
+mod config;
+mod dirs;
+
+pub use config::{Account, Config};
+pub use dirs::Dirs;
 
 /// Far longer than a start takes: only a daemon that will never serve meets it.
 const START_WATCHDOG: Duration = Duration::from_secs(60);
 /// Longer than the 60 s that a leaving daemon may wait for a refresh in flight (DESIGN, section 5).
 const STOP_WATCHDOG: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
-
-/// What stands in `config.toml`.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    accounts: Vec<Account>,
-    extra: String,
-    environment: Vec<(OsString, OsString)>,
-    programs: Option<PathBuf>,
-}
-
-/// One `[accounts.NAME]`.
-#[derive(Debug, Clone)]
-pub struct Account {
-    name: String,
-    lines: Vec<(&'static str, String)>,
-}
-
-impl Config {
-    /// A configuration without accounts.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// One more account.
-    #[must_use]
-    pub fn account(mut self, account: Account) -> Self {
-        self.accounts.push(account);
-        self
-    }
-
-    /// Further text, as it is, after the accounts.
-    #[must_use]
-    pub fn text(mut self, toml: &str) -> Self {
-        let _never_fails = writeln!(self.extra, "{toml}");
-        self
-    }
-
-    /// A further variable of the daemon's environment, which is empty otherwise but for `PATH`, `HOME`, the `XDG_*`, the log level,
-    /// and that no program starts a daemon by itself.
-    #[must_use]
-    pub fn environment(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.push((name.into(), value.into()));
-        self
-    }
-
-    /// Takes `mcp-authd` and `authctl` from this folder, and from nowhere else: an older version, a stand-in.
-    #[must_use]
-    pub fn programs_in(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.programs = Some(folder.into());
-        self
-    }
-
-    /// As it stands in the file.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        let mut toml = String::new();
-        for account in &self.accounts {
-            let lines: String = account.lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-            let _never_fails = writeln!(toml, "[accounts.{}]\n{lines}", quoted(&account.name));
-        }
-        toml + &self.extra
-    }
-}
-
-impl Account {
-    /// An account at an issuer, whose endpoints are discovered (RFC 8414). The client is called `mcp-authd-tests`.
-    #[must_use]
-    pub fn at(name: &str, issuer: &str) -> Self {
-        Self::named(name).line("issuer", quoted(issuer))
-    }
-
-    /// An account at a server without metadata.
-    #[must_use]
-    pub fn at_endpoints(name: &str, device_authorization_endpoint: &str, token_endpoint: &str) -> Self {
-        Self::named(name)
-            .line("device_authorization_endpoint", quoted(device_authorization_endpoint))
-            .line("token_endpoint", quoted(token_endpoint))
-    }
-
-    /// An account whose access token stands in a file.
-    #[must_use]
-    pub fn from_file(name: &str, token_file: &Path) -> Self {
-        let path = token_file.to_str().expect("a path of ours is text");
-        Self { name: name.to_owned(), lines: Vec::new() }.line("token_file", quoted(path))
-    }
-
-    /// The file that holds the client's secret.
-    #[must_use]
-    pub fn client_secret_file(self, file: &Path) -> Self {
-        self.line("client_secret_file", quoted(file.to_str().expect("a path of ours is text")))
-    }
-
-    /// How the client authenticates (RFC 7591, section 2).
-    #[must_use]
-    pub fn token_endpoint_auth_method(self, method: &str) -> Self {
-        self.line("token_endpoint_auth_method", quoted(method))
-    }
-
-    fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), lines: Vec::new() }.client_id("mcp-authd-tests")
-    }
-
-    /// The client identifier.
-    #[must_use]
-    pub fn client_id(self, client_id: &str) -> Self {
-        self.line("client_id", quoted(client_id))
-    }
-
-    /// What a login asks for.
-    #[must_use]
-    pub fn scopes<'a>(self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
-        let list: Vec<String> = scopes.into_iter().map(quoted).collect();
-        self.line("scopes", format!("[{}]", list.join(", ")))
-    }
-
-    /// The resource indicator (RFC 8707).
-    #[must_use]
-    pub fn resource(self, resource: &str) -> Self {
-        self.line("resource", quoted(resource))
-    }
-
-    /// The revocation endpoint (RFC 7009), beside endpoints that are configured.
-    #[must_use]
-    pub fn revocation_endpoint(self, endpoint: &str) -> Self {
-        self.line("revocation_endpoint", quoted(endpoint))
-    }
-
-    /// Any key, with its value as TOML. A key that is there already is replaced.
-    #[must_use]
-    pub fn line(mut self, key: &'static str, toml: String) -> Self {
-        self.lines.retain(|(found, _)| *found != key);
-        self.lines.push((key, toml));
-        self
-    }
-}
-
-/// A basic string: what JSON escapes, TOML reads the same.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// The directories of one daemon; gone when it is dropped.
-#[derive(Debug)]
-pub struct Dirs {
-    root: TempDir,
-}
-
-impl Dirs {
-    fn make() -> Self {
-        let root = tempfile::Builder::new().prefix("authd-").tempdir().expect("a temporary directory can be made");
-        let dirs = Self { root };
-        for directory in [dirs.runtime(), dirs.state(), dirs.data(), dirs.config(), dirs.home(), dirs.config().join("mcp-authd")]
-        {
-            DirBuilder::new().mode(0o700).create(directory).expect("a directory can be made");
-        }
-        dirs
-    }
-
-    /// What holds them all, the log too.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        self.root.path()
-    }
-
-    /// `XDG_RUNTIME_DIR`. Short: a socket's path has room for about 100 bytes.
-    #[must_use]
-    pub fn runtime(&self) -> PathBuf {
-        self.root().join("run")
-    }
-
-    /// `XDG_STATE_HOME`.
-    #[must_use]
-    pub fn state(&self) -> PathBuf {
-        self.root().join("state")
-    }
-
-    /// `XDG_DATA_HOME`.
-    #[must_use]
-    pub fn data(&self) -> PathBuf {
-        self.root().join("data")
-    }
-
-    /// `XDG_CONFIG_HOME`.
-    #[must_use]
-    pub fn config(&self) -> PathBuf {
-        self.root().join("config")
-    }
-
-    /// `HOME`.
-    #[must_use]
-    pub fn home(&self) -> PathBuf {
-        self.root().join("home")
-    }
-
-    /// `config.toml`.
-    #[must_use]
-    pub fn config_file(&self) -> PathBuf {
-        self.config().join("mcp-authd/config.toml")
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.root().join("daemon.log")
-    }
-}
 
 /// A daemon. Dropping it kills it, and fails the story if a secret stands in its log or its files.
 #[derive(Debug)]
@@ -277,10 +75,25 @@ impl Daemon {
     /// # Panics
     /// If it runs already, or cannot be started.
     pub fn launch(&mut self) {
+        let command = self.program("mcp-authd");
+        self.launch_as(command);
+    }
+
+    /// The same, through another program that becomes it, such as `strace -D` or `prlimit`: its words come before the daemon's.
+    ///
+    /// # Panics
+    /// If it runs already, or cannot be started.
+    pub fn launch_under(&mut self, wrapper: &[&str]) {
+        let (program, arguments) = wrapper.split_first().expect("a wrapper has a name");
+        let mut command = self.any_program(program);
+        command.args(arguments).arg(self.file_of("mcp-authd"));
+        self.launch_as(command);
+    }
+
+    fn launch_as(&mut self, mut command: Command) {
         assert!(self.child.is_none(), "this daemon runs already");
         let log = File::options().create(true).append(true).open(self.dirs.log_file()).expect("the log can be written");
         let errors = log.try_clone().expect("a file can be cloned");
-        let mut command = self.program("mcp-authd");
         command.current_dir(self.dirs.root()).stdin(Stdio::null()).stdout(log).stderr(errors).kill_on_drop(true);
         self.child = Some(command.spawn().expect("the daemon can be started"));
     }
@@ -291,6 +104,14 @@ impl Daemon {
     /// If it ends, or never serves: with its log.
     pub async fn start_again(&mut self) {
         self.launch();
+        self.serves().await;
+    }
+
+    /// Waits until a launched one serves.
+    ///
+    /// # Panics
+    /// If it ends, or never serves: with its log.
+    pub async fn serves(&mut self) {
         let patience = Instant::now() + START_WATCHDOG;
         while UnixStream::connect(self.tokens_socket()).is_err() {
             let child = self.child.as_mut().expect("it was just launched");
@@ -464,18 +285,6 @@ pub(crate) fn programs() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_configuration_holds_each_account_with_its_quotes() {
-        let account =
-            Account::at("a.b", "http://127.0.0.1:1/t\"1").client_id("c").scopes(["x", "y z"]).resource("http://127.0.0.1:1/mcp");
-        let toml = Config::new().account(account).text("[daemon]").to_toml();
-        assert_eq!(
-            toml,
-            "[accounts.\"a.b\"]\nissuer = \"http://127.0.0.1:1/t\\\"1\"\nclient_id = \"c\"\nscopes = [\"x\", \"y z\"]\n\
-             resource = \"http://127.0.0.1:1/mcp\"\n\n[daemon]\n"
-        );
-    }
 
     #[test]
     #[should_panic(expected = "daemon.log at byte 6")]

@@ -26,12 +26,15 @@ impl Ebb {
         self.0.notify_one();
     }
 
-    /// Gives memory back a while after each ebb, many together as one. Endless.
+    /// Gives memory back a while after each ebb, many together as one, until the daemon leaves.
     pub async fn give_back_after(self, tasks: Tasks) {
-        self.followed_by(tasks, give_back).await;
+        tokio::select! {
+            () = tasks.stopping() => {}
+            () = self.followed_by(&tasks, give_back) => {}
+        }
     }
 
-    async fn followed_by(self, tasks: Tasks, work: impl Fn() + Clone + Send + 'static) {
+    async fn followed_by(&self, tasks: &Tasks, work: impl Fn() + Clone + Send + 'static) {
         loop {
             self.0.notified().await;
             tokio::time::sleep(CALM).await;
@@ -96,13 +99,23 @@ mod tests {
     async fn many_ebbs_are_followed_by_one_giving_back_and_none_by_none() {
         let (ebb, given_back) = (Ebb::default(), Arc::new(AtomicUsize::new(0)));
         let count = given_back.clone();
-        let work = move || drop(count.fetch_add(1, Ordering::Relaxed));
-        let following = ebb.clone().followed_by(Tasks::new(), work);
+        let work = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        let (following, tasks) = (ebb.clone(), Tasks::new());
+        let following = following.followed_by(&tasks, work);
         tokio::pin!(following);
         for (ebbs, in_all) in [(0, 0), (1, 1), (100, 2), (0, 2)] {
             (0..ebbs).for_each(|_| ebb.tell());
             assert!(tokio::time::timeout(CALM * 1000, &mut following).await.is_err(), "it is endless");
             assert_eq!(given_back.load(Ordering::Relaxed), in_all, "after {ebbs} ebbs");
         }
+    }
+
+    #[tokio::test]
+    async fn a_leaving_daemon_does_not_wait_for_an_ebb() {
+        let tasks = Tasks::new();
+        tasks.service("give memory back", Ebb::default().give_back_after(tasks.clone()));
+        assert!(tasks.finish(Duration::from_secs(60)).await);
     }
 }

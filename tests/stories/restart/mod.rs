@@ -80,6 +80,21 @@ async fn a_killed_daemon_serves_the_same_token_when_it_is_back() {
     a_token_is_served_again_after(End::Killed).await;
 }
 
+#[tokio::test]
+async fn a_daemon_that_is_asked_to_leave_has_nothing_left_to_wait_for() {
+    // given one that has served
+    let server = AuthorizationServer::start(Settings::default());
+    let mut daemon = daemon_at(&server).await;
+    logged_in(&daemon, "work").await;
+
+    // when
+    assert!(daemon.stop().await.success());
+
+    // then every task has ended by itself
+    assert!(daemon.logs().contains("leaving"));
+    assert!(!daemon.logs().contains("tasks were dropped"), "{}", daemon.logs());
+}
+
 async fn a_login_goes_on_over(end: End) {
     // given a prompt that a program has shown
     let server = AuthorizationServer::start(Settings::default());
