@@ -6,4 +6,5 @@
 mod ahead;
 mod behind;
 mod descriptors;
+mod records;
 mod skew;
