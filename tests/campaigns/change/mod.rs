@@ -7,4 +7,6 @@ mod ahead;
 mod behind;
 mod descriptors;
 mod records;
+mod reloads;
 mod skew;
+mod soak;
