@@ -26,8 +26,9 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 /// What may be added between the first and the last quarter of the time: gross bounds. The slope is told, not judged.
 const MORE_DESCRIPTORS: usize = 16;
-const MORE_THREADS: usize = 8;
 const MORE_MIB: f64 = 16.0;
+/// Threads come and go with the files that are written at the same moment: one for each account at most, and so many others.
+const OTHER_THREADS: usize = 4;
 
 #[derive(Debug, Default)]
 struct Told {
@@ -78,9 +79,13 @@ async fn b38_a_long_time_with_short_tokens_at_a_failing_server_loses_none_and_no
 
     // then each account serves a token that its server takes, nobody had to log in again, and no race was lost
     for (name, watch) in names.iter().zip(&mut watches) {
-        let held = watched(watch, a_token).await;
-        let taken = plain_http::fetch_with_token(&server.resource(), held.expose()).await.unwrap();
-        assert_eq!(taken.status, 200, "{name}");
+        loop {
+            let held = watched(watch, a_token).await;
+            if plain_http::fetch_with_token(&server.resource(), held.expose()).await.unwrap().status == 200 {
+                break;
+            }
+            assert!(held.remaining().is_some_and(|left| left.is_zero()), "{name}: a token was refused that lives");
+        }
     }
     let counts = server.counts();
     counts.assert_no_race_was_lost();
@@ -106,7 +111,7 @@ async fn b38_a_long_time_with_short_tokens_at_a_failing_server_loses_none_and_no
         ),
     );
     assert!(counts.misbehaved > 0 && counts.misbehaved <= counts.refreshes, "the server has failed now and then: {counts:?}");
-    growth.assert_none();
+    growth.assert_none(names.len());
 }
 
 /// Of a token: shorter in the short form, so that each is refreshed there too.
@@ -178,6 +183,7 @@ struct Growth {
 #[derive(Debug)]
 struct Quarter {
     mib: f64,
+    least_mib: f64,
     descriptors: usize,
     threads: usize,
 }
@@ -195,10 +201,10 @@ impl Growth {
         }
     }
 
-    fn assert_none(&self) {
+    fn assert_none(&self, accounts: usize) {
         let Self { first, last, .. } = self;
         assert!(last.descriptors <= first.descriptors + MORE_DESCRIPTORS, "descriptors: {first:?}, {last:?}");
-        assert!(last.threads <= first.threads + MORE_THREADS, "threads: {first:?}, {last:?}");
+        assert!(last.threads.max(first.threads) <= accounts + OTHER_THREADS, "threads: {first:?}, {last:?}");
         assert!(last.mib <= first.mib + MORE_MIB, "memory: {first:?}, {last:?}");
     }
 }
@@ -208,9 +214,16 @@ impl std::fmt::Display for Growth {
         let Self { first, last, mib_an_hour } = self;
         write!(
             f,
-            "resident {:.1} MiB in the first quarter, {:.1} in the last ({mib_an_hour:+.2} MiB an hour), descriptors {} and {}, \
-             threads {} and {}",
-            first.mib, last.mib, first.descriptors, last.descriptors, first.threads, last.threads
+            "resident {:.1} MiB in the first quarter (at least {:.1}), {:.1} in the last (at least {:.1}), {mib_an_hour:+.2} MiB an \
+             hour; at most {} and {} descriptors, {} and {} threads",
+            first.mib,
+            first.least_mib,
+            last.mib,
+            last.least_mib,
+            first.descriptors,
+            last.descriptors,
+            first.threads,
+            last.threads
         )
     }
 }
@@ -221,6 +234,7 @@ impl Quarter {
         let sum: f64 = seen.iter().map(|(_, vitals)| mib(vitals)).sum();
         Self {
             mib: sum / count(seen.len()),
+            least_mib: seen.iter().map(|(_, vitals)| mib(vitals)).fold(f64::INFINITY, f64::min),
             descriptors: most(|vitals| vitals.descriptors),
             threads: most(|vitals| vitals.threads),
         }
