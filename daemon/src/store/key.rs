@@ -60,7 +60,7 @@ impl Key {
     }
 
     /// From a key file's content: 64 hexadecimal digits, or 32 bytes as they are.
-    fn parse(content: &[u8]) -> Option<Self> {
+    pub(super) fn parse(content: &[u8]) -> Option<Self> {
         let mut key = Self(Box::new(Zeroizing::new([0; 32])));
         if content.len() == key.0.len() {
             key.0.copy_from_slice(content);

@@ -10,6 +10,7 @@
 )]
 
 mod client_secret;
+mod fixtures;
 mod round_trip;
 
 use std::fs;
