@@ -25,4 +25,5 @@
 
 mod effort;
 mod kills;
+mod servers;
 mod vitals;
