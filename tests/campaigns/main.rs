@@ -26,4 +26,5 @@
 mod change;
 mod effort;
 mod kills;
+mod servers;
 mod vitals;
