@@ -23,6 +23,7 @@
     reason = "tests: what cannot be set up ends the campaign, with a sentence; figures go to standard error"
 )]
 
+mod clients;
 mod effort;
 mod kills;
 mod vitals;

@@ -1,5 +1,5 @@
-//! What a peer sends, followed by the heads of its HTTP/2 frames (RFC 9113, 3.4 and 4.1): whether something is begun and not whole,
-//! and how much of it asks for nothing.
+//! One direction of a connection, followed by the heads of its HTTP/2 frames (RFC 9113, 3.4 and 4.1): whether something is begun and
+//! not whole, and how much of it asks for nothing and answers nothing.
 //!
 //! Must never: judge what a frame says, or keep any of it: that is the protocol's own work. Pure: no clock, no I/O.
 
@@ -8,8 +8,10 @@ const PREFACE: usize = 24;
 const HEAD: u32 = 9;
 const DATA: u32 = 0x0;
 const HEADERS: u32 = 0x1;
+const RST_STREAM: u32 = 0x3;
 const CONTINUATION: u32 = 0x9;
-/// So many frames that ask for nothing may come with each request: acknowledgements, windows, measures of the way.
+/// So many frames that ask for nothing may come with each request: acknowledgements, windows, measures of the way. A stream that is
+/// reset weighs as much: who resets what it has begun is even, who has every stream refused is not.
 const WITH_A_REQUEST: u32 = 8;
 
 /// The frames of one connection so far.
@@ -48,12 +50,18 @@ pub(super) enum Unfinished {
 }
 
 impl Frames {
-    pub(super) fn new() -> Self {
+    /// What a client sends.
+    pub(super) fn of_a_client() -> Self {
         Self { at: At::Preface { left: PREFACE }, whole: 0, idle: 0 }
     }
 
-    /// The peer has sent this.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+    /// What a server sends.
+    pub(super) fn of_a_server() -> Self {
+        Self { at: BETWEEN, whole: 0, idle: 0 }
+    }
+
+    /// This was sent.
+    pub(super) fn follow(&mut self, mut bytes: &[u8]) {
         while let Some((byte, rest)) = bytes.split_first() {
             match self.at {
                 At::Preface { left } => match skip(left, &mut bytes) {
@@ -85,7 +93,7 @@ impl Frames {
         }
     }
 
-    /// How many frames that ask for nothing have come beyond what goes with requests, since [`Frames::forget_idle`].
+    /// How many frames that ask for nothing were sent beyond what goes with requests, since [`Frames::forget_idle`].
     pub(super) fn idle(&self) -> u32 {
         self.idle
     }
@@ -101,6 +109,7 @@ impl Frames {
             // The protocol itself bounds the one by its window, the other by the size of a header block.
             DATA if length > 0 => {}
             CONTINUATION => {}
+            RST_STREAM => self.idle = self.idle.saturating_add(WITH_A_REQUEST),
             _ => self.idle = self.idle.saturating_add(1),
         }
         match usize::try_from(length) {
@@ -137,10 +146,10 @@ mod tests {
     #[test]
     fn a_handshake_is_whole_with_the_first_frame_however_it_is_cut() {
         for pieces in 1..=OPENING.len() {
-            let mut frames = Frames::new();
+            let mut frames = Frames::of_a_client();
             for piece in OPENING.chunks(pieces) {
                 assert_eq!(frames.unfinished(), Some(Unfinished::Handshake));
-                frames.read(piece);
+                frames.follow(piece);
             }
             assert_eq!(frames.unfinished(), None);
         }
@@ -148,33 +157,45 @@ mod tests {
 
     #[test]
     fn a_frame_is_unfinished_from_its_first_byte_to_its_last_and_each_has_its_own_number() {
-        let mut frames = Frames::new();
-        frames.read(OPENING);
+        let mut frames = Frames::of_a_client();
+        frames.follow(OPENING);
         for number in 1..4 {
             let bytes = frame(0, &[7; 300]);
             let (last, first) = bytes.split_last().unwrap();
             for byte in first {
-                frames.read(&[*byte]);
+                frames.follow(&[*byte]);
                 assert_eq!(frames.unfinished(), Some(Unfinished::Frame(number)));
             }
-            frames.read(&[*last]);
+            frames.follow(&[*last]);
             assert_eq!(frames.unfinished(), None);
         }
     }
 
     #[test]
     fn only_what_asks_for_nothing_is_idle_and_requests_make_up_for_some_of_it() {
-        let mut frames = Frames::new();
-        frames.read(OPENING);
+        let mut frames = Frames::of_a_client();
+        frames.follow(OPENING);
         frames.forget_idle();
         let (ping, headers, data) = (frame(6, &[0; 8]), frame(1, b"x"), frame(0, b"x"));
-        frames.read(&[headers.clone(), data.clone(), frame(9, b"x")].concat());
+        frames.follow(&[headers.clone(), data.clone(), frame(9, b"x")].concat());
         assert_eq!(frames.idle(), 0);
-        (0..20).for_each(|_| frames.read(&ping));
+        (0..20).for_each(|_| frames.follow(&ping));
         assert_eq!(frames.idle(), 20);
-        frames.read(&headers);
+        frames.follow(&headers);
         assert_eq!(frames.idle(), 20 - WITH_A_REQUEST);
-        frames.read(&frame(0, b""));
+        frames.follow(&frame(0, b""));
         assert_eq!(frames.idle(), 21 - WITH_A_REQUEST, "an empty DATA frame brings nothing");
+    }
+
+    #[test]
+    fn who_resets_what_it_has_begun_is_even_and_who_refuses_everything_is_not() {
+        let (headers, reset) = (frame(1, b"x"), frame(3, &[0; 4]));
+        let mut client = Frames::of_a_client();
+        client.follow(OPENING);
+        (0..1000).for_each(|_| client.follow(&[headers.clone(), reset.clone()].concat()));
+        assert_eq!(client.idle(), WITH_A_REQUEST);
+        let mut server = Frames::of_a_server();
+        (0..1000).for_each(|_| server.follow(&reset));
+        assert_eq!(server.idle(), 1000 * WITH_A_REQUEST);
     }
 }

@@ -27,10 +27,12 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(5);
 const FLOOD: u32 = 10_000;
 const FLOOD_WITHIN: Duration = Duration::from_secs(10);
 
-/// Guards a connection. What is written goes through untouched.
+/// Guards a connection. What goes through it is not touched.
 pub(super) struct Guarded<C> {
     connection: C,
-    frames: Frames,
+    came: Frames,
+    /// A server that does nothing but refuse is flooded, too.
+    went: Frames,
     clock: Clock,
     tasks: Tasks,
     counted_since: Instant,
@@ -46,13 +48,14 @@ impl<C> Guarded<C> {
     pub(super) fn new(connection: C, clock: &Clock, tasks: &Tasks) -> Self {
         let counted_since = clock.now().instant;
         let (clock, tasks) = (clock.clone(), tasks.clone());
-        Self { connection, frames: Frames::new(), clock, tasks, counted_since, deadline: None }
+        let (came, went) = (Frames::of_a_client(), Frames::of_a_server());
+        Self { connection, came, went, clock, tasks, counted_since, deadline: None }
     }
 
     /// Something came.
-    fn judged(&mut self, came: &[u8]) -> io::Result<()> {
-        self.frames.read(came);
-        if self.frames.idle() < FLOOD {
+    fn judged(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.came.follow(bytes);
+        if self.came.idle().max(self.went.idle()) < FLOOD {
             return Ok(());
         }
         let now = self.clock.now().instant;
@@ -61,13 +64,14 @@ impl<C> Guarded<C> {
             return Err(io::Error::other("a flood of frames that ask for nothing"));
         }
         self.counted_since = now;
-        self.frames.forget_idle();
+        self.came.forget_idle();
+        self.went.forget_idle();
         Ok(())
     }
 
     /// Nothing came.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(of) = self.frames.unfinished() else {
+        let Some(of) = self.came.unfinished() else {
             self.deadline = None;
             return Poll::Pending;
         };
@@ -99,7 +103,7 @@ impl<C> Guarded<C> {
 
 impl<C> fmt::Debug for Guarded<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guarded").field("frames", &self.frames).finish_non_exhaustive()
+        f.debug_struct("Guarded").field("came", &self.came).finish_non_exhaustive()
     }
 }
 
@@ -124,7 +128,11 @@ impl<C: AsyncRead + Unpin> AsyncRead for Guarded<C> {
 
 impl<C: AsyncWrite + Unpin> AsyncWrite for Guarded<C> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.connection).poll_write(context, bytes)
+        let written = Pin::new(&mut self.connection).poll_write(context, bytes);
+        if let Poll::Ready(Ok(length)) = &written {
+            self.went.follow(bytes.get(..*length).unwrap_or_default());
+        }
+        written
     }
 
     fn poll_write_vectored(
@@ -132,7 +140,16 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Guarded<C> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.connection).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.connection).poll_write_vectored(context, slices);
+        if let Poll::Ready(Ok(length)) = &written {
+            let mut left = *length;
+            for slice in slices {
+                let here = left.min(slice.len());
+                self.went.follow(slice.get(..here).unwrap_or_default());
+                left -= here;
+            }
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

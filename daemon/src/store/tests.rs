@@ -10,6 +10,7 @@
 )]
 
 mod client_secret;
+mod leaving;
 mod round_trip;
 
 use std::fs;
