@@ -38,7 +38,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How often the lock is looked at (B16).
 const LOOK: Duration = Duration::from_secs(10);
-/// Connections of programs, at most; half of the descriptors stay for refreshes and records (B23).
+/// Connections of programs, at most.
 const MOST_PROGRAMS: usize = 4096;
 /// Connections of the person's tool, at most.
 const MOST_TOOLS: usize = 64;
@@ -233,12 +233,18 @@ struct Doors {
 
 impl Doors {
     fn open(places: &Directories, owner: &Arc<Owned>, ebb: &Ebb) -> Result<Self, Failure> {
-        let programs = MOST_PROGRAMS.min(hardening::descriptors() / 2);
+        let (programs, tools) = most_connections(hardening::descriptors());
         // The tokens socket comes last: whoever has waited for it finds the other one, too.
-        let admin = Doorway::open(places.admin_socket.clone(), Places::new(MOST_TOOLS, ebb), owner.clone())?;
+        let admin = Doorway::open(places.admin_socket.clone(), Places::new(tools, ebb), owner.clone())?;
         let tokens = Doorway::open(places.tokens_socket.clone(), Places::new(programs, ebb), owner.clone())?;
         Ok(Self { admin, tokens })
     }
+}
+
+/// How many connections of programs and of the person's tool are taken where so many descriptors may be open. Nearly half of them
+/// stay for refreshes and records, whoever connects (B23).
+fn most_connections(descriptors: usize) -> (usize, usize) {
+    (MOST_PROGRAMS.min(descriptors / 2), MOST_TOOLS.min(descriptors / 16))
 }
 
 fn serve(face: &Face, Doors { admin, tokens }: Doors) {
@@ -327,5 +333,19 @@ fn tell(reload: &Result<Reloaded, NotReloaded>) {
             }
         }
         Err(error) => tracing::error!(%error, "the configuration was not read again; everything stays as it was"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_never_take_all_descriptors() {
+        for (descriptors, programs, tools) in [(64, 32, 4), (256, 128, 16), (1024, 512, 64), (65_536, MOST_PROGRAMS, MOST_TOOLS)]
+        {
+            assert_eq!(most_connections(descriptors), (programs, tools));
+            assert!(descriptors - programs - tools >= descriptors * 7 / 16);
+        }
     }
 }

@@ -24,6 +24,7 @@
 )]
 
 mod change;
+mod clients;
 mod effort;
 mod kills;
 mod servers;

@@ -7,6 +7,8 @@ mod accounts;
 mod admin;
 mod client_secret;
 mod convert;
+mod frames;
+mod guarded;
 mod need;
 mod peer;
 mod server;

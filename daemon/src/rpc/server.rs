@@ -1,9 +1,9 @@
-//! The two servers: their services, health, reflection and limits (B25, B26).
+//! The two servers: their services, health, reflection and limits (B24, B25, B26).
 
 use std::io;
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use mcp_authd_proto::FILE_DESCRIPTOR_SET;
 use mcp_authd_proto::v1::admin_server::AdminServer;
 use mcp_authd_proto::v1::tokens_server::TokensServer;
@@ -11,6 +11,7 @@ use tonic::transport::Server;
 
 use super::Face;
 use super::admin::AdminFace;
+use super::guarded::Guarded;
 use super::tokens::TokensFace;
 use crate::host::sockets::Connection;
 
@@ -42,6 +43,7 @@ pub async fn serve_tokens(
     connections: impl Stream<Item = io::Result<Connection>> + Send + 'static,
 ) -> Result<(), ServeError> {
     let tasks = face.tasks.clone();
+    let connections = guarded(&face, connections);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<TokensServer<TokensFace>>().await;
     let service =
@@ -59,12 +61,21 @@ pub async fn serve_admin(
     connections: impl Stream<Item = io::Result<Connection>> + Send + 'static,
 ) -> Result<(), ServeError> {
     let tasks = face.tasks.clone();
+    let connections = guarded(&face, connections);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AdminServer<AdminFace>>().await;
     let service =
         AdminServer::new(AdminFace(face)).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
     let router = server().add_service(health_service).add_service(reflection()?).add_service(service);
     Ok(router.serve_with_incoming_shutdown(connections, async move { tasks.stopping().await }).await?)
+}
+
+fn guarded(
+    face: &Face,
+    connections: impl Stream<Item = io::Result<Connection>> + Send + 'static,
+) -> impl Stream<Item = io::Result<Guarded<Connection>>> + Send + 'static {
+    let (clock, tasks) = (face.clock.clone(), face.tasks.clone());
+    connections.map(move |connection| connection.map(|connection| Guarded::new(connection, &clock, &tasks)))
 }
 
 fn server() -> Server {

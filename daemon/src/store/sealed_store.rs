@@ -160,7 +160,12 @@ impl SealedStore {
     async fn key(&self) -> Result<Arc<Key>, LoadError> {
         let mut state = self.0.state.subscribe();
         // It fails only when the sender is gone, and we hold it.
-        let known = state.wait_for(|state| *state != KeyState::Loading).await.map_or(KeyState::Locked, |state| *state);
+        let known = tokio::select! {
+            biased;
+            known = state.wait_for(|state| *state != KeyState::Loading) => known.map_or(KeyState::Locked, |state| *state),
+            // A leaving daemon opens no key any more, and waits for none.
+            () = self.0.tasks.stopping() => KeyState::Locked,
+        };
         match (self.0.key.get(), known) {
             (Some(key), _) => Ok(key.clone()),
             (None, KeyState::Wrong) => Err(LoadError::WrongKey),

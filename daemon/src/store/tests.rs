@@ -11,6 +11,7 @@
 
 mod client_secret;
 mod fixtures;
+mod leaving;
 mod round_trip;
 
 use std::fs;
