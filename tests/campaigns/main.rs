@@ -10,6 +10,7 @@
 //! | `servers` | the authorization server: dead, hanging, flapping, lying; herds (B17-B21, B28-B31) |
 //! | `clients` | floods, slow and hostile peers, a stopped daemon (B22-B27, B36, P16) |
 //! | `change` | other versions of the wire and of the records, reloads, a long time (B33-B35, B38) |
+//! | `parsers` | bytes that nobody sane would write (P26) |
 //! | `secrets` | what must not leave, whatever is asked (P5, P7, P10, P11) |
 //!
 //! Must never: assert a time but as a watchdog of ten times its figure, or try again what failed.
@@ -27,5 +28,7 @@ mod change;
 mod clients;
 mod effort;
 mod kills;
+mod parsers;
+mod secrets;
 mod servers;
 mod vitals;

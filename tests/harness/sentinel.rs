@@ -4,8 +4,12 @@
 //!
 //! Must never: print what it finds beyond the mark and its place.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// `SNTL_` begins every secret, `SNTL-` every user code. In base64 only those characters count that the neighbours do not change.
 const MARKS: [&[u8]; 7] = [b"SNTL_", b"SNTL-", b"534e544c5f", b"534E544C5F", b"U05UTF", b"NOVExf", b"TTlRMX"];
@@ -34,6 +38,65 @@ pub fn in_bytes(bytes: &[u8]) -> Option<Leak> {
         let kind = bytes.iter().skip(offset + mark.len()).take(2).map(|byte| char::from(*byte)).collect();
         Some(Leak { file: None, offset, mark: std::str::from_utf8(mark).unwrap_or_default(), kind })
     })
+}
+
+/// Certain texts, to be found in every shape: in clear, in hex, in base64 at each phase. Fast over long logs.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    shapes: HashMap<[u8; LEAST], Vec<(Vec<u8>, String)>>,
+}
+
+/// Of a shape, so many bytes at least: fewer would be found by chance.
+const LEAST: usize = 4;
+/// So much of a secret must not be told (P10).
+const PIECE: usize = 8;
+
+impl Wanted {
+    /// The secrets of these kinds: `RT`, `CS`, `DC`, `AT`.
+    #[must_use]
+    pub fn kinds(kinds: &[&str]) -> Self {
+        kinds.iter().fold(Self::default(), |wanted, kind| wanted.and(format!("SNTL_{kind}").as_bytes(), kind))
+    }
+
+    /// The first characters of each of these secrets, without its mark.
+    #[must_use]
+    pub fn pieces<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        secrets.into_iter().fold(Self::default(), |wanted, secret| {
+            // SNTL_RT_000001_the-secret-part
+            let part = secret.splitn(4, '_').last().unwrap_or(secret);
+            let kind = secret.get(5..7).unwrap_or("a secret");
+            wanted.and(part.as_bytes().get(..PIECE).unwrap_or(part.as_bytes()), &format!("a piece of {kind}"))
+        })
+    }
+
+    /// This too, under a name that may be told.
+    #[must_use]
+    pub fn and(mut self, text: &[u8], called: &str) -> Self {
+        let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut shapes = BTreeSet::from([text.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()]);
+        for phase in 0..3 {
+            // Only those characters count that the neighbours do not change.
+            let (first, bits) = ([0, 2, 3][phase], 8 * (phase + text.len()));
+            let before = [vec![0; phase], text.to_vec()].concat();
+            shapes.insert(STANDARD_NO_PAD.encode(&before).as_bytes()[first..bits / 6].to_vec());
+            shapes.insert(URL_SAFE_NO_PAD.encode(&before).as_bytes()[first..bits / 6].to_vec());
+        }
+        for shape in shapes {
+            let Some(begin) = shape.first_chunk::<LEAST>() else { panic!("{called}: too short to be looked for") };
+            self.shapes.entry(*begin).or_default().push((shape, called.to_owned()));
+        }
+        self
+    }
+
+    /// The first that stands in some bytes: what it is called, and where it stands.
+    #[must_use]
+    pub fn found_in(&self, bytes: &[u8]) -> Option<(&str, usize)> {
+        bytes.windows(LEAST).enumerate().find_map(|(at, window)| {
+            let candidates = self.shapes.get(<&[u8; LEAST]>::try_from(window).ok()?)?;
+            let (_, called) = candidates.iter().find(|(shape, _)| bytes[at..].starts_with(shape))?;
+            Some((called.as_str(), at))
+        })
+    }
 }
 
 /// The first mark of each file under a directory. Sockets, pipes and links are passed over.
@@ -77,6 +140,24 @@ mod tests {
             assert!(in_bytes(text.as_bytes()).is_some(), "phase {}: {text}", before.len());
         }
         assert_eq!(in_bytes(b"nothing to see, not even SNTL alone"), None);
+    }
+
+    #[test]
+    fn a_kind_and_a_piece_are_found_in_every_shape_and_no_other_secret_is() {
+        let secret = "SNTL_RT_000001_0123456789abcdef";
+        let wanted = [Wanted::kinds(&["RT", "CS"]), Wanted::pieces([secret])];
+        let alone = ["xSNTL_RTx", "x01234567x"];
+        for (wanted, text) in wanted.iter().zip(alone) {
+            let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let mut shapes = vec![text.to_owned(), hex.to_uppercase(), hex];
+            shapes.extend(["", "a", "ab"].map(|before| STANDARD_NO_PAD.encode(format!("{before}{text} and more"))));
+            for shape in shapes {
+                assert!(wanted.found_in(shape.as_bytes()).is_some(), "{text} as {shape}");
+            }
+            assert_eq!(wanted.found_in(b"SNTL_AT_000001_fedcba9876543210, SNTL_, 0123456 and 1234567"), None);
+        }
+        let (called, at) = wanted[1].found_in(b"....01234567").unwrap();
+        assert_eq!((called, at), ("a piece of RT", 4));
     }
 
     #[test]

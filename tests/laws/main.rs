@@ -15,6 +15,7 @@ mod starts;
 mod tree;
 mod unsafety;
 mod waits;
+mod wire;
 mod words;
 
 /// Fails with everything that breaks a law, one a line.

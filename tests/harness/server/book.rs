@@ -27,6 +27,8 @@ pub(super) struct Book {
     refresh_tokens: HashMap<String, RefreshToken>,
     open_refreshes: HashMap<usize, u64>,
     issued: u64,
+    /// Every secret so far, for whoever looks for a piece of one.
+    pub(super) minted: Vec<String>,
 }
 
 /// One grant: the family of all tokens that came of one login.
@@ -80,6 +82,7 @@ impl Book {
             refresh_tokens: HashMap::new(),
             open_refreshes: HashMap::new(),
             issued: 0,
+            minted: Vec::new(),
         }
     }
 
@@ -88,7 +91,9 @@ impl Book {
         self.issued += 1;
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).expect("the system has randomness");
-        format!("SNTL_{kind}_{:06}_{:032x}", self.issued, u128::from_be_bytes(random))
+        let secret = format!("SNTL_{kind}_{:06}_{:032x}", self.issued, u128::from_be_bytes(random));
+        self.minted.push(secret.clone());
+        secret
     }
 
     pub(super) fn token_error(&self, error: &str) -> Answer {

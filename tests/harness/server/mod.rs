@@ -186,6 +186,12 @@ impl AuthorizationServer {
         self.shared.with(|book, _| book.log.clone())
     }
 
+    /// Every secret that it has issued so far, the oldest first: to look for pieces of them, and for bodies that echo them.
+    #[must_use]
+    pub fn issued(&self) -> Vec<String> {
+        self.shared.with(|book, _| book.minted.clone())
+    }
+
     // ---- the script
 
     /// The next request there that is not spoken for yet gets this.

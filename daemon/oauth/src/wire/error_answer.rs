@@ -4,6 +4,10 @@
 
 use std::collections::HashSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
 use super::members::{Members, Value};
 use super::shown;
 use crate::secret::SecretText;
@@ -122,7 +126,11 @@ impl RawError {
 
     /// As it may be shown.
     pub(crate) fn shown(&self, status: u16, sent: &Sent) -> ErrorAnswer {
-        let tells = |text: &str| sent.0.iter().chain(&self.beside).any(|secret| shares_a_piece(text, secret.expose()));
+        let shapes: Vec<_> = sent.0.iter().chain(&self.beside).flat_map(|secret| shapes(secret.expose())).collect();
+        let tells = |text: &str| {
+            let pieces: HashSet<&[u8]> = text.as_bytes().windows(PIECE).collect();
+            shapes.iter().any(|shape| shares_a_piece(text, &pieces, shape))
+        };
         let code: String = self.code.expose().chars().filter(char::is_ascii_graphic).collect();
         let code = if code.is_empty() || tells(self.code.expose()) || tells(&code) { UNREADABLE.to_owned() } else { code };
         ErrorAnswer {
@@ -143,12 +151,31 @@ fn description(raw: &str, tells: impl Fn(&str) -> bool) -> Option<String> {
     Some(shown::fit(&whole, LONGEST_DESCRIPTION))
 }
 
-/// Whether the text holds the secret, or eight bytes in a row of it.
-fn shares_a_piece(text: &str, secret: &str) -> bool {
+/// The secret as it is, and as a server may tell it in hex, or in base64 after one or two other bytes or none (P10).
+fn shapes(secret: &str) -> Vec<Zeroizing<String>> {
+    let mut hex = Zeroizing::new(String::with_capacity(2 * secret.len()));
+    for byte in secret.bytes() {
+        hex.extend([byte >> 4, byte & 15].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)));
+    }
+    let mut shapes = vec![Zeroizing::new(secret.to_owned()), Zeroizing::new(hex.to_ascii_uppercase()), hex];
+    for before in ["", "\0", "\0\0"] {
+        let text = Zeroizing::new(format!("{before}{secret}"));
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let encoded = Zeroizing::new(engine.encode(text.as_bytes()));
+            // The first characters of a later phase and the last one are the neighbours' too.
+            let own = encoded.get(if before.is_empty() { 0 } else { 1 + before.len() }..encoded.len().saturating_sub(1));
+            shapes.push(Zeroizing::new(own.unwrap_or_default().to_owned()));
+        }
+    }
+    shapes.retain(|shape| shape.as_str() == secret || shape.len() >= PIECE);
+    shapes
+}
+
+/// Whether the text, which has these pieces, holds the secret, or eight bytes in a row of it.
+fn shares_a_piece(text: &str, pieces: &HashSet<&[u8]>, secret: &str) -> bool {
     if secret.len() < PIECE {
         return !secret.is_empty() && text.contains(secret);
     }
-    let pieces: HashSet<&[u8]> = text.as_bytes().windows(PIECE).collect();
     secret.as_bytes().windows(PIECE).any(|piece| pieces.contains(piece))
 }
 
@@ -213,6 +240,21 @@ mod tests {
             assert_eq!(said(echo), None, "{echo}");
         }
         assert!(said(&format!("{}SNTL_RT_0123456789", "x".repeat(5000))).is_some_and(|said| !said.contains("SNTL")));
+    }
+
+    #[test]
+    fn p10_a_description_that_echoes_a_secret_in_hex_or_base64_is_dropped() {
+        let secret = "SNTL_RT_000001_0123456789abcdef?~";
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut echoes = vec![hex.to_uppercase(), hex[20..40].to_owned(), hex];
+        echoes.extend(["", "a", "ab", "abc"].map(|before| STANDARD_NO_PAD.encode(format!("{before}{secret}"))));
+        echoes.extend(["", "a", "ab", "abc"].map(|before| URL_SAFE_NO_PAD.encode(format!("{before}{secret} is bad"))));
+        for echo in echoes {
+            let body = serde_json::json!({ "error": "invalid_grant", "error_description": format!("cannot take {echo}.") });
+            assert_eq!(raw(&body.to_string()).shown(400, &sent(secret)).description, None, "{echo}");
+        }
+        let others = serde_json::json!({ "error": "x", "error_description": "Trace ID: 0f8fad5b-d9cb-469f-a165-70867728950e" });
+        assert!(raw(&others.to_string()).shown(400, &sent(secret)).description.is_some());
     }
 
     #[test]

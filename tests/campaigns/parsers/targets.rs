@@ -1,0 +1,274 @@
+//! What reads bytes that others wrote, as functions of bytes, so that any fuzzer can run them (P26).
+//!
+//! Beside "no panic" each holds what its reader promises: what may be shown holds no control character and no secret that was sent.
+//!
+//! Must never: need anything but the bytes. An answer of HTTP begins with a line `STATUS RETRY-AFTER`; the rest is its body.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use mcp_authd::config::{Config, ConfigErrors};
+use mcp_authd_oauth::client_authentication::ClientAuthentication;
+use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
+use mcp_authd_oauth::discovery::Discovery;
+use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
+use mcp_authd_oauth::flow::{Flow, Input, Step};
+use mcp_authd_oauth::http::{Body, HttpAnswer};
+use mcp_authd_oauth::refresh::RefreshFlow;
+use mcp_authd_oauth::revocation::{RevocationFlow, RevocationRequest};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
+use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
+use mcp_authd_oauth::time::{Instant, Now, WallTime};
+use mcp_authd_oauth::token::{Binding, ErrorAnswer, RefreshOutcome};
+
+/// A target by its name, which is also that of its folder below `tests/fuzz/corpus`.
+pub(crate) type Target = fn(&[u8]);
+
+/// The pure ones. The reader of records needs a folder, the sockets a daemon: `records`, and P7.
+pub(crate) const PURE: [(&str, Target, &[&str]); 5] = [
+    ("token_answer", token_answer, &JSON),
+    ("device_answer", device_answer, &JSON),
+    ("metadata", metadata, &JSON),
+    ("revocation", revocation, &JSON),
+    ("config", config, &TOML),
+];
+
+/// What servers say, in JSON, in forms and before the body.
+const JSON: [&str; 34] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "null",
+    "true",
+    "1e999",
+    "-0",
+    "\\u0000",
+    "\\ud800",
+    "\\u001b[2J",
+    "\u{feff}",
+    "\u{202e}",
+    "\"error\":",
+    "\"error_description\":",
+    "\"access_token\":",
+    "\"refresh_token\":",
+    "\"expires_in\":",
+    "\"token_type\":",
+    "\"interval\":",
+    "\"verification_uri\":",
+    "\"issuer\":",
+    "\"id_token\":\"e30.e30.\"",
+    "error=",
+    "&",
+    "%00",
+    "%",
+    "http://[::1]:",
+    "Sun, 06 Nov 1994 08:49:37 GMT",
+    "200 \n",
+    "SNTL_RT_000001_fuzzed",
+];
+/// What a person writes, and editors leave behind.
+const TOML: [&str; 24] = [
+    "[accounts.a]\n",
+    "[[accounts.a]]\n",
+    "[network]\n",
+    "issuer = ",
+    "client_id = ",
+    "scopes = [",
+    "extra_parameters.",
+    "token_file = ",
+    "client_secret_file = ",
+    "resource = ",
+    "\"\"\"",
+    "'''",
+    "\\u0000",
+    "\\UFFFFFFFF",
+    "1979-05-27T07:32:00Z",
+    "0x",
+    "inf",
+    "{",
+    "}",
+    "#",
+    "\r\n",
+    "\u{feff}",
+    "\u{202e}",
+    "\u{0}",
+];
+
+const REFRESH: &str = "SNTL_RT_000001_fuzzed";
+const ACCESS: &str = "SNTL_AT_000002_fuzzed";
+const CLIENT: &str = "SNTL_CS_fuzzed";
+const NOW: Now = Now { instant: Instant::from_millis(1_000_000), wall: WallTime::from_millis(1_800_000_000_000) };
+
+fn endpoint(text: &str) -> Endpoint {
+    Endpoint::parse(text, Loopback::Allowed).expect("it is one")
+}
+
+fn binding() -> Binding {
+    Binding {
+        issuer: Some(Issuer::new("https://as.example")),
+        token_endpoint: endpoint("https://as.example/token"),
+        revocation_endpoint: Some(endpoint("https://as.example/revoke")),
+        client_id: ClientId::new("client"),
+        resource: None,
+    }
+}
+
+fn client() -> ClientAuthentication {
+    ClientAuthentication::ClientSecretBasic(ClientSecret::new(CLIENT))
+}
+
+fn answer(bytes: &[u8]) -> HttpAnswer {
+    let (head, body) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
+    let head = String::from_utf8_lossy(head);
+    let (status, rest) = head.split_once(' ').unwrap_or((&head, ""));
+    HttpAnswer {
+        status: status.parse().unwrap_or(200),
+        content_type: rest.split_once('|').map(|(_, content_type)| content_type.to_owned()),
+        retry_after: rest.split('|').next().filter(|text| !text.is_empty()).map(str::to_owned),
+        body: Body::new(body.get(1..).unwrap_or_default().to_vec()),
+    }
+}
+
+/// Sends what a flow wants sent, and hands it this answer.
+fn answered<F: Flow>(flow: F, bytes: &[u8]) -> Step<F> {
+    match flow.handle(Input::Begin, NOW) {
+        Step::Send(_, flow) => flow.handle(Input::Answered(Ok(answer(bytes))), NOW),
+        _ => panic!("a flow begins with a request"),
+    }
+}
+
+/// What a person or a log may be told.
+fn may_be_shown(text: &str) {
+    assert!(!text.chars().any(char::is_control), "a control character is shown: {text:?}");
+}
+
+/// Eight characters of a secret that was sent are a piece of it (P10).
+fn tells_nothing_of(secrets: &[&str], text: &str) {
+    for secret in secrets {
+        let piece = secret.as_bytes().windows(8).find(|piece| text.as_bytes().windows(8).any(|shown| shown == *piece));
+        assert!(piece.is_none(), "a piece of a secret is shown: {text:?}");
+    }
+}
+
+fn error_may_be_shown(error: &ErrorAnswer) {
+    may_be_shown(&error.error);
+    error.description.iter().for_each(|text| may_be_shown(text));
+    assert!(error.error.len() <= 64 && error.description.as_ref().is_none_or(|text| text.chars().count() <= 200));
+}
+
+/// The answer to a refresh.
+pub(crate) fn token_answer(bytes: &[u8]) {
+    let Step::Done(outcome) = answered(RefreshFlow::new(RefreshToken::new(REFRESH), binding(), client()), bytes) else {
+        panic!("a refresh ends with its answer");
+    };
+    tells_nothing_of(&[REFRESH, CLIENT], &format!("{outcome:?}"));
+    match &outcome {
+        RefreshOutcome::DeadGrant(error) | RefreshOutcome::Configuration(error) | RefreshOutcome::UnknownError(error) => {
+            error_may_be_shown(error);
+        }
+        RefreshOutcome::Success(success) => {
+            if let Err(why) = &success.token {
+                may_be_shown(&why.to_string());
+            }
+        }
+        RefreshOutcome::Later { retry_after, .. } => {
+            assert!(retry_after.is_none_or(|wish| wish <= Duration::from_secs(3600)), "D48: {retry_after:?}");
+        }
+        RefreshOutcome::OutcomeUnknown(why) => may_be_shown(&why.to_string()),
+        RefreshOutcome::NotAuthenticated(_) | RefreshOutcome::NothingSent(_) => {}
+    }
+}
+
+/// The answer to a request for a code, and the same bytes once more as the answer to a poll.
+pub(crate) fn device_answer(bytes: &[u8]) {
+    let request = DeviceRequest {
+        device_authorization_endpoint: endpoint("https://as.example/device"),
+        binding: binding(),
+        scopes: Scopes::from_words(["a"]),
+        audience: None,
+        extra_parameters: BTreeMap::new(),
+        loopback: Loopback::Refused,
+        client: client(),
+    };
+    let good =
+        b"200 \n{\"device_code\":\"d\",\"user_code\":\"u\",\"verification_uri\":\"https://as.example/d\",\"expires_in\":900}";
+    for first in [bytes, good] {
+        match answered(DeviceFlow::new(request.clone()), first) {
+            Step::AskUser(pending, flow) => {
+                let prompt = &pending.prompt;
+                let shown = [Some(&prompt.verification_uri), prompt.verification_uri_complete.as_ref(), prompt.message.as_ref()];
+                shown.into_iter().flatten().for_each(|text| may_be_shown(text));
+                may_be_shown(prompt.user_code.as_str());
+                polled(flow, bytes);
+            }
+            Step::Done(Err(why)) => tells_nothing_of(&[CLIENT], &format!("{why:?}")),
+            other => panic!("it has asked the person already: {other:?}"),
+        }
+    }
+}
+
+fn polled(flow: DeviceFlow, bytes: &[u8]) {
+    let Step::WaitUntil(first, flow) = flow.handle(Input::Resumed, NOW) else { panic!("the first poll is waited for") };
+    let then = Now { instant: first.at, wall: NOW.wall_of(first.at) };
+    match flow.handle(Input::Resumed, then) {
+        Step::Send(_, flow) => match flow.handle(Input::Answered(Ok(answer(bytes))), then) {
+            Step::WaitUntil(next, _) => assert!(next.at > then.instant, "D13: no poll without a wait"),
+            Step::Done(ended) => tells_nothing_of(&[CLIENT], &format!("{ended:?}")),
+            other => panic!("a poll is followed by a wait or the end: {other:?}"),
+        },
+        Step::Done(_) | Step::WaitUntil(..) => {}
+        other => panic!("a poll is sent: {other:?}"),
+    }
+}
+
+/// A metadata document, at each place where it is looked for.
+pub(crate) fn metadata(bytes: &[u8]) {
+    for issuer in ["https://as.example", "https://as.example/tenant", "http://127.0.0.1:1"] {
+        let mut step = Discovery::new(Issuer::new(issuer)).handle(Input::Begin, NOW);
+        for places in 0.. {
+            step = match step {
+                Step::Send(_, flow) if places < 3 => flow.handle(Input::Answered(Ok(answer(bytes))), NOW),
+                Step::Done(Ok(metadata)) => {
+                    assert_eq!(metadata.issuer.as_str(), issuer, "D1");
+                    break;
+                }
+                Step::Done(Err(why)) => {
+                    may_be_shown(&why.to_string());
+                    break;
+                }
+                other => panic!("three places at most, one after the other: {other:?}"),
+            };
+        }
+    }
+}
+
+/// Both answers of a revocation.
+pub(crate) fn revocation(bytes: &[u8]) {
+    let request = RevocationRequest {
+        refresh_token: Some(RefreshToken::new(REFRESH)),
+        access_token: Some(AccessToken::new(ACCESS)),
+        binding: binding(),
+        client: client(),
+    };
+    let Step::Send(_, flow) = answered(RevocationFlow::new(request), bytes) else { panic!("the access token is tried too") };
+    let Step::Done(report) = flow.handle(Input::Answered(Ok(answer(bytes))), NOW) else { panic!("two requests are all") };
+    tells_nothing_of(&[REFRESH, CLIENT], &format!("{:?}", report.refresh_token));
+    tells_nothing_of(&[ACCESS, CLIENT], &format!("{:?}", report.access_token));
+}
+
+/// The text of `config.toml`.
+pub(crate) fn config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Err(ConfigErrors { errors, .. }) = Config::parse(&text, Path::new("config.toml")) else { return };
+    let lines = text.matches('\n').count() + 1;
+    assert!(!errors.is_empty(), "refused without a reason");
+    for error in &errors {
+        assert!(error.line.is_none_or(|line| (1..=lines).contains(&line)), "{error:?}");
+        may_be_shown(&error.problem.to_string());
+    }
+}

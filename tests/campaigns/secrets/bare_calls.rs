@@ -1,0 +1,126 @@
+//! Calls of any method with any bytes, and everything that comes back: messages, status, metadata.
+//!
+//! Must never: understand an answer. What is looked for is looked for in the bytes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use mcp_authd_proto::FILE_DESCRIPTOR_SET;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use tokio::net::UnixStream;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+/// Who waits longer for an answer hangs up: some calls ask to be kept waiting.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// A watch answers at once; what it tells later is not waited for.
+const MESSAGES: usize = 2;
+
+/// A channel to a socket.
+pub(super) async fn channel(socket: PathBuf) -> Channel {
+    let connector = tower::service_fn(move |_| {
+        let socket = socket.clone();
+        async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
+    });
+    Endpoint::from_static("http://mcp-authd.invalid")
+        .connect_with_connector(connector)
+        .await
+        .expect("the daemon takes connections")
+}
+
+/// The paths of all methods of a service of ours.
+pub(super) fn methods(service: &str) -> Vec<String> {
+    let descriptors = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the committed descriptors decode");
+    let services = descriptors.file.iter().flat_map(|file| &file.service).filter(|found| found.name() == service);
+    services.flat_map(|found| &found.method).map(|method| format!("/authd.v1.{service}/{}", method.name())).collect()
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With this status; a watch that goes on counts as well.
+    Status(Code),
+    /// Nobody waited for it.
+    HungUp,
+}
+
+/// One call. Everything that came back, one behind the other.
+pub(super) async fn call(channel: &Channel, path: &str, request: Vec<u8>) -> (Vec<u8>, End) {
+    let mut said = Vec::new();
+    let end = match tokio::time::timeout(PATIENCE, answered(channel, path, request, &mut said)).await {
+        Ok(Ok(())) => End::Status(Code::Ok),
+        Ok(Err(status)) => {
+            said.extend_from_slice(status.message().as_bytes());
+            said.extend_from_slice(status.details());
+            said.extend_from_slice(format!("{:?}", status.metadata()).as_bytes());
+            End::Status(status.code())
+        }
+        Err(_) => End::HungUp,
+    };
+    (said, end)
+}
+
+async fn answered(channel: &Channel, path: &str, request: Vec<u8>, said: &mut Vec<u8>) -> Result<(), Status> {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let path: PathAndQuery = path.parse().expect("a method has a path");
+    // A call with one answer is a stream of one.
+    let answer = client.server_streaming(Request::new(request), path, AsItIs).await?;
+    said.extend_from_slice(format!("{:?}", answer.metadata()).as_bytes());
+    let mut messages = answer.into_inner();
+    for _ in 0..MESSAGES {
+        match tokio::time::timeout(PATIENCE / 10, messages.message()).await {
+            Ok(Ok(Some(message))) => said.extend_from_slice(&message),
+            Ok(Ok(None)) => break,
+            Ok(Err(status)) => return Err(status),
+            Err(_) if said.is_empty() => return Err(Status::deadline_exceeded("")),
+            Err(_) => return Ok(()),
+        }
+    }
+    if let Ok(Ok(Some(trailers))) = tokio::time::timeout(PATIENCE / 100, messages.trailers()).await {
+        said.extend_from_slice(format!("{trailers:?}").as_bytes());
+    }
+    Ok(())
+}
+
+/// Messages as bytes.
+#[derive(Debug, Clone, Copy)]
+struct AsItIs;
+
+impl Codec for AsItIs {
+    type Encode = Vec<u8>;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for AsItIs {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for AsItIs {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
