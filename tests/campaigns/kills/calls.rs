@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
 use mcp_authd_client::admin::StartSignIn;
+use mcp_authd_client::status::AccountStatus;
 use mcp_authd_client::{AdminClient, Answer, Client, Reason};
 use mcp_authd_tests::daemon::Daemon;
 use mcp_authd_tests::plain_http;
@@ -59,6 +60,8 @@ impl Site {
 
     /// Not by a kill: a second one in a replay would cost the login (D56), and is not what this is about.
     async fn stops(&mut self) {
+        let is_done = |status: &AccountStatus| status.grant.as_ref().is_some_and(|grant| !grant.refreshing);
+        account_is(&tool(&self.daemon), &self.kept().name, is_done).await;
         assert!(self.daemon.stop().await.success());
     }
 

@@ -202,13 +202,16 @@ impl Lane {
 
     async fn come_back(&mut self, left: &[Left], begun: Instant) {
         let strict = self.accounts.0[0].is_strict();
-        for (kept, left) in self.accounts.0.iter().zip(left).filter(|(_, left)| left.owed) {
-            // The one replay, whoever asks for a token; a token that still lives serves to its end meanwhile.
-            let seen = left.replays + left.reuses;
-            kept.server.wait_for(move |counts| counts.grace_replays + counts.reuses_detected > seen).await;
+        for (kept, left) in self.accounts.0.iter().zip(left) {
+            if left.owed {
+                // The one replay, whoever asks for a token.
+                let seen = left.replays + left.reuses;
+                kept.server.wait_for(move |counts| counts.grace_replays + counts.reuses_detected > seen).await;
+            }
+            // A token that still lives serves to its end meanwhile. A second kill in a replay would cost the login (D56).
             account_is(&tool(&self.daemon), &kept.name, |status| status.grant.as_ref().is_some_and(|grant| !grant.refreshing))
                 .await;
-            if strict {
+            if strict && left.owed {
                 token_ended(&self.daemon, &kept.name).await;
             }
         }
