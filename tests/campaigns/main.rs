@@ -25,4 +25,5 @@
 
 mod effort;
 mod kills;
+mod machine;
 mod vitals;
