@@ -122,7 +122,8 @@ async fn b12_a_calendar_that_jumps_ends_no_token_early_and_serves_none_that_is_o
     figures(
         "b12",
         format!(
-            "{done} daemons with 3 jumps and 2 starts each: 0 expired tokens, 0 logins; {refreshes} refreshes of 4 accounts each"
+            "{done} daemons with 3 jumps and 2 starts each: 0 expired tokens, 0 logins; \
+             {refreshes} refreshes, at most 1 for each of 4 accounts and each jump or end of a token"
         ),
     );
 }

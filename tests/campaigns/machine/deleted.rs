@@ -108,7 +108,8 @@ async fn b11_folders_that_are_deleted_come_back_and_memory_serves_meanwhile() {
     figures(
         "b11",
         format!(
-            "{deleted} times folders deleted, 0 logins lost; {sockets} times the sockets were back after {median:.1?} (median), {last:.1?} at most"
+            "{deleted} times folders deleted, 0 logins lost; \
+             {sockets} times the sockets were back after {median:.1?} (median), {last:.1?} at most"
         ),
     );
 }

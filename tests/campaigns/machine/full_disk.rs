@@ -71,7 +71,8 @@ async fn b7_no_refresh_is_sent_on_a_full_disk_and_all_are_well_again_when_it_has
     figures(
         "b7",
         format!(
-            "{asked} refreshes wanted on {rounds} full disks, 0 requests; well again after {median:.1?} (median), {last:.1?} at most"
+            "{asked} refreshes wanted on {rounds} full disks, 0 requests; \
+             well again after {median:.1?} (median), {last:.1?} at most"
         ),
     );
 }

@@ -31,7 +31,7 @@ pub(crate) fn cannot() -> Option<Skip> {
 }
 
 impl Injected {
-    /// From now on what `inject` says (`fsync:error=EIO`) happens to every such call; with a folder, to those on that folder alone.
+    /// From now on what `inject` says (`fsync:error=EIO`) happens to every such call; with a folder, only to those on it.
     pub(crate) async fn into(daemon: &Daemon, inject: &str, folder: Option<&Path>) -> Self {
         let (calls, _) = inject.split_once(':').expect("calls, then what happens to them");
         let trace = daemon.dirs().root().join("trace");

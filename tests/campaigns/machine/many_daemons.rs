@@ -18,6 +18,8 @@ use crate::effort::{figures, rounds};
 const MANY: usize = 20;
 /// The code of a daemon that gives way (`EX_TEMPFAIL`).
 const GIVES_WAY: Option<i32> = Some(75);
+/// Far longer than giving way takes.
+const WATCHDOG: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 type Crowd = JoinSet<(u32, Output)>;
@@ -48,7 +50,8 @@ async fn one_of_many(daemon: &Daemon, crowd: &mut Crowd, known: &Token) -> u32 {
     let mut pids = many(daemon, crowd);
     let mut gave_way = Vec::with_capacity(MANY);
     while pids.len() > 1 {
-        let (pid, ended) = crowd.join_next().await.unwrap().unwrap();
+        let ended = tokio::time::timeout(WATCHDOG, crowd.join_next()).await;
+        let (pid, ended) = ended.unwrap_or_else(|_| panic!("{} go on, and only one may", pids.len())).unwrap().unwrap();
         pids.remove(&pid);
         gave_way.push(ended);
     }

@@ -99,7 +99,8 @@ async fn b9_nothing_is_spent_while_the_records_are_read_only_and_no_daemon_start
     figures(
         "b9",
         format!(
-            "{rounds} times read-only, 0 requests, {rounds} starts refused; well again after {median:.1?} (median), {last:.1?} at most"
+            "{rounds} times read-only, 0 requests, {rounds} starts refused; \
+             well again after {median:.1?} (median), {last:.1?} at most"
         ),
     );
 }
