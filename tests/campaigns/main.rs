@@ -28,6 +28,7 @@ mod change;
 mod clients;
 mod effort;
 mod kills;
+mod machine;
 mod parsers;
 mod secrets;
 mod servers;

@@ -1,0 +1,15 @@
+//! The machine underneath: its disk, its folders, its clocks, and several daemons on it (B7-B16).
+
+mod broken_save;
+mod chance;
+mod clocks;
+mod damaged;
+mod deleted;
+mod full_disk;
+mod injected;
+mod left_behind;
+mod logged_in;
+mod many_daemons;
+mod mounts;
+mod moved_clocks;
+mod read_only;
