@@ -271,7 +271,7 @@ async fn killed(rotation: Rotation, seed: u64) -> Tally {
                     1 + counts.families_revoked,
                     "each loss costs one login, and nothing else does"
                 );
-                assert_eq!(counts.max_concurrent_refreshes_of_one_grant, 1);
+                assert!(counts.max_concurrent_refreshes_of_one_grant <= 1, "{counts:#?}");
             }
             tally
         });
