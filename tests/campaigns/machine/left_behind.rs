@@ -17,6 +17,8 @@ use crate::effort::{figures, rounds};
 
 /// Ten times what a start may take.
 const WATCHDOG: Duration = Duration::from_secs(2);
+/// Far longer than giving way takes.
+const GIVES_WAY_WATCHDOG: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_micros(500);
 
 /// From the start of the process until its sockets take connections.
@@ -68,8 +70,9 @@ async fn b16_what_a_killed_daemon_left_is_bound_again_at_once() {
 /// Another daemon that is told to serve the same sockets; its store is where `state` says.
 async fn another(daemon: &Daemon, more: &[(&str, &str)]) -> Output {
     let mut command = daemon.program("mcp-authd");
-    command.envs(more.iter().copied()).stdin(Stdio::null());
-    command.output().await.unwrap()
+    command.envs(more.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(GIVES_WAY_WATCHDOG, command.output()).await;
+    ended.expect("it serves beside the other one").unwrap()
 }
 
 fn identity(socket: &std::path::Path) -> (u64, u64) {
