@@ -11,6 +11,7 @@ use super::client_secret::{Client, NotKept};
 use super::description::Description;
 use super::machine::{Event, WaiterId};
 use super::need::{Answer, Need};
+use super::news::{self, News, Teller};
 use super::status::Status;
 use super::{AccountConfig, AccountName};
 
@@ -26,7 +27,7 @@ struct Inner {
     name: AccountName,
     described: watch::Receiver<Described>,
     mail: mpsc::Sender<Mail>,
-    events: mpsc::UnboundedSender<Event>,
+    events: Teller,
     orders: mpsc::UnboundedSender<Ordered>,
     status: watch::Receiver<Status>,
     settled: watch::Receiver<bool>,
@@ -46,9 +47,9 @@ pub(super) struct Reception {
     /// Callers.
     pub(super) letters: mpsc::Receiver<Mail>,
     /// What happened; errands tell it too.
-    pub(super) news: mpsc::UnboundedReceiver<Event>,
+    pub(super) news: News,
     /// Where they tell it.
-    pub(super) tell: mpsc::UnboundedSender<Event>,
+    pub(super) tell: Teller,
     /// What the configuration wants, from the one who reads it.
     pub(super) orders: mpsc::UnboundedReceiver<Ordered>,
     pub(super) describe: watch::Sender<Described>,
@@ -101,7 +102,7 @@ impl AccountHandle {
     /// A handle, and what its keeper holds of it.
     pub(super) fn new(described: Described, status: Status) -> (Self, Reception) {
         let (mail, letters) = mpsc::channel(MAILBOX);
-        let (events, news) = mpsc::unbounded_channel();
+        let (events, news) = news::channel();
         let (ordering, orders) = mpsc::unbounded_channel();
         let name = described.description.name.clone();
         let (describe, described) = watch::channel(described);
@@ -205,21 +206,21 @@ impl AccountHandle {
 
     fn tell(&self, event: Event) {
         // A keeper that has ended needs no telling.
-        let _ = self.0.events.send(event);
+        self.0.events.tell(event);
     }
 }
 
 /// Tells the keeper when a caller's future is dropped.
 struct Presence<'a> {
     id: WaiterId,
-    events: &'a mpsc::UnboundedSender<Event>,
+    events: &'a Teller,
     answered: bool,
 }
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            let _ = self.events.send(Event::CallerGone(self.id));
+            self.events.tell(Event::CallerGone(self.id));
         }
     }
 }

@@ -128,7 +128,7 @@ impl Keeper {
         let event = tokio::select! {
             biased;
             Some(ordered) = self.reception.orders.recv() => return (event(ordered.order), Some(ordered.done)),
-            Some(event) = self.reception.news.recv() => event,
+            Some(event) = self.reception.news.next() => event,
             Ok(()) = self.key.changed() => Event::KeyChanged(*self.key.borrow_and_update()),
             Some(mail) = self.reception.letters.recv() => {
                 // It has gone while its letter lay in the mailbox, and that news came before the letter.

@@ -10,6 +10,7 @@ pub mod handle;
 pub mod keeper;
 pub mod machine;
 pub mod need;
+mod news;
 pub mod registry;
 pub mod roster;
 pub mod status;

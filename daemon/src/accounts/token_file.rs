@@ -105,7 +105,7 @@ impl Keeper {
                 let _ = ordered.done.send(());
                 Some(obeyed(&ordered.order))
             }
-            Some(event) = self.reception.news.recv() => Some(self.heard(&event)),
+            Some(event) = self.reception.news.next() => Some(self.heard(&event)),
             Some(read) = ended(&mut self.reading) => {
                 self.reading = None;
                 Some(Happening::Read(read))

@@ -12,10 +12,11 @@ use super::House;
 use crate::accounts::AccountName;
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::machine::{Effect, Event, SaveId, SignInId};
+use crate::accounts::news::Teller;
 
 pub(super) struct Errands {
     house: House,
-    events: mpsc::UnboundedSender<Event>,
+    events: Teller,
     records: mpsc::UnboundedSender<RecordWork>,
     /// Ends the login that is going on.
     login: CancellationToken,
@@ -30,7 +31,7 @@ enum RecordWork {
 }
 
 impl Errands {
-    pub(super) fn begin(house: &House, account: AccountName, events: mpsc::UnboundedSender<Event>) -> Self {
+    pub(super) fn begin(house: &House, account: AccountName, events: Teller) -> Self {
         let (records, work) = mpsc::unbounded_channel();
         let writer = write_records(house.clone(), account, work, events.clone());
         house.tasks.work("records", writer);
@@ -49,7 +50,7 @@ impl Errands {
                 let refresh = self.house.upstream.refresh(config, *request);
                 let events = self.events.clone();
                 self.house.tasks.work("refresh", async move {
-                    let _ = events.send(Event::RefreshSettled(id, refresh.await));
+                    events.tell(Event::RefreshSettled(id, refresh.await));
                 });
             }
             Effect::BeginSignIn(id, config, scopes) => {
@@ -96,14 +97,14 @@ async fn run_login(
     id: SignInId,
     login: impl Future<Output = Result<Granted, SignInFailure>>,
     mut prompt: oneshot::Receiver<PendingDevice>,
-    events: mpsc::UnboundedSender<Event>,
+    events: Teller,
 ) {
     tokio::pin!(login);
     let early = tokio::select! {
         biased;
         result = &mut login => Some(result),
         Ok(pending) = &mut prompt => {
-            let _ = events.send(Event::SignInPrompted(id, pending));
+            events.tell(Event::SignInPrompted(id, pending));
             None
         }
     };
@@ -111,21 +112,16 @@ async fn run_login(
         Some(result) => {
             // The login may have prompted and ended in one breath: the prompt comes first all the same.
             if let Ok(pending) = prompt.try_recv() {
-                let _ = events.send(Event::SignInPrompted(id, pending));
+                events.tell(Event::SignInPrompted(id, pending));
             }
             result
         }
         None => login.await,
     };
-    let _ = events.send(Event::SignInSettled(id, result));
+    events.tell(Event::SignInSettled(id, result));
 }
 
-async fn write_records(
-    house: House,
-    account: AccountName,
-    mut work: mpsc::UnboundedReceiver<RecordWork>,
-    events: mpsc::UnboundedSender<Event>,
-) {
+async fn write_records(house: House, account: AccountName, mut work: mpsc::UnboundedReceiver<RecordWork>, events: Teller) {
     let (name, vault) = (&account, &house.vault);
     while let Some(work) = work.recv().await {
         let event = match work {
@@ -135,6 +131,6 @@ async fn write_records(
             RecordWork::ForgetGrant(id) => Event::GrantForgotten(id, vault.forget_grant(name).await),
             RecordWork::ForgetSignIn(id) => Event::SignInForgotten(id, vault.forget_sign_in(name).await),
         };
-        let _ = events.send(event);
+        events.tell(event);
     }
 }
