@@ -28,7 +28,7 @@ const UNREADABLE: &str = "unreadable_error";
 const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "device_code", "client_secret"];
 
 /// An error as the server wrote it: for a decision, not yet for an eye.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawError {
     code: SecretText,
     description: Option<SecretText>,
@@ -77,6 +77,11 @@ pub(crate) fn read(members: &Members) -> ErrorMember {
 }
 
 impl RawError {
+    /// An error that came without a body: in the query of a redirect (RFC 6749, 4.1.2.1).
+    pub(crate) fn new(code: SecretText, description: Option<SecretText>) -> Self {
+        Self { code, description, beside: Vec::new() }
+    }
+
     /// The code: to compare it, not to show it.
     pub(crate) fn code(&self) -> &str {
         self.code.expose()
