@@ -7,6 +7,7 @@ pub mod client_authentication;
 pub mod device;
 pub mod discovery;
 pub mod endpoint;
+pub mod extra_parameters;
 pub mod flow;
 pub mod http;
 pub mod misbehaved;
