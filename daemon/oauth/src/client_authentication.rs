@@ -61,7 +61,7 @@ impl ClientAuthentication {
     }
 
     /// Every secret of a request, in each shape in which it goes out: an answer must not echo them (D61).
-    pub(crate) fn sent(&self, client_id: &ClientId, token: Option<&str>) -> Sent {
+    pub(crate) fn sent<'a>(&'a self, client_id: &ClientId, others: impl IntoIterator<Item = &'a str>) -> Sent {
         let mut secrets = Vec::new();
         let secret = match self {
             Self::Public => None,
@@ -71,7 +71,7 @@ impl ClientAuthentication {
             }
             Self::ClientSecretPost(secret) => Some(secret.expose()),
         };
-        for secret in secret.into_iter().chain(token) {
+        for secret in secret.into_iter().chain(others) {
             secrets.push(SecretText::new(secret));
             secrets.push(SecretText::new(form::encode_value(secret)));
         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::client_authentication::{ClientAuthentication, Post};
 use crate::endpoint::{Endpoint, Loopback};
+use crate::extra_parameters;
 use crate::flow::{Deadline, Flow, Input, Step, WaitReason};
 use crate::http::{AnswerLost, HttpAnswer, Patience, Undelivered};
 use crate::misbehaved::ServerMisbehaved;
@@ -22,28 +23,11 @@ use crate::token::{Binding, ErrorAnswer, Granted, TokenSuccess};
 use crate::wire::device_answer::{self, DeviceAnswer, DeviceAuthorization};
 use crate::wire::error_answer::RawError;
 use crate::wire::token_answer::{self, TokenAnswer};
-use crate::wire::{NoErrorCode, StatusClass, retry_after};
+use crate::wire::{NoErrorCode, retry_after};
 use schedule::{Next, Polling, Setback};
 
 /// RFC 8628, 3.4.
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-
-/// Parameters that the flow itself decides about: an extra one never stands in for them.
-const RESERVED: &[&str] = &[
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "grant_type",
-    "scope",
-    "resource",
-    "device_code",
-    "refresh_token",
-    "code",
-    "code_verifier",
-    "redirect_uri",
-    "token",
-];
 
 /// What a login begins with (RFC 8628, 3.1).
 #[derive(Debug, Clone)]
@@ -183,12 +167,7 @@ impl Client {
         if let Some(audience) = &request.audience {
             parameters.push(("audience", audience.as_str()));
         }
-        for (name, value) in &request.extra_parameters {
-            let taken = RESERVED.contains(&name.as_str()) || parameters.iter().any(|(sent, _)| sent == name);
-            if !taken {
-                parameters.push((name, value));
-            }
-        }
+        extra_parameters::append(&mut parameters, &request.extra_parameters);
         let post = Post {
             endpoint: &request.device_authorization_endpoint,
             client_id: &request.binding.client_id,
@@ -316,7 +295,7 @@ impl Client {
             "invalid_grant" | "bad_verification_code" | "incorrect_device_code" if may_be_used => SignInFailure::AnswerLost,
             "expired_token" | "token_expired" if may_be_used && poll.turn == Turn::Usual => SignInFailure::AnswerLost,
             "expired_token" | "token_expired" => SignInFailure::Expired,
-            _ if may_pass(error, status) => return Verdict::GoOn(Setback::Failed),
+            _ if error.may_pass_under(status) => return Verdict::GoOn(Setback::Failed),
             // RFC 8628, 3.5: at any other code polling ends.
             _ => SignInFailure::Refused(error.shown(status, &sent)),
         })
@@ -324,7 +303,7 @@ impl Client {
 }
 
 fn not_authorized(error: &RawError, shown: &ErrorAnswer, wish: Option<Duration>) -> SignInFailure {
-    if may_pass(error, shown.status) {
+    if error.may_pass_under(shown.status) {
         return SignInFailure::Unavailable { retry_after: wish };
     }
     SignInFailure::Refused(shown.clone())
@@ -338,11 +317,6 @@ fn no_error_code(what: NoErrorCode, status: u16, wish: Option<Duration>) -> Sign
         NoErrorCode::Object => SignInFailure::Misbehaved(ServerMisbehaved::NoErrorCode { status }),
         NoErrorCode::Later | NoErrorCode::Page => SignInFailure::Unavailable { retry_after: wish },
     }
-}
-
-/// A code that says so, or a code that no RFC knows under a status that says so (D16). A known refusal is one under any status (D17).
-fn may_pass(error: &RawError, status: u16) -> bool {
-    error.may_pass() || (StatusClass::of(status) == StatusClass::Later && !error.is_refusal())
 }
 
 fn failed(why: SignInFailure) -> Step<DeviceFlow> {

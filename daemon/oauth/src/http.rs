@@ -36,7 +36,7 @@ pub enum Patience {
     Metadata,
     /// Device authorization, a poll, revocation: 30 s for the answer, 256 KiB, no redirect.
     Endpoint,
-    /// A request that spends a refresh token: once written, 5 min for the answer, 256 KiB, no redirect (D51).
+    /// A request that spends a refresh token or an authorization code: once written, 5 min for the answer, 256 KiB, no redirect (D51).
     Spending,
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Must never: do I/O, read a clock, or draw randomness of its own. Time comes in as [`time::Now`].
 
+pub mod authorization_code;
 pub mod client_authentication;
 pub mod device;
 pub mod discovery;
 pub mod endpoint;
+pub mod extra_parameters;
 pub mod flow;
 pub mod http;
 pub mod misbehaved;

@@ -2,6 +2,7 @@
 //!
 //! Must never: hold a piece of a body that may be a secret. What is carried here is shown and logged.
 
+use crate::authorization_code::pkce::PkceSupport;
 use crate::endpoint::InvalidEndpoint;
 
 /// A rule that the server broke.
@@ -52,6 +53,21 @@ pub enum ServerMisbehaved {
     /// The page that the person is to open cannot be shown to anyone (RFC 8628, 3.2; D19).
     #[error("the device authorization answer's `verification_uri` {0} (RFC 8628, 3.2)")]
     VerificationUri(InvalidEndpoint),
+    /// The server does not say that it takes PKCE with S256 (RFC 9700, 2.1.1; D24).
+    #[error(
+        "the server {0} PKCE with S256 (RFC 9700, 2.1.1), without which a stolen code is a stolen login; if you know that it does, \
+         say so in its configuration: pkce = \"assumed\""
+    )]
+    NoS256(PkceSupport),
+    /// The authorization response comes from another server than the one that was asked (RFC 9207, 2.4; D27).
+    #[error("the answer to the login comes from {found}, not from the server that was asked (RFC 9207, 2.4)")]
+    ResponseIssuer {
+        /// The issuer that it names, where it has the shape of one, fit to be shown.
+        found: String,
+    },
+    /// The server's metadata promises `iss` in every authorization response, and there is none (RFC 9207, 2.4; D27).
+    #[error("the answer to the login does not name its server, which the server's metadata promises (RFC 9207, 2.4)")]
+    NoResponseIssuer,
     /// The metadata belongs to another issuer (RFC 8414, 3.3; D1).
     #[error("the metadata names the issuer \"{found}\", which is not the configured one (RFC 8414, 3.3)")]
     IssuerMismatch {
@@ -109,6 +125,9 @@ mod tests {
             ServerMisbehaved::Redirected { status: 307 },
             ServerMisbehaved::DeviceMember("device_code"),
             ServerMisbehaved::VerificationUri(InvalidEndpoint::NotHttps),
+            ServerMisbehaved::NoS256(PkceSupport::Unstated),
+            ServerMisbehaved::ResponseIssuer { found: "https://evil.example".to_owned() },
+            ServerMisbehaved::NoResponseIssuer,
             ServerMisbehaved::IssuerMismatch { found: "https://evil.example".to_owned() },
             ServerMisbehaved::MetadataMember("token_endpoint"),
             ServerMisbehaved::MetadataEndpoint { member: "token_endpoint", why: InvalidEndpoint::NotHttps },

@@ -72,6 +72,18 @@ secret!(
     DeviceCode
 );
 secret!(
+    /// An authorization code (RFC 6749, 4.1.2).
+    AuthorizationCode
+);
+secret!(
+    /// A code verifier (RFC 7636, 4.1).
+    CodeVerifier
+);
+secret!(
+    /// The `state` of an authorization request (RFC 6749, 4.1.1): whoever knows it can answer a login. Found by its hash.
+    State
+);
+secret!(
     /// A client secret (RFC 6749, 2.3.1).
     ClientSecret
 );

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::authorization_code::judge::IssParameter;
 use crate::client_authentication::NotAuthenticated;
 use crate::http::NothingSent;
 use crate::misbehaved::ServerMisbehaved;
-use crate::secret::DeviceCode;
-use crate::terms::{Scopes, UserCode};
+use crate::secret::{CodeVerifier, DeviceCode, State};
+use crate::terms::{RedirectUri, Scopes, UserCode};
 use crate::time::{Instant, WallTime};
 use crate::token::{Binding, ErrorAnswer};
 
@@ -28,6 +29,58 @@ pub struct PendingDevice {
     pub binding: Binding,
     /// What was asked for.
     pub requested_scopes: Scopes,
+}
+
+/// A login that waits for its authorization response (RFC 6749, 4.1.2): enough to go on after a restart.
+///
+/// Its end is [`judge`](crate::authorization_code::judge::judge), then [`ExchangeFlow`].
+///
+/// [`ExchangeFlow`]: crate::authorization_code::exchange::ExchangeFlow
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingCode {
+    /// What the person opens.
+    pub authorization_url: AuthorizationUrl,
+    /// By what the response is recognised (D26).
+    pub state: State,
+    /// What proves at the token endpoint that we began the login (RFC 7636, 4.5).
+    pub verifier: CodeVerifier,
+    /// Where the response comes to. Named again at the token endpoint (RFC 6749, 4.1.3).
+    pub redirect_uri: RedirectUri,
+    /// When nobody waits for the response any more, on the clock that counts sleep.
+    pub expires: Instant,
+    /// The same, for the record.
+    pub expires_wall: WallTime,
+    /// Where the tokens will come from, and whose response is awaited: the issuer is in it.
+    pub binding: Binding,
+    /// What was asked for.
+    pub requested_scopes: Scopes,
+    /// Whether the response must name that issuer (RFC 9207).
+    pub iss_parameter: IssParameter,
+}
+
+/// The URL that a person opens to log in (RFC 6749, 4.1.1). Whoever has it can answer the login.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct AuthorizationUrl(String);
+
+impl AuthorizationUrl {
+    /// Takes the text as it is.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The whole URL: for the person and the store, never for a log.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AuthorizationUrl {
+    /// Without the query (DESIGN, 8.17).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AuthorizationUrl({})", self.0.split('?').next().unwrap_or_default())
+    }
 }
 
 /// What a person is shown (RFC 8628, 3.3). Fit for a terminal: no control, bidi or escape characters (D19).
@@ -69,10 +122,10 @@ pub enum SignInFailure {
     /// The server broke a rule.
     #[error(transparent)]
     Misbehaved(ServerMisbehaved),
-    /// The server could not be reached before there was a prompt.
+    /// The server could not be reached before there was a prompt, or to trade a code in.
     #[error("the authorization server could not be reached: {0}")]
     Unreachable(NothingSent),
-    /// The server said "later", or its answer was lost, before there was a prompt.
+    /// The server said "later", or its answer was lost before there was a prompt.
     #[error("the authorization server did not answer the login request")]
     Unavailable {
         /// The server's wish.

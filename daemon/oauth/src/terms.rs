@@ -69,7 +69,11 @@ term!(
     /// The code that a person types (RFC 8628, 3.2). Never logged (D20).
     UserCode
 );
-plain_debug!(Issuer ClientId Resource Audience Subject);
+term!(
+    /// Where an authorization response comes back to (RFC 6749, 3.1.2). Sent twice, byte for byte.
+    RedirectUri
+);
+plain_debug!(Issuer ClientId Resource Audience Subject RedirectUri);
 
 impl fmt::Debug for UserCode {
     /// Whoever reads a log must not be able to answer a login (D20).

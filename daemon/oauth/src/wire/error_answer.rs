@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::members::{Members, Value};
-use super::shown;
+use super::{StatusClass, shown};
 use crate::secret::SecretText;
 use crate::token::ErrorAnswer;
 
@@ -28,7 +28,7 @@ const UNREADABLE: &str = "unreadable_error";
 const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "device_code", "client_secret"];
 
 /// An error as the server wrote it: for a decision, not yet for an eye.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawError {
     code: SecretText,
     description: Option<SecretText>,
@@ -77,6 +77,11 @@ pub(crate) fn read(members: &Members) -> ErrorMember {
 }
 
 impl RawError {
+    /// An error that came without a body: in the query of a redirect (RFC 6749, 4.1.2.1).
+    pub(crate) fn new(code: SecretText, description: Option<SecretText>) -> Self {
+        Self { code, description, beside: Vec::new() }
+    }
+
     /// The code: to compare it, not to show it.
     pub(crate) fn code(&self) -> &str {
         self.code.expose()
@@ -85,6 +90,12 @@ impl RawError {
     /// Whether the code itself says that it may pass (RFC 6749, 4.1.2.1; `rate_limit_exceeded` is Google's).
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self.code(), "temporarily_unavailable" | "server_error" | "slow_down" | "rate_limit_exceeded")
+    }
+
+    /// A code that says so, or a code that no RFC knows under a status that says so (D16). A known refusal is one under any status
+    /// (D17).
+    pub(crate) fn may_pass_under(&self, status: u16) -> bool {
+        self.may_pass() || (StatusClass::of(status) == StatusClass::Later && !self.is_refusal())
     }
 
     /// Whether the code is a known one that no waiting changes (RFC 6749, 5.2; RFC 8707, section 2; RFC 8628; GitHub).

@@ -44,7 +44,7 @@ pub(crate) fn parse(body: &[u8]) -> Option<Members> {
 }
 
 /// One name or value; `None` where it is no UTF-8. `url`'s own decoder would put replacement characters there.
-fn decode(raw: &[u8]) -> Option<String> {
+pub(crate) fn decode(raw: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.iter().copied();
     while let Some(byte) = rest.next() {
