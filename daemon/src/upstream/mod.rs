@@ -5,6 +5,7 @@
 
 mod answer;
 mod authentication;
+pub mod callback;
 #[cfg(test)]
 mod captured_log;
 mod client;

@@ -1,0 +1,245 @@
+//! Where browsers bring the answers of logins (RFC 8252, 7.3): one loopback listener for the whole daemon, open only while a login
+//! waits, any number of logins told apart by their `state` (D26, D28-D32, P16, P20).
+//!
+//! Must never: listen at anything but loopback, listen while no login waits, believe a request (a response is judged by the
+//! flow that asked for it), echo or log what a request holds, or fall back to a port that the server does not know.
+
+mod logins;
+mod page;
+mod redirect;
+mod request;
+mod serve;
+mod sockets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::pending;
+use std::num::NonZeroU16;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mcp_authd_oauth::authorization_code::response::AuthorizationResponse;
+use mcp_authd_oauth::secret::State;
+use tokio::sync::{oneshot, watch};
+
+use crate::host::clock::Clock;
+use crate::host::tasks::Tasks;
+use logins::{Logins, Ticket};
+pub use redirect::{NotARedirectPath, PortWanted, Redirect, RedirectHost, RedirectPath};
+use serve::{Connections, LINGER, serve};
+pub use sockets::NoListener;
+use sockets::{Listen, Sockets, listen};
+
+/// The listener; a handle, cheap to clone. Nothing is open before the first login.
+#[derive(Clone)]
+pub struct Callbacks(Arc<House>);
+
+struct House {
+    tasks: Tasks,
+    clock: Clock,
+    listen: Listen,
+    /// Usually none or one. More only where servers insist on different ports.
+    open: Mutex<BTreeMap<NonZeroU16, Arc<Port>>>,
+}
+
+/// One open port.
+struct Port {
+    number: NonZeroU16,
+    has_v6: bool,
+    logins: Mutex<Logins>,
+    /// How many doors lead here. Rises only while [`House::open`] is locked.
+    doors: watch::Sender<usize>,
+}
+
+impl Callbacks {
+    /// Opens nothing.
+    #[must_use]
+    pub fn new(tasks: &Tasks, clock: &Clock) -> Self {
+        Self::over(tasks, clock, listen)
+    }
+
+    fn over(tasks: &Tasks, clock: &Clock, listen: Listen) -> Self {
+        Self(Arc::new(House { tasks: tasks.clone(), clock: clock.clone(), listen, open: Mutex::default() }))
+    }
+
+    /// Opens a door for one login, whose redirect URI is known from then on. All logins that wait share a port where their
+    /// servers allow it. Does not block; to be called within the runtime.
+    ///
+    /// A login that goes on after a restart asks for its old port as a fixed one.
+    ///
+    /// # Errors
+    /// Where the port is taken or cannot be had.
+    pub fn open(&self, redirect: Redirect) -> Result<Door, NoListener> {
+        let mut open = self.0.lock();
+        let standing = match redirect.port {
+            PortWanted::Fixed(number) => open.get(&number),
+            PortWanted::Free => open.values().next(),
+        };
+        let port = match standing {
+            Some(port) => port.clone(),
+            None => self.0.start(&mut open, redirect.port)?,
+        };
+        let door = Door::to(port, redirect);
+        drop(open);
+        if door.redirect.host == RedirectHost::Ipv6 && !door.port.has_v6 {
+            return Err(NoListener::NoIpv6);
+        }
+        Ok(door)
+    }
+}
+
+impl House {
+    fn start(self: &Arc<Self>, open: &mut BTreeMap<NonZeroU16, Arc<Port>>, wanted: PortWanted) -> Result<Arc<Port>, NoListener> {
+        let (number, sockets) = Sockets::bind(wanted, self.listen)?;
+        let (logins, doors) = (Mutex::new(Logins::at(number)), watch::Sender::new(0));
+        let port = Arc::new(Port { number, has_v6: sockets.has_v6(), logins, doors });
+        open.insert(number, port.clone());
+        tracing::debug!(port = %number, "the callback listener is open");
+        self.tasks.work("callback listener", serve(self.clone(), port.clone(), sockets));
+        Ok(port)
+    }
+
+    /// Closes a port for whoever still waits there too.
+    fn close(&self, port: &Port, everything: (Connections, Sockets)) {
+        let mut open = self.lock();
+        open.remove(&port.number);
+        // While nobody can open the port again: the next one to do so finds it free.
+        drop(everything);
+    }
+
+    /// Closes a port, or gives everything back where a login has come meanwhile.
+    fn close_unless_needed(&self, port: &Port, everything: (Connections, Sockets)) -> Option<(Connections, Sockets)> {
+        let mut open = self.lock();
+        if *port.doors.borrow() > 0 {
+            return Some(everything);
+        }
+        open.remove(&port.number);
+        drop(everything);
+        None
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NonZeroU16, Arc<Port>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Port {
+    fn logins(&self) -> MutexGuard<'_, Logins> {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends when no door has led here for a while.
+    async fn left_alone(&self, clock: &Clock) {
+        let mut doors = self.doors.subscribe();
+        loop {
+            if doors.wait_for(|doors| *doors == 0).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = clock.sleep_until(clock.now().instant + LINGER) => return,
+                _ = doors.wait_for(|doors| *doors > 0) => {}
+            }
+        }
+    }
+}
+
+/// A port that stays open for one login. When it is dropped, nothing waits there any more.
+pub struct Door {
+    port: Arc<Port>,
+    redirect: Redirect,
+}
+
+impl Door {
+    /// While [`House::open`] is locked.
+    fn to(port: Arc<Port>, redirect: Redirect) -> Self {
+        port.logins().announce(&redirect);
+        port.doors.send_modify(|doors| *doors += 1);
+        Self { port, redirect }
+    }
+
+    /// The port, to be kept with the login so that it survives a restart.
+    #[must_use]
+    pub fn port(&self) -> NonZeroU16 {
+        self.port.number
+    }
+
+    /// What to write as `redirect_uri` into the authorization URL and, byte for byte the same, into the token request.
+    #[must_use]
+    pub fn redirect_uri(&self) -> String {
+        self.redirect.uri(self.port.number)
+    }
+
+    /// From now on the answer with this `state` is taken.
+    #[must_use]
+    pub fn expect(self, state: &State) -> Expected {
+        let (ticket, arrives) = self.port.logins().expect(state, self.redirect.clone());
+        Expected { arrives, ticket, door: self }
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("redirect_uri", &self.redirect_uri()).finish()
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.port.doors.send_modify(|doors| *doors = doors.saturating_sub(1));
+    }
+}
+
+/// A login that waits. When it is dropped, it waits no more, and its answer comes to nobody.
+#[derive(Debug)]
+pub struct Expected {
+    arrives: oneshot::Receiver<AuthorizationResponse>,
+    ticket: Ticket,
+    door: Door,
+}
+
+impl Expected {
+    /// As [`Door::port`].
+    #[must_use]
+    pub fn port(&self) -> NonZeroU16 {
+        self.door.port()
+    }
+
+    /// As [`Door::redirect_uri`].
+    #[must_use]
+    pub fn redirect_uri(&self) -> String {
+        self.door.redirect_uri()
+    }
+
+    /// The answer, once; not judged yet. Waits for ever: whoever asked knows how long a login may take. The future owns the
+    /// expectation: dropping it ends it.
+    pub async fn response(mut self) -> AuthorizationResponse {
+        match (&mut self.arrives).await {
+            Ok(response) => response,
+            // The daemon stops, or another login has the same state: no answer will come.
+            Err(_) => pending().await,
+        }
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.door.port.logins().forget(self.ticket);
+    }
+}
+
+/// What a request of these bytes is answered where a login waits for `state` at port 8765 and the default path, and what the login
+/// gets. No bytes: the request is not complete. For the fuzzer (P26).
+#[doc(hidden)]
+#[must_use]
+pub fn answered(request: &[u8], state: &State) -> (Vec<u8>, Option<AuthorizationResponse>) {
+    let mut logins = Logins::at(NonZeroU16::MIN.saturating_add(8764));
+    logins.announce(&Redirect::default());
+    let (_, mut arrives) = logins.expect(state, Redirect::default());
+    let page = match request::Head::new().push(request) {
+        None => return (Vec::new(), None),
+        Some(Ok(request)) => logins.answer(&request),
+        Some(Err(why)) => page::Page::from(why),
+    };
+    (page.response(), arrives.try_recv().ok())
+}
