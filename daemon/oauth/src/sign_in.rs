@@ -12,7 +12,72 @@ use crate::terms::{RedirectUri, Scopes, UserCode};
 use crate::time::{Instant, WallTime};
 use crate::token::{Binding, ErrorAnswer};
 
-/// A login that waits for its person: enough to go on after a restart.
+/// A login that waits for its person, in whichever way: enough to go on after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PendingSignIn {
+    /// By the device authorization grant (RFC 8628).
+    Device(PendingDevice),
+    /// By the authorization code grant with PKCE (RFC 6749, 4.1; RFC 7636).
+    Code(PendingCode),
+}
+
+impl PendingSignIn {
+    /// What the person is shown.
+    #[must_use]
+    pub fn prompt(&self) -> Prompt {
+        match self {
+            Self::Device(device) => Prompt::Device(device.prompt.clone()),
+            Self::Code(code) => Prompt::Browser(code.authorization_url.clone()),
+        }
+    }
+
+    /// When it ends, on the clock that counts sleep.
+    #[must_use]
+    pub fn expires(&self) -> Instant {
+        match self {
+            Self::Device(device) => device.expires,
+            Self::Code(code) => code.expires,
+        }
+    }
+
+    /// The same by the calendar.
+    #[must_use]
+    pub fn expires_wall(&self) -> WallTime {
+        match self {
+            Self::Device(device) => device.expires_wall,
+            Self::Code(code) => code.expires_wall,
+        }
+    }
+
+    /// Where the tokens will come from.
+    #[must_use]
+    pub fn binding(&self) -> &Binding {
+        match self {
+            Self::Device(device) => &device.binding,
+            Self::Code(code) => &code.binding,
+        }
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn requested_scopes(&self) -> &Scopes {
+        match self {
+            Self::Device(device) => &device.requested_scopes,
+            Self::Code(code) => &code.requested_scopes,
+        }
+    }
+}
+
+/// What a person is shown of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// A code and the page to type it at.
+    Device(DevicePrompt),
+    /// The page to open.
+    Browser(AuthorizationUrl),
+}
+
+/// A login by device code that waits for its person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingDevice {
     /// What the token endpoint is asked about (RFC 8628, 3.4).

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
-use mcp_authd_oauth::sign_in::PendingDevice;
+use mcp_authd_oauth::sign_in::PendingSignIn;
 use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::time::{Instant, WallTime};
 use mcp_authd_oauth::token::{Binding, IssuedToken, Life, TokenType};
@@ -132,8 +132,8 @@ pub enum Ended {
 pub struct PendingRecord {
     /// Names the login on the wire.
     pub id: u64,
-    /// Enough to go on polling.
-    pub device: PendingDevice,
+    /// Enough to go on after a restart.
+    pub login: PendingSignIn,
     /// Why.
     pub purpose: Purpose,
     /// Who asked: the program's own words, or empty where the person did.

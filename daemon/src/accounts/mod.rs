@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
-use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 
@@ -34,19 +34,19 @@ pub trait Upstream: Send + Sync + 'static {
     /// Spends the refresh token once, and tells how that ended. Runs to its end whoever goes away (I7).
     fn refresh(&self, account: Arc<AccountConfig>, request: RefreshRequest) -> BoxFuture<'static, RefreshOutcome>;
 
-    /// Asks for a device code, hands the prompt out, and polls until the login ends.
+    /// Begins a login in the way that the configuration and the server leave, hands the prompt out, and stays until it ends.
     fn sign_in(
         &self,
         account: Arc<AccountConfig>,
         scopes: Scopes,
-        prompt: oneshot::Sender<PendingDevice>,
+        prompt: oneshot::Sender<PendingSignIn>,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
 
-    /// Goes on polling a login from before a restart.
+    /// Goes on with a login from before a restart.
     fn resume_sign_in(
         &self,
         account: Arc<AccountConfig>,
-        pending: PendingDevice,
+        pending: PendingSignIn,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
 
     /// Gives tokens back (RFC 7009): the refresh token first (D63). Its end is logged and changes nothing.

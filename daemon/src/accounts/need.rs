@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::secret::{AccessToken, TokenHash};
-use mcp_authd_oauth::sign_in::DevicePrompt;
+use mcp_authd_oauth::sign_in::Prompt;
 use mcp_authd_oauth::terms::{Resource, Scopes};
 use mcp_authd_oauth::time::Instant;
 
@@ -93,8 +93,8 @@ pub struct SignInPrompt {
     /// Why.
     pub purpose: Purpose,
     /// What the person is shown.
-    pub prompt: DevicePrompt,
-    /// When the code ends.
+    pub prompt: Prompt,
+    /// When it ends.
     pub expires: Instant,
     /// Who asked; empty where the person did.
     pub asked_by: String,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::sign_in::Prompt;
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_proto::v1;
 
@@ -42,27 +43,38 @@ fn access_token(token: &ServedToken, now: Now) -> v1::AccessToken {
 
 /// A login that waits, ready to be shown.
 fn sign_in(prompt: &SignInPrompt, account: &str, now: Now) -> v1::SignIn {
-    let device = &prompt.prompt;
     let left = prompt.expires.since(now.instant);
+    let (what_to_do, how) = how(&prompt.prompt, &minutes(left));
     let asked_by = if prompt.asked_by.is_empty() { String::new() } else { format!(" ({} asks)", prompt.asked_by) };
-    let own_words = device.message.as_ref().map(|message| format!(" {message}")).unwrap_or_default();
-    let message = format!(
-        "To log in to \"{account}\"{asked_by}, open {} and enter the code {}; it is good for {} more.{own_words}",
-        device.verification_uri,
-        device.user_code,
-        minutes(left),
-    );
     v1::SignIn {
         id: prompt.id.to_string(),
         purpose: purpose(prompt.purpose).into(),
-        how: Some(v1::sign_in::How::Device(v1::Device {
-            user_code: device.user_code.as_str().to_owned(),
-            verification_uri: device.verification_uri.clone(),
-            verification_uri_complete: device.verification_uri_complete.clone().unwrap_or_default(),
-        })),
+        how: Some(how),
         expires_in: Some(wire_duration(left)),
-        message,
+        message: format!("To log in to \"{account}\"{asked_by}, {what_to_do}"),
         asked_by: prompt.asked_by.clone(),
+    }
+}
+
+/// What a person is to do, in words and in parts.
+fn how(prompt: &Prompt, left: &str) -> (String, v1::sign_in::How) {
+    match prompt {
+        Prompt::Device(device) => {
+            let own_words = device.message.as_ref().map(|message| format!(" {message}")).unwrap_or_default();
+            let (page, code) = (&device.verification_uri, &device.user_code);
+            let words = format!("open {page} and enter the code {code}; it is good for {left} more.{own_words}");
+            let device = v1::Device {
+                user_code: code.as_str().to_owned(),
+                verification_uri: page.clone(),
+                verification_uri_complete: device.verification_uri_complete.clone().unwrap_or_default(),
+            };
+            (words, v1::sign_in::How::Device(device))
+        }
+        Prompt::Browser(url) => {
+            let authorization_uri = url.as_str().to_owned();
+            let words = format!("open {authorization_uri} in a browser on this machine; the login waits for {left} more.");
+            (words, v1::sign_in::How::Browser(v1::Browser { authorization_uri }))
+        }
     }
 }
 

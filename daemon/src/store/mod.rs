@@ -10,6 +10,7 @@
 mod client_secret;
 mod file;
 mod key;
+mod pending;
 mod record;
 mod restore;
 mod seal;

@@ -9,8 +9,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use mcp_authd_oauth::secret::{AccessToken, ClientSecret, DeviceCode, RefreshToken, SecretText};
-use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, CodeVerifier, DeviceCode, RefreshToken, SecretText, State};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes, Subject};
 use mcp_authd_oauth::time::{Now, WallTime};
 use mcp_authd_oauth::token::{Binding, Life};
@@ -20,10 +19,10 @@ use zeroize::Zeroizing;
 
 use crate::accounts::AccountName;
 use crate::accounts::grant::{
-    Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd,
-    SignInRecord,
+    Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, Renewal, Rotation, SignInEnd, SignInRecord,
 };
 
+use super::pending::{self, WrittenCode, WrittenDevice};
 use super::restore;
 
 const SUFFIX: &str = ".sealed";
@@ -143,12 +142,14 @@ impl Record for SignInRecord {
     }
 
     fn write(&self, now: Now) -> Option<Zeroizing<Vec<u8>>> {
+        let (pending, code) = pending::written(self.pending.as_ref(), now);
         to_json(&WrittenSignIn {
             generation: self.generation,
             revision: self.revision,
             signed_out: self.ended.is_some(),
             by_configuration: self.ended == Some(Ended::ByConfiguration),
-            pending: self.pending.as_ref().map(|pending| WrittenPending::new(pending, now)),
+            pending,
+            code,
             unanswered_starts: self.unanswered_starts.clone(),
             last_end: self.last_end.map(|(how, at)| WrittenEnd { how: how.into(), at }),
             refused_scopes: self.refused_scopes.clone(),
@@ -158,7 +159,7 @@ impl Record for SignInRecord {
     fn read(plain: &[u8], now: Now) -> Option<Self> {
         let written: WrittenSignIn = serde_json::from_slice(plain).ok()?;
         Some(Self {
-            pending: written.pending.map(|pending| pending.restored(now)),
+            pending: pending::restored(written.pending, written.code, now),
             unanswered_starts: written.unanswered_starts,
             last_end: written.last_end.map(|end| (end.how.into(), end.at)),
             generation: written.generation,
@@ -279,7 +280,10 @@ struct WrittenSignIn {
     /// its version.
     #[serde(default)]
     by_configuration: bool,
-    pending: Option<WrittenPending>,
+    pending: Option<WrittenDevice>,
+    /// The other way to log in. A program that does not know it forgets such a login, and reads all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<WrittenCode>,
     unanswered_starts: Vec<WallTime>,
     last_end: Option<WrittenEnd>,
     refused_scopes: Option<Scopes>,
@@ -289,56 +293,6 @@ struct WrittenSignIn {
 struct WrittenEnd {
     how: WrittenSignInEnd,
     at: WallTime,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WrittenPending {
-    id: u64,
-    purpose: WrittenPurpose,
-    asked_by: String,
-    replace: bool,
-    device_code: Clear<DeviceCode>,
-    prompt: DevicePrompt,
-    saved_at: WallTime,
-    /// How long it had to go when it was saved.
-    left_ms: u64,
-    expires: WallTime,
-    interval_ms: u64,
-    binding: Binding,
-    requested_scopes: Scopes,
-}
-
-impl WrittenPending {
-    fn new(pending: &PendingRecord, now: Now) -> Self {
-        let device = &pending.device;
-        Self {
-            id: pending.id,
-            purpose: pending.purpose.into(),
-            asked_by: pending.asked_by.clone(),
-            replace: pending.replace,
-            device_code: Clear(device.device_code.clone()),
-            prompt: device.prompt.clone(),
-            saved_at: now.wall,
-            left_ms: millis(device.expires.since(now.instant)),
-            expires: device.expires_wall,
-            interval_ms: millis(device.interval),
-            binding: device.binding.clone(),
-            requested_scopes: device.requested_scopes.clone(),
-        }
-    }
-
-    fn restored(self, now: Now) -> PendingRecord {
-        let device = PendingDevice {
-            device_code: self.device_code.0,
-            prompt: self.prompt,
-            expires: restore::deadline(self.expires, Duration::from_millis(self.left_ms), self.saved_at, now),
-            expires_wall: self.expires,
-            interval: Duration::from_millis(self.interval_ms),
-            binding: self.binding,
-            requested_scopes: self.requested_scopes,
-        };
-        PendingRecord { id: self.id, device, purpose: self.purpose.into(), asked_by: self.asked_by, replace: self.replace }
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -372,11 +326,10 @@ macro_rules! written {
 
 written!(WrittenIntent = Intent { First, Replay });
 written!(WrittenRotation = Rotation { Unknown, Rotates, Keeps });
-written!(WrittenPurpose = Purpose { First, Again, MoreAccess });
 written!(WrittenSignInEnd = SignInEnd { Granted, Denied, Cancelled, Expired, Failed, OtherSubject });
 
 /// A secret inside the seal: the one place where it is written as it is.
-struct Clear<T>(T);
+pub(super) struct Clear<T>(pub(super) T);
 
 trait Secret: Sized {
     fn text(&self) -> &str;
@@ -396,7 +349,7 @@ macro_rules! secret {
     )+ };
 }
 
-secret!(AccessToken, RefreshToken, DeviceCode, ClientSecret, SecretText);
+secret!(AccessToken, RefreshToken, DeviceCode, State, CodeVerifier, ClientSecret, SecretText);
 
 impl<T: Secret> Serialize for Clear<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -410,7 +363,7 @@ impl<'de, T: Secret> Deserialize<'de> for Clear<T> {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use mcp_authd_oauth::endpoint::Endpoint;
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, DeviceCode, RefreshToken, SecretText};
-use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice};
+use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, PendingSignIn};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes, Subject, UserCode};
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::{Binding, Life};
@@ -144,7 +144,7 @@ fn sign_in(generation: u64) -> SignInRecord {
     SignInRecord {
         pending: Some(PendingRecord {
             id: 77,
-            device: PendingDevice {
+            login: PendingSignIn::Device(PendingDevice {
                 device_code: DeviceCode::new("SNTL_DC_1"),
                 prompt: DevicePrompt {
                     user_code: UserCode::new("SNTL-UC"),
@@ -157,7 +157,7 @@ fn sign_in(generation: u64) -> SignInRecord {
                 interval: Duration::from_secs(5),
                 binding: binding(),
                 requested_scopes: Scopes::parse("read"),
-            },
+            }),
             purpose: Purpose::Again,
             asked_by: "editor".to_owned(),
             replace: true,
@@ -493,6 +493,6 @@ async fn a_pending_login_of_before_a_clock_step_is_over() {
         let later = Now { instant: Instant::from_millis(1000), wall: NOW.wall + step };
         let store = house.open_with(Arc::new(house.key_file()), Clock::from_fn(move || later)).await.unwrap();
         let pending = store.load(&name("work")).await.unwrap().sign_in.unwrap().pending.unwrap();
-        assert_eq!(pending.device.expires, later.instant + left);
+        assert_eq!(pending.login.expires(), later.instant + left);
     }
 }

@@ -16,6 +16,7 @@ mod network_tests;
 #[cfg(test)]
 mod scripted;
 mod servers;
+mod sign_in;
 pub mod transport;
 #[cfg(test)]
 mod transport_tests;
@@ -28,11 +29,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use mcp_authd_oauth::client_authentication::ClientAuthentication;
-use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
 use mcp_authd_oauth::http::AnswerLost;
 use mcp_authd_oauth::refresh::RefreshFlow;
 use mcp_authd_oauth::revocation::{Revocation, RevocationFlow, RevocationRequest};
-use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
 use tokio::sync::{oneshot, watch};
@@ -42,9 +42,9 @@ use crate::accounts::{RefreshRequest, RevokeRequest, Upstream, Vault};
 use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
-use authentication::{HasSecret, judged_refresh, judged_sign_in};
+use authentication::{HasSecret, judged_refresh};
 use drive::{Transport, drive};
-use servers::{DeviceServer, Servers};
+use servers::Servers;
 use transport::HttpTransport;
 
 /// The authorization servers, as the accounts see them.
@@ -103,7 +103,7 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
         &self,
         account: Arc<AccountConfig>,
         scopes: Scopes,
-        prompt: oneshot::Sender<PendingDevice>,
+        prompt: oneshot::Sender<PendingSignIn>,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         let wire = self.wire.clone();
         async move { wire.sign_in(&account, scopes, prompt).await }.boxed()
@@ -112,9 +112,9 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
     fn resume_sign_in(
         &self,
         account: Arc<AccountConfig>,
-        pending: PendingDevice,
+        pending: PendingSignIn,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
-        if !is_same_client(&pending.binding, &account) {
+        if !is_same_client(pending.binding(), &account) {
             tracing::warn!(account = %account.name, "a login was not resumed: it was begun with another server or client");
             return ready(Err(SignInFailure::Refused(moved_away(&account)))).boxed();
         }
@@ -139,47 +139,6 @@ impl<T: Transport> Wire<T> {
         let flow = RefreshFlow::new(request.refresh_token, request.binding, client);
         let outcome = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
         judged_refresh(outcome, account, has_secret)
-    }
-
-    async fn resume_sign_in(&self, account: &AccountConfig, pending: PendingDevice) -> Result<Granted, SignInFailure> {
-        let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
-        let has_secret = HasSecret::from(&client);
-        let ended = drive(DeviceFlow::resume(pending, client), &self.transport, &self.clock, drop).await;
-        ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
-    }
-
-    async fn sign_in(
-        &self,
-        account: &AccountConfig,
-        scopes: Scopes,
-        prompt: oneshot::Sender<PendingDevice>,
-    ) -> Result<Granted, SignInFailure> {
-        let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
-        let has_secret = HasSecret::from(&client);
-        let server = self.servers.device_server(account, &self.transport, &self.clock).await?;
-        let DeviceServer { device_authorization_endpoint, binding, loopback } = server;
-        let flow = DeviceFlow::new(DeviceRequest {
-            device_authorization_endpoint,
-            binding,
-            scopes,
-            audience: account.audience.clone(),
-            extra_parameters: account.extra_parameters.clone(),
-            loopback,
-            client,
-        });
-        let mut prompt = Some(prompt);
-        let ended = drive(flow, &self.transport, &self.clock, |pending| {
-            if let Some(prompt) = prompt.take() {
-                // Nobody waits for it any more: the login goes on all the same (D22).
-                let _ = prompt.send(pending);
-            }
-        })
-        .await;
-        if ended.is_err() {
-            // Where endpoints have moved, the next login shall find them.
-            self.servers.forget(account);
-        }
-        ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
 
     async fn revoke(&self, account: &AccountConfig, request: RevokeRequest) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::http::{AnswerLost, Body, HttpAnswer, HttpRequest, Method, Patience, Undelivered};
 use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
-use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes};
 use mcp_authd_oauth::token::{Binding, Granted, OutcomeUnknown, RefreshOutcome};
 use tokio::sync::{Semaphore, oneshot};
@@ -156,7 +156,7 @@ fn upstream(server: &Server) -> HttpUpstream<Server> {
 async fn sign_in(
     upstream: &HttpUpstream<Server>,
     account: AccountConfig,
-) -> (Result<Granted, SignInFailure>, Option<PendingDevice>) {
+) -> (Result<Granted, SignInFailure>, Option<PendingSignIn>) {
     let (prompt, mut handed_out) = oneshot::channel();
     let ended = upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt).await;
     (ended, handed_out.try_recv().ok())
@@ -242,7 +242,7 @@ async fn a_login_finds_its_endpoints_hands_the_prompt_out_and_brings_tokens_boun
     let granted = ended.unwrap();
     assert_eq!(granted.binding, binding());
     assert_eq!(granted.success.refresh_token, Some(RefreshToken::new("SNTL_RT_2")));
-    assert_eq!(prompt.unwrap().binding, binding());
+    assert_eq!(prompt.unwrap().binding(), &binding());
 
     let received = server.take();
     let paths: Vec<_> = received.iter().map(|(path, _)| path.as_str()).collect();

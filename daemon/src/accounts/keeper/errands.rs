@@ -3,7 +3,7 @@
 //! Each request keeps the configuration that it began with. Records are written one at a time and in order. Requests run to their end whoever goes away (I7); a login stops when it is
 //! aborted or the daemon leaves, and goes on after the next start.
 
-use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::token::Granted;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,7 @@ impl Errands {
         &mut self,
         id: SignInId,
         login: impl Future<Output = Result<Granted, SignInFailure>> + Send + 'static,
-        prompt: oneshot::Receiver<PendingDevice>,
+        prompt: oneshot::Receiver<PendingSignIn>,
     ) {
         self.login = CancellationToken::new();
         let (aborted, tasks, events) = (self.login.clone(), self.house.tasks.clone(), self.events.clone());
@@ -96,7 +96,7 @@ impl Errands {
 async fn run_login(
     id: SignInId,
     login: impl Future<Output = Result<Granted, SignInFailure>>,
-    mut prompt: oneshot::Receiver<PendingDevice>,
+    mut prompt: oneshot::Receiver<PendingSignIn>,
     events: Teller,
 ) {
     tokio::pin!(login);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
-use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::Now;
 use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess, TokenType};
@@ -58,12 +58,12 @@ impl Upstream for SlowServer {
         &self,
         _: Arc<AccountConfig>,
         _: Scopes,
-        _: oneshot::Sender<PendingDevice>,
+        _: oneshot::Sender<PendingSignIn>,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         std::future::pending().boxed()
     }
 
-    fn resume_sign_in(&self, _: Arc<AccountConfig>, _: PendingDevice) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
+    fn resume_sign_in(&self, _: Arc<AccountConfig>, _: PendingSignIn) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         std::future::pending().boxed()
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Granted, RefreshOutcome};
 
@@ -51,7 +51,7 @@ pub enum Event {
     /// The answer to [`Effect::BeginRefresh`].
     RefreshSettled(RefreshId, RefreshOutcome),
     /// The prompt of [`Effect::BeginSignIn`].
-    SignInPrompted(SignInId, PendingDevice),
+    SignInPrompted(SignInId, PendingSignIn),
     /// The end of [`Effect::BeginSignIn`] or [`Effect::ResumeSignIn`].
     SignInSettled(SignInId, Result<Granted, SignInFailure>),
     /// The person ends the waiting login.
@@ -95,11 +95,11 @@ pub enum Effect {
     ForgetSignIn(SaveId),
     /// Spend the refresh token, as this client: its intent is durable (I8).
     BeginRefresh(RefreshId, Arc<AccountConfig>, Box<RefreshRequest>),
-    /// Ask for a device code and poll.
+    /// Ask for a prompt, and stay until the login ends.
     BeginSignIn(SignInId, Arc<AccountConfig>, Scopes),
-    /// Go on polling.
-    ResumeSignIn(SignInId, Arc<AccountConfig>, Box<PendingDevice>),
-    /// Stop polling.
+    /// Go on with a login from before a restart.
+    ResumeSignIn(SignInId, Arc<AccountConfig>, Box<PendingSignIn>),
+    /// End it without a result.
     AbortSignIn(SignInId),
     /// Give tokens back (RFC 7009), as the client that they were issued to.
     Revoke(Arc<AccountConfig>, Box<RevokeRequest>),

@@ -223,7 +223,7 @@ impl Account {
             | Credential::Unsaved(_) => None,
         };
         let sign_in = match &self.sign_in {
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.device.expires + SIGN_IN_GRACE),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.login.expires() + SIGN_IN_GRACE),
             SignIn::Idle(_) | SignIn::Starting(_) => None,
         };
         let end_of_token =
@@ -325,7 +325,7 @@ impl Account {
         }
         self.retry_sign_in_record(work);
         self.history.forget_the_future(work.now.wall);
-        if self.sign_in.pending().is_some_and(|pending| pending.device.expires + SIGN_IN_GRACE <= now) {
+        if self.sign_in.pending().is_some_and(|pending| pending.login.expires() + SIGN_IN_GRACE <= now) {
             self.abort_sign_in(SignInEnd::Expired, work);
         }
     }

@@ -38,7 +38,7 @@ impl Account {
     /// The login goes on.
     pub(super) fn changed(&mut self, policy: Policy, work: &mut Work) {
         let bindings = self.credential.grant().map(|grant| &grant.binding);
-        let mut bindings = bindings.into_iter().chain(self.sign_in.pending().map(|pending| &pending.device.binding));
+        let mut bindings = bindings.into_iter().chain(self.sign_in.pending().map(|pending| pending.login.binding()));
         let is_gone = matches!(self.credential, Credential::None(Absent::Removed(_)));
         // Whoever sent this knows the file; what is held is known here.
         if is_gone || !bindings.all(|binding| belongs(binding, &policy.config)) {

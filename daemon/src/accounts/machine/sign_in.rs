@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::http::NothingSent;
-use mcp_authd_oauth::sign_in::{PendingDevice, SignInFailure};
+use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::Granted;
@@ -142,8 +142,8 @@ impl SignIn {
             Self::Waiting(pending) => Some(SignInPrompt {
                 id: pending.id,
                 purpose: pending.purpose,
-                prompt: pending.device.prompt.clone(),
-                expires: pending.device.expires,
+                prompt: pending.login.prompt(),
+                expires: pending.login.expires(),
                 asked_by: pending.asked_by.clone(),
             }),
         }
@@ -163,12 +163,12 @@ impl Account {
     }
 
     /// The prompt has come.
-    pub(super) fn sign_in_prompted(&mut self, id: SignInId, device: PendingDevice, work: &mut Work) {
+    pub(super) fn sign_in_prompted(&mut self, id: SignInId, login: PendingSignIn, work: &mut Work) {
         match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
             SignIn::Starting(start) if start.id == id => {
                 self.sign_in = SignIn::Prompted(PendingRecord {
                     id: id.0,
-                    device,
+                    login,
                     purpose: start.purpose,
                     asked_by: start.asked_by,
                     replace: start.replace,
@@ -196,7 +196,7 @@ impl Account {
     fn granted(&mut self, granted: Granted, work: &mut Work) {
         let (purpose, replace, requested) = match &self.sign_in {
             SignIn::Prompted(pending) | SignIn::Waiting(pending) => {
-                (pending.purpose, pending.replace, pending.device.requested_scopes.clone())
+                (pending.purpose, pending.replace, pending.login.requested_scopes().clone())
             }
             SignIn::Starting(start) => (start.purpose, start.replace, start.scopes.clone()),
             SignIn::Idle(_) => return,
@@ -254,7 +254,7 @@ impl Account {
             SignInFailure::Denied => {
                 if let SignIn::Prompted(pending) | SignIn::Waiting(pending) = &self.sign_in {
                     let held = self.credential.grant().map(|grant| grant.scopes.clone()).unwrap_or_default();
-                    let missing = pending.device.requested_scopes.iter().filter(|scope| !scope_in(&held, scope));
+                    let missing = pending.login.requested_scopes().iter().filter(|scope| !scope_in(&held, scope));
                     self.history.refused = self.history.refused.union(&Scopes::from_words(missing));
                 }
                 self.history.unanswered.clear();
@@ -395,7 +395,7 @@ impl Account {
             ended: record.ended,
             refused: record.refused_scopes.unwrap_or_default(),
         };
-        let belongs = |pending: &PendingRecord| belongs(&pending.device.binding, &self.policy.config);
+        let belongs = |pending: &PendingRecord| belongs(pending.login.binding(), &self.policy.config);
         if has_moved || !record.pending.as_ref().is_none_or(belongs) {
             tracing::warn!("what was known of logins was another server's or client's than the configuration names now");
             self.start_over(work);
@@ -403,10 +403,10 @@ impl Account {
             return;
         }
         let Some(pending) = record.pending else { return };
-        if pending.device.expires > work.now.instant {
+        if pending.login.expires() > work.now.instant {
             self.names = self.names.max(pending.id);
-            let (config, device) = (self.policy.config.clone(), Box::new(pending.device.clone()));
-            work.then(Effect::ResumeSignIn(SignInId(pending.id), config, device));
+            let (config, login) = (self.policy.config.clone(), Box::new(pending.login.clone()));
+            work.then(Effect::ResumeSignIn(SignInId(pending.id), config, login));
             self.sign_in = SignIn::Waiting(pending);
         } else {
             self.end_sign_in(SignInEnd::Expired, Pause::Over, work);

@@ -71,8 +71,8 @@ fn grants() -> Vec<(&'static str, GrantRecord)> {
 fn sign_ins() -> Vec<(&'static str, SignInRecord)> {
     let quiet = |ended| SignInRecord { pending: None, ended, refused_scopes: None, ..sign_in(2) };
     let mut waiting = SignInRecord { ended: None, ..sign_in(2) };
-    if let Some(pending) = &mut waiting.pending {
-        pending.device.binding = bound();
+    if let Some(PendingSignIn::Device(device)) = waiting.pending.as_mut().map(|pending| &mut pending.login) {
+        device.binding = bound();
     }
     vec![
         ("waiting", waiting),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_authd_oauth::secret::{AccessToken, DeviceCode, RefreshToken};
-use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice};
+use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, PendingSignIn};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes, Subject, UserCode};
 use mcp_authd_oauth::time::WallTime;
 use mcp_authd_oauth::token::{Binding, Life};
@@ -93,7 +93,7 @@ prop_compose! {
     ) -> PendingRecord {
         PendingRecord {
             id,
-            device: PendingDevice {
+            login: PendingSignIn::Device(PendingDevice {
                 device_code: DeviceCode::new(code),
                 prompt: DevicePrompt {
                     user_code: UserCode::new(user_code),
@@ -106,7 +106,7 @@ prop_compose! {
                 interval: Duration::from_millis(interval),
                 binding,
                 requested_scopes: Scopes::from_words(scopes),
-            },
+            }),
             purpose,
             asked_by,
             replace,

@@ -32,7 +32,7 @@ fn a_thousand_callers_without_credentials_begin_one_login_and_see_the_same_code(
     let codes: Vec<_> = callers
         .iter()
         .map(|caller| match world.answer(*caller) {
-            Some(AnswerState::SignIn(prompt)) => prompt.prompt.user_code.clone(),
+            Some(AnswerState::SignIn(prompt)) => prompt.prompt.clone(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -293,7 +293,7 @@ fn a_code_is_shown_only_when_a_kill_would_not_make_it_nobodys() {
     let shown = world.account.status(world.now).sign_in.unwrap();
     world.crash();
     world.save_all();
-    assert_eq!(world.account.status(world.now).sign_in.unwrap().prompt.user_code, shown.prompt.user_code);
+    assert_eq!(world.account.status(world.now).sign_in.unwrap().prompt, shown.prompt);
 }
 
 #[test]

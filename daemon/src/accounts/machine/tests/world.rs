@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::secret::{AccessToken, DeviceCode, TokenHash};
-use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice};
+use mcp_authd_oauth::sign_in::{DevicePrompt, PendingDevice, PendingSignIn};
 use mcp_authd_oauth::terms::{ClientId, Scopes, UserCode};
 use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::RefreshOutcome;
@@ -220,10 +220,10 @@ impl World {
                 }
                 Effect::ResumeSignIn(id, config, device) => {
                     self.assert_is_present(&config);
-                    assert!(belongs(&device.binding, &config), "P14: a device code is shown to whom it was not issued by");
+                    assert!(belongs(device.binding(), &config), "P14: a device code is shown to whom it was not issued by");
                     assert!(self.logins.is_empty(), "I1: one login at a time");
                     assert!(!self.stays_out, "a login from before a logout is polled again");
-                    self.logins.push((id, config, device.requested_scopes.clone()));
+                    self.logins.push((id, config, device.requested_scopes().clone()));
                 }
                 Effect::AbortSignIn(id) => self.logins.retain(|(login, ..)| *login != id),
                 Effect::Revoke(config, request) => {
@@ -431,7 +431,7 @@ impl World {
             binding: binding_of(&config),
             requested_scopes: scopes,
         };
-        self.tell(Event::SignInPrompted(id, device));
+        self.tell(Event::SignInPrompted(id, PendingSignIn::Device(device)));
     }
 
     pub(crate) fn login(&mut self, how: Login, life_seconds: u64) {
