@@ -2,13 +2,17 @@
 //!
 //! Must never: do I/O, read a clock, or draw randomness of its own. Time comes in as [`time::Now`].
 
+pub mod challenge;
 pub mod client_authentication;
 pub mod device;
 pub mod discovery;
 pub mod endpoint;
+pub mod finding;
 pub mod flow;
 pub mod http;
 pub mod misbehaved;
+pub mod protected_resource;
+pub mod reach;
 pub mod refresh;
 pub mod revocation;
 pub mod secret;
@@ -16,4 +20,5 @@ pub mod sign_in;
 pub mod terms;
 pub mod time;
 pub mod token;
+pub mod way;
 mod wire;
