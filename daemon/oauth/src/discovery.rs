@@ -9,6 +9,7 @@ use crate::endpoint::{Endpoint, InvalidEndpoint, Loopback};
 use crate::flow::{Flow, Input, Step};
 use crate::http::{HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
 use crate::misbehaved::ServerMisbehaved;
+use crate::reach::Reach;
 use crate::terms::Issuer;
 use crate::time::Now;
 use crate::wire::StatusClass;
@@ -22,14 +23,38 @@ pub struct ServerMetadata {
     pub issuer: Issuer,
     /// RFC 6749, 3.2.
     pub token_endpoint: Endpoint,
+    /// RFC 6749, 3.1.
+    pub authorization_endpoint: Option<Endpoint>,
     /// RFC 8628, section 4.
     pub device_authorization_endpoint: Option<Endpoint>,
+    /// RFC 7591, section 3.
+    pub registration_endpoint: Option<Endpoint>,
     /// RFC 7009, section 2.
     pub revocation_endpoint: Option<Endpoint>,
+    /// RFC 7662, section 2.
+    pub introspection_endpoint: Option<Endpoint>,
+    /// OpenID Connect Core 1.0, 5.3.
+    pub userinfo_endpoint: Option<Endpoint>,
+    /// RFC 7517.
+    pub jwks_uri: Option<Endpoint>,
     /// How the document was labelled.
     pub media_type: MediaType,
     /// As the server lists them, fit to be shown. Empty where it lists none.
     pub grant_types_supported: Vec<String>,
+    /// The same.
+    pub response_types_supported: Vec<String>,
+    /// The same; each can be sent as it is.
+    pub scopes_supported: Vec<String>,
+    /// `None`: not said, which by RFC 8414 means no PKCE (RFC 7636; D24).
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// `None`: not said, which by RFC 8414 means `client_secret_basic`.
+    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// Whether every authorization response has an `iss` (RFC 9207, section 3).
+    pub authorization_response_iss_parameter_supported: bool,
+    /// Whether a `client_id` may be the URL of a document (Client ID Metadata Document, section 5).
+    pub client_id_metadata_document_supported: bool,
+    /// Endpoints that no login needs, left out because no request may go there.
+    pub left_out: Vec<ServerMisbehaved>,
 }
 
 /// The `Content-Type` of a metadata document (RFC 8414, 3.2; D7).
@@ -80,31 +105,32 @@ enum State {
     /// One place was asked; these are left.
     Asked {
         left: std::vec::IntoIter<Endpoint>,
-        loopback: Loopback,
+        reach: Reach,
     },
 }
 
 impl Discovery {
-    /// For an issuer that a person configured.
+    /// For an issuer that a person configured, or that was checked where it was found. It says how near its endpoints may be:
+    /// only an issuer on a private network or on this machine has endpoints there (D3, D9).
     #[must_use]
     pub fn new(issuer: Issuer) -> Self {
         Self { issuer, state: State::New }
     }
 
-    fn ask_next(self, mut left: std::vec::IntoIter<Endpoint>, loopback: Loopback) -> Step<Self> {
+    fn ask_next(self, mut left: std::vec::IntoIter<Endpoint>, reach: Reach) -> Step<Self> {
         let Some(endpoint) = left.next() else { return Step::Done(Err(DiscoveryError::NotFound)) };
         let request = HttpRequest { endpoint, method: Method::Get, authorization: None, patience: Patience::Metadata };
-        Step::Send(request, Self { state: State::Asked { left, loopback }, ..self })
+        Step::Send(request, Self { state: State::Asked { left, reach }, ..self })
     }
 
-    fn answered(self, answer: &HttpAnswer, left: std::vec::IntoIter<Endpoint>, loopback: Loopback, now: Now) -> Step<Self> {
+    fn answered(self, answer: &HttpAnswer, left: std::vec::IntoIter<Endpoint>, reach: Reach, now: Now) -> Step<Self> {
         let unavailable = || DiscoveryError::Unavailable { retry_after: retry_after::read(answer, now) };
         Step::Done(match StatusClass::of(answer.status) {
             // D2: only "not here" leads on. Whoever falls through on "later" may end at another server's document.
-            StatusClass::Refusal if (400..500).contains(&answer.status) => return self.ask_next(left, loopback),
+            StatusClass::Refusal if (400..500).contains(&answer.status) => return self.ask_next(left, reach),
             StatusClass::Refusal | StatusClass::Later => Err(unavailable()),
             StatusClass::Redirect => Err(DiscoveryError::Misbehaved(ServerMisbehaved::Redirected { status: answer.status })),
-            StatusClass::Success => match metadata::read(answer, &self.issuer, loopback) {
+            StatusClass::Success => match metadata::read(answer, &self.issuer, reach) {
                 MetadataAnswer::Metadata(metadata) => Ok(metadata),
                 MetadataAnswer::Misbehaved(why) => Err(DiscoveryError::Misbehaved(why)),
                 MetadataAnswer::NoDocument => Err(unavailable()),
@@ -120,12 +146,12 @@ impl Flow for Discovery {
     fn handle(self, input: Input, now: Now) -> Step<Self> {
         match (&self.state, input) {
             (State::New, _) => match places(&self.issuer) {
-                Ok((places, loopback)) => self.ask_next(places.into_iter(), loopback),
+                Ok((places, reach)) => self.ask_next(places.into_iter(), reach),
                 Err(why) => Step::Done(Err(why)),
             },
-            (State::Asked { left, loopback }, Input::Answered(Ok(answer))) => {
-                let (left, loopback) = (left.clone(), *loopback);
-                self.answered(&answer, left, loopback, now)
+            (State::Asked { left, reach }, Input::Answered(Ok(answer))) => {
+                let (left, reach) = (left.clone(), *reach);
+                self.answered(&answer, left, reach, now)
             }
             (State::Asked { .. }, Input::Answered(Err(Undelivered::NothingSent(why)))) => {
                 Step::Done(Err(DiscoveryError::Unreachable(why)))
@@ -135,10 +161,10 @@ impl Flow for Discovery {
     }
 }
 
-/// Where the document may be, in the order in which it is looked for (D2), and whether loopback is in order (D3).
-fn places(issuer: &Issuer) -> Result<(Vec<Endpoint>, Loopback), DiscoveryError> {
+/// Where the document may be, in the order in which it is looked for (D2), and how near its endpoints may be (D3, D9).
+fn places(issuer: &Issuer) -> Result<(Vec<Endpoint>, Reach), DiscoveryError> {
     let checked = Endpoint::parse(issuer.as_str(), Loopback::Allowed).map_err(DiscoveryError::BadIssuer)?;
-    let loopback = if checked.is_loopback() { Loopback::Allowed } else { Loopback::Refused };
+    let reach = checked.reach();
     if issuer.as_str().contains('?') {
         return Err(DiscoveryError::IssuerWithQuery);
     }
@@ -160,8 +186,8 @@ fn places(issuer: &Issuer) -> Result<(Vec<Endpoint>, Loopback), DiscoveryError> 
             format!("{origin}/{path}/.well-known/openid-configuration"),
         ]
     };
-    let places: Result<_, _> = texts.iter().map(|text| Endpoint::parse(text, loopback)).collect();
-    Ok((places.map_err(DiscoveryError::BadIssuer)?, loopback))
+    let places: Result<_, _> = texts.iter().map(|text| Endpoint::named(text, reach)).collect();
+    Ok((places.map_err(DiscoveryError::BadIssuer)?, reach))
 }
 
 #[cfg(test)]
@@ -275,6 +301,21 @@ mod tests {
         };
         assert!(local("http://127.0.0.1:9").is_ok());
         assert!(matches!(local(PLAIN), Err(DiscoveryError::Misbehaved(ServerMisbehaved::MetadataEndpoint { .. }))));
+    }
+
+    #[test]
+    fn d9_endpoints_on_a_private_network_count_only_for_an_issuer_there() {
+        let of = |issuer: &str, endpoint: &str| {
+            let body = serde_json::json!({ "issuer": issuer, "token_endpoint": endpoint });
+            run(issuer, vec![Ok(answer(200, body.to_string()))]).1
+        };
+        for private in ["https://169.254.169.254/token", "https://10.0.0.1/token", "https://[fd00::1]/token"] {
+            let why = InvalidEndpoint::UnexpectedPrivate;
+            let refused = ServerMisbehaved::MetadataEndpoint { member: "token_endpoint", why };
+            assert_eq!(of(PLAIN, private), Err(DiscoveryError::Misbehaved(refused)), "{private}");
+            assert!(of("https://10.0.0.9", private).is_ok() && of("http://127.0.0.1:9", private).is_ok());
+        }
+        assert!(of("https://10.0.0.9", "https://127.0.0.1/token").is_err());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! URLs that requests go to: checked once, kept byte for byte (D3, D4).
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
+
+use crate::reach::Reach;
 
 /// A URL that a request may go to: https, or http on loopback where the person's own configuration is on loopback.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub enum InvalidEndpoint {
     /// A loopback target named by a server that is not on loopback itself (D3).
     #[error("names this machine, and the server that names it is elsewhere")]
     UnexpectedLoopback,
+    /// An address of a private network, named by a server that is not there (D9).
+    #[error("names an address of a private network, and the server that names it is elsewhere")]
+    UnexpectedPrivate,
     /// User name or password in the URL (D4).
     #[error("must not hold a user name or a password")]
     UserInfo,
@@ -56,6 +60,19 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// Checks a URL that a server named, where the person named something of this reach (D3, D9).
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that begins with its name.
+    pub fn named(text: &str, by: Reach) -> Result<Self, InvalidEndpoint> {
+        let endpoint = Self::checked(text)?;
+        match endpoint.reach() {
+            near if by.may_name(near) => Ok(endpoint),
+            Reach::ThisMachine => Err(InvalidEndpoint::UnexpectedLoopback),
+            Reach::Private | Reach::Public => Err(InvalidEndpoint::UnexpectedPrivate),
+        }
+    }
+
     fn checked(text: &str) -> Result<Self, InvalidEndpoint> {
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || !c.is_ascii() || "\\\"<>^`{|}".contains(c)) {
             return Err(InvalidEndpoint::BadCharacters);
@@ -63,7 +80,7 @@ impl Endpoint {
         let url = Url::parse(text).map_err(|_| InvalidEndpoint::NotAUrl)?;
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback(&url) => {}
+            "http" if Reach::of_url(&url) == Reach::ThisMachine => {}
             _ => return Err(InvalidEndpoint::NotHttps),
         }
         if url.host().is_none() {
@@ -93,29 +110,18 @@ impl Endpoint {
     /// Whether it names this machine: `localhost`, 127.0.0.0/8, `[::1]`, or an address that ends there.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
+        self.reach() == Reach::ThisMachine
+    }
+
+    /// Who can reach its host, as far as its text says.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        Url::parse(&self.0).map_or(Reach::Public, |url| Reach::of_url(&url))
     }
 }
 
 fn has_userinfo(before_query: &str) -> bool {
     before_query.split("//").nth(1).and_then(|rest| rest.split('/').next()).is_some_and(|authority| authority.contains('@'))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(ip)) => reaches_this_machine(ip),
-        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some_and(reaches_this_machine),
-        None => false,
-    }
-}
-
-/// A connection to the unspecified address ends on this machine too.
-fn reaches_this_machine(ip: Ipv4Addr) -> bool {
-    ip.is_loopback() || ip.is_unspecified()
 }
 
 impl TryFrom<String> for Endpoint {
@@ -188,6 +194,16 @@ mod tests {
             let verdict = Endpoint::parse(&format!("https://{host}/token"), Loopback::Refused);
             assert_eq!(verdict, Err(InvalidEndpoint::UnexpectedLoopback), "{host}");
         }
+    }
+
+    #[test]
+    fn d9_only_who_was_named_on_a_private_network_may_name_an_address_there() {
+        let private = "https://169.254.169.254/latest";
+        assert_eq!(Endpoint::named(private, Reach::Public), Err(InvalidEndpoint::UnexpectedPrivate));
+        assert!(Endpoint::named(private, Reach::Private).is_ok());
+        assert_eq!(Endpoint::named("https://127.0.0.1/", Reach::Private), Err(InvalidEndpoint::UnexpectedLoopback));
+        assert!(Endpoint::named("http://127.0.0.1/", Reach::ThisMachine).is_ok());
+        assert_eq!(Endpoint::named("http://10.0.0.1/", Reach::ThisMachine), Err(InvalidEndpoint::NotHttps));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::secret::SecretText;
 pub struct HttpRequest {
     /// Where to.
     pub endpoint: Endpoint,
-    /// GET without a body, or POST with one.
+    /// GET, or POST with a body.
     pub method: Method,
     /// `Authorization: Basic` (RFC 6749, 2.3.1), already encoded, where the client authenticates so.
     pub authorization: Option<SecretText>,
@@ -20,11 +20,16 @@ pub struct HttpRequest {
     pub patience: Patience,
 }
 
+/// A request of MCP that changes nothing and begins nothing, as JSON-RPC writes it.
+pub const PROBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
 /// The method, with the body that belongs to it.
 #[derive(Debug, Clone)]
 pub enum Method {
     /// A document is read.
     Get,
+    /// An MCP request without a token, so that a protected server says what token it wants: the fixed body [`PROBE`].
+    Probe,
     /// `application/x-www-form-urlencoded` parameters, already encoded.
     PostForm(SecretText),
 }
@@ -34,6 +39,9 @@ pub enum Method {
 pub enum Patience {
     /// Metadata: 10 s in all, 1 MiB, at most 3 redirects within the same https origin.
     Metadata,
+    /// A request for the sake of the challenge in its head: 10 s, no redirect, and the body is not read, which may be a stream
+    /// without end.
+    Challenge,
     /// Device authorization, a poll, revocation: 30 s for the answer, 256 KiB, no redirect.
     Endpoint,
     /// A request that spends a refresh token or an authorization code: once written, 5 min for the answer, 256 KiB, no redirect (D51).
@@ -49,6 +57,8 @@ pub struct HttpAnswer {
     pub content_type: Option<String>,
     /// The `Retry-After` header as it came (RFC 9110, 10.2.3).
     pub retry_after: Option<String>,
+    /// The `WWW-Authenticate` headers as they came, one for each line, where they are text (RFC 9110, 11.6.1). At most 16.
+    pub www_authenticate: Vec<String>,
     /// The body, decompressed, within the limit of the request's [`Patience`].
     pub body: Body,
 }

@@ -3,14 +3,18 @@
 //! Must never: do I/O, read a clock, or draw randomness of its own. Time comes in as [`time::Now`].
 
 pub mod authorization_code;
+pub mod challenge;
 pub mod client_authentication;
 pub mod device;
 pub mod discovery;
 pub mod endpoint;
 pub mod extra_parameters;
+pub mod finding;
 pub mod flow;
 pub mod http;
 pub mod misbehaved;
+pub mod protected_resource;
+pub mod reach;
 pub mod refresh;
 pub mod revocation;
 pub mod secret;
@@ -18,4 +22,5 @@ pub mod sign_in;
 pub mod terms;
 pub mod time;
 pub mod token;
+pub mod way;
 mod wire;

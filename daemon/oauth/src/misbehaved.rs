@@ -85,6 +85,24 @@ pub enum ServerMisbehaved {
         /// What is wrong with it.
         why: InvalidEndpoint,
     },
+    /// The challenge leads to where no request may go (RFC 9728, 5.1; D3, D4, D9).
+    #[error("the challenge's `resource_metadata` {0} (RFC 9728, 5.1)")]
+    ChallengeUrl(InvalidEndpoint),
+    /// A required member of the protected resource metadata is missing or has the wrong type (RFC 9728, section 2).
+    #[error("the protected resource metadata has no usable `{0}` (RFC 9728, section 2)")]
+    ResourceMember(&'static str),
+    /// The metadata is that of another resource: a token for it must not be asked for here (RFC 9728, 3.3; P14).
+    #[error("the protected resource metadata names the resource \"{found}\", which this URL does not belong to (RFC 9728, 3.3)")]
+    ResourceMismatch {
+        /// What it names, fit to be shown.
+        found: String,
+    },
+    /// An authorization server of the protected resource metadata cannot be one (RFC 9728, section 2; D3, D4, D9).
+    #[error("an entry of the protected resource metadata's `authorization_servers` {0} (RFC 9728, section 2)")]
+    AuthorizationServer(InvalidEndpoint),
+    /// An issuer with a query (RFC 8414, section 2).
+    #[error("an entry of the protected resource metadata's `authorization_servers` holds a query (RFC 8414, section 2)")]
+    AuthorizationServerWithQuery,
 }
 
 /// Why an access token cannot be used (D39).
@@ -131,6 +149,11 @@ mod tests {
             ServerMisbehaved::IssuerMismatch { found: "https://evil.example".to_owned() },
             ServerMisbehaved::MetadataMember("token_endpoint"),
             ServerMisbehaved::MetadataEndpoint { member: "token_endpoint", why: InvalidEndpoint::NotHttps },
+            ServerMisbehaved::ChallengeUrl(InvalidEndpoint::NotHttps),
+            ServerMisbehaved::ResourceMember("resource"),
+            ServerMisbehaved::ResourceMismatch { found: "https://evil.example".to_owned() },
+            ServerMisbehaved::AuthorizationServer(InvalidEndpoint::UnexpectedPrivate),
+            ServerMisbehaved::AuthorizationServerWithQuery,
         ];
         for rule in all {
             assert!(rule.to_string().contains("(RFC "), "{rule}");

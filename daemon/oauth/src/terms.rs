@@ -114,6 +114,11 @@ impl TokenEndpointAuthMethod {
     }
 }
 
+/// Whether it can be one scope: printable ASCII without space, quote and backslash (RFC 6749, 3.3).
+pub(crate) fn is_scope_token(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+}
+
 /// A set of scopes (RFC 6749, 3.3), in a fixed order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -9,7 +9,7 @@ use mcp_authd_oauth::authorization_code::judge::IssParameter;
 use mcp_authd_oauth::secret::{CodeVerifier, DeviceCode, State};
 use mcp_authd_oauth::sign_in::{AuthorizationUrl, DevicePrompt, PendingCode, PendingDevice, PendingSignIn};
 use mcp_authd_oauth::terms::{RedirectUri, Scopes};
-use mcp_authd_oauth::time::{Instant, Now, WallTime};
+use mcp_authd_oauth::time::{Now, WallTime};
 use mcp_authd_oauth::token::Binding;
 use serde::{Deserialize, Serialize};
 
@@ -34,121 +34,109 @@ pub(super) fn restored(device: Option<WrittenDevice>, code: Option<WrittenCode>,
     }
 }
 
-/// RFC 8628.
+/// RFC 8628. The members and their order belong to the version of the record.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WrittenDevice {
-    #[serde(flatten)]
-    asked: Asked,
+    id: u64,
+    purpose: WrittenPurpose,
+    asked_by: String,
+    replace: bool,
     device_code: Clear<DeviceCode>,
     prompt: DevicePrompt,
+    saved_at: WallTime,
+    /// How long it had to go when it was saved.
+    left_ms: u64,
+    expires: WallTime,
     interval_ms: u64,
+    binding: Binding,
+    requested_scopes: Scopes,
 }
 
 /// RFC 6749, 4.1; RFC 7636.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WrittenCode {
-    #[serde(flatten)]
-    asked: Asked,
-    authorization_url: AuthorizationUrl,
-    state: Clear<State>,
-    verifier: Clear<CodeVerifier>,
-    redirect_uri: RedirectUri,
-    iss_promised: bool,
-}
-
-/// What both have. No secret: what is flattened is read by way of a buffer that nobody wipes.
-#[derive(Serialize, Deserialize)]
-struct Asked {
     id: u64,
     purpose: WrittenPurpose,
     asked_by: String,
     replace: bool,
+    authorization_url: AuthorizationUrl,
+    state: Clear<State>,
+    verifier: Clear<CodeVerifier>,
+    redirect_uri: RedirectUri,
+    iss_parameter: IssParameter,
     saved_at: WallTime,
-    /// How long it had to go when it was saved.
     left_ms: u64,
     expires: WallTime,
     binding: Binding,
     requested_scopes: Scopes,
 }
 
-impl Asked {
-    fn new(record: &PendingRecord, now: Now) -> Self {
-        let login = &record.login;
+impl WrittenDevice {
+    fn new(record: &PendingRecord, device: &PendingDevice, now: Now) -> Self {
         Self {
             id: record.id,
             purpose: record.purpose.into(),
             asked_by: record.asked_by.clone(),
             replace: record.replace,
-            saved_at: now.wall,
-            left_ms: millis(login.expires().since(now.instant)),
-            expires: login.expires_wall(),
-            binding: login.binding().clone(),
-            requested_scopes: login.requested_scopes().clone(),
-        }
-    }
-
-    fn expires(&self, now: Now) -> Instant {
-        restore::deadline(self.expires, Duration::from_millis(self.left_ms), self.saved_at, now)
-    }
-}
-
-impl WrittenDevice {
-    fn new(record: &PendingRecord, device: &PendingDevice, now: Now) -> Self {
-        Self {
-            asked: Asked::new(record, now),
             device_code: Clear(device.device_code.clone()),
             prompt: device.prompt.clone(),
+            saved_at: now.wall,
+            left_ms: millis(device.expires.since(now.instant)),
+            expires: device.expires_wall,
             interval_ms: millis(device.interval),
+            binding: device.binding.clone(),
+            requested_scopes: device.requested_scopes.clone(),
         }
     }
 
     fn restored(self, now: Now) -> PendingRecord {
-        let (asked, expires) = (&self.asked, self.asked.expires(now));
         let login = PendingSignIn::Device(PendingDevice {
             device_code: self.device_code.0,
             prompt: self.prompt,
-            expires,
-            expires_wall: asked.expires,
+            expires: restore::deadline(self.expires, Duration::from_millis(self.left_ms), self.saved_at, now),
+            expires_wall: self.expires,
             interval: Duration::from_millis(self.interval_ms),
-            binding: asked.binding.clone(),
-            requested_scopes: asked.requested_scopes.clone(),
+            binding: self.binding,
+            requested_scopes: self.requested_scopes,
         });
-        record(self.asked, login)
+        PendingRecord { id: self.id, login, purpose: self.purpose.into(), asked_by: self.asked_by, replace: self.replace }
     }
 }
 
 impl WrittenCode {
     fn new(record: &PendingRecord, code: &PendingCode, now: Now) -> Self {
         Self {
-            asked: Asked::new(record, now),
+            id: record.id,
+            purpose: record.purpose.into(),
+            asked_by: record.asked_by.clone(),
+            replace: record.replace,
             authorization_url: code.authorization_url.clone(),
             state: Clear(code.state.clone()),
             verifier: Clear(code.verifier.clone()),
             redirect_uri: code.redirect_uri.clone(),
-            iss_promised: code.iss_parameter == IssParameter::Promised,
+            iss_parameter: code.iss_parameter,
+            saved_at: now.wall,
+            left_ms: millis(code.expires.since(now.instant)),
+            expires: code.expires_wall,
+            binding: code.binding.clone(),
+            requested_scopes: code.requested_scopes.clone(),
         }
     }
 
     fn restored(self, now: Now) -> PendingRecord {
-        let (asked, expires) = (&self.asked, self.asked.expires(now));
         let login = PendingSignIn::Code(PendingCode {
             authorization_url: self.authorization_url,
             state: self.state.0,
             verifier: self.verifier.0,
             redirect_uri: self.redirect_uri,
-            expires,
-            expires_wall: asked.expires,
-            binding: asked.binding.clone(),
-            requested_scopes: asked.requested_scopes.clone(),
-            iss_parameter: if self.iss_promised { IssParameter::Promised } else { IssParameter::NotPromised },
+            expires: restore::deadline(self.expires, Duration::from_millis(self.left_ms), self.saved_at, now),
+            expires_wall: self.expires,
+            binding: self.binding,
+            requested_scopes: self.requested_scopes,
+            iss_parameter: self.iss_parameter,
         });
-        record(self.asked, login)
+        PendingRecord { id: self.id, login, purpose: self.purpose.into(), asked_by: self.asked_by, replace: self.replace }
     }
-}
-
-fn record(asked: Asked, login: PendingSignIn) -> PendingRecord {
-    let Asked { id, purpose, asked_by, replace, .. } = asked;
-    PendingRecord { id, login, purpose: purpose.into(), asked_by, replace }
 }
 
 /// Why a person is asked.

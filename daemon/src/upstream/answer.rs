@@ -5,9 +5,11 @@
 use bytes::Bytes;
 use mcp_authd_oauth::http::{AnswerLost, Body, HttpAnswer};
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use zeroize::{Zeroize, Zeroizing};
 
+/// More challenges than this are not looked at.
+const MOST_CHALLENGES: usize = 16;
 const FIRST_ROOM: usize = 4 * 1024;
 
 /// Reads the whole answer.
@@ -26,12 +28,24 @@ pub(super) async fn read(mut response: Response, limit: usize) -> Result<HttpAns
         body.extend_from_slice(&chunk);
         wipe(chunk);
     }
-    Ok(HttpAnswer {
+    Ok(HttpAnswer { body: Body::new(std::mem::take(&mut *body)), ..head(&response) })
+}
+
+/// The answer without its body, which may be a stream that never ends.
+pub(super) fn head(response: &Response) -> HttpAnswer {
+    HttpAnswer {
         status: response.status().as_u16(),
-        content_type: header(&response, &CONTENT_TYPE),
-        retry_after: header(&response, &RETRY_AFTER),
-        body: Body::new(std::mem::take(&mut *body)),
-    })
+        content_type: header(response, &CONTENT_TYPE),
+        retry_after: header(response, &RETRY_AFTER),
+        www_authenticate: challenges(response),
+        body: Body::new(Vec::new()),
+    }
+}
+
+/// A description may hold more than ASCII, although it must not (RFC 6750, section 3): the rest counts all the same.
+fn challenges(response: &Response) -> Vec<String> {
+    let values = response.headers().get_all(WWW_AUTHENTICATE).iter().take(MOST_CHALLENGES);
+    values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).map(str::to_owned).collect()
 }
 
 fn header(response: &Response, name: &HeaderName) -> Option<String> {

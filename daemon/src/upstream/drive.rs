@@ -99,7 +99,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flow_is_driven_step_by_step_to_its_end() {
-        let answer = HttpAnswer { status: 428, content_type: None, retry_after: None, body: Body::new(vec![]) };
+        let body = Body::new(vec![]);
+        let answer = HttpAnswer { status: 428, content_type: None, retry_after: None, www_authenticate: vec![], body };
         let offline = Undelivered::NothingSent(NothingSent::NameNotResolved);
         let transport = Fake(Mutex::new(vec![Err(offline.clone()), Ok(answer)]));
         let clock = follows_tokio();

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
-use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
+use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, NothingSent, PROBE, Patience, Undelivered};
 use mcp_authd_oauth::secret::SecretText;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
@@ -24,6 +24,8 @@ use crate::host::tasks::Tasks;
 
 /// How many redirects of a metadata document are followed (D5).
 const MOST_HOPS: usize = 3;
+/// What a client of MCP takes (MCP, Streamable HTTP): a server may refuse one that takes less before it asks for a token.
+const EVERYTHING_OF_MCP: &str = "application/json, text/event-stream";
 
 /// Carries requests over the network.
 #[derive(Debug)]
@@ -71,7 +73,7 @@ impl Limits {
 
     const fn time(&self, patience: Patience) -> Duration {
         match patience {
-            Patience::Metadata => self.metadata,
+            Patience::Metadata | Patience::Challenge => self.metadata,
             Patience::Endpoint => self.endpoint,
             Patience::Spending => self.spending,
         }
@@ -80,7 +82,7 @@ impl Limits {
     const fn bytes(&self, patience: Patience) -> usize {
         match patience {
             Patience::Metadata => self.metadata_bytes,
-            Patience::Endpoint | Patience::Spending => self.endpoint_bytes,
+            Patience::Challenge | Patience::Endpoint | Patience::Spending => self.endpoint_bytes,
         }
     }
 }
@@ -132,6 +134,15 @@ impl HttpTransport {
         let HttpRequest { endpoint, method, authorization, patience } = request;
         match method {
             Method::Get => self.read_document(&client, endpoint, patience).await,
+            Method::Probe => {
+                let (body, receipt) = FormBody::new(SecretText::new(PROBE));
+                let post = client
+                    .post(endpoint.as_str())
+                    .header(ACCEPT, EVERYTHING_OF_MCP)
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(reqwest::Body::wrap(body));
+                self.hand_over(post, receipt, patience).await
+            }
             Method::PostForm(form) => {
                 let (body, receipt) = FormBody::new(form);
                 let mut post = client
@@ -152,7 +163,7 @@ impl HttpTransport {
         let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
         let mut attempt = Box::pin(async move {
             let response = post.send().await.map_err(Failure::Request)?;
-            answer::read(response, bytes).await.map_err(Failure::Answer)
+            read_answer(response, patience, bytes).await.map_err(Failure::Answer)
         });
 
         let connect_by = self.clock.now().instant + self.limits.connect;
@@ -183,10 +194,11 @@ impl HttpTransport {
     async fn read_document(&self, client: &Client, endpoint: Endpoint, patience: Patience) -> Result<HttpAnswer, Undelivered> {
         let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
         let hops = if patience == Patience::Metadata { MOST_HOPS } else { 0 };
-        let attempt = Box::pin(follow(client, endpoint, hops));
+        let accept = if patience == Patience::Challenge { EVERYTHING_OF_MCP } else { "application/json" };
+        let attempt = Box::pin(follow(client, endpoint, (hops, accept)));
         let read = async {
             let response = attempt.await?;
-            answer::read(response, bytes).await.map_err(Undelivered::AnswerLost)
+            read_answer(response, patience, bytes).await.map_err(Undelivered::AnswerLost)
         };
         let over = self.clock.now().instant + time;
         tokio::select! {
@@ -202,7 +214,7 @@ impl Transport for HttpTransport {
         let begun = self.clock.now().instant;
         let method = match &request.method {
             Method::Get => "GET",
-            Method::PostForm(_) => "POST",
+            Method::Probe | Method::PostForm(_) => "POST",
         };
         let endpoint = request.endpoint.clone();
         let ended = Box::pin(self.carry(request)).await;
@@ -248,10 +260,15 @@ fn sensitive(authorization: SecretText) -> Result<HeaderValue, Undelivered> {
     Ok(value)
 }
 
-async fn follow(client: &Client, mut endpoint: Endpoint, hops: usize) -> Result<Response, Undelivered> {
+/// The whole answer, or its head where nothing else is wanted.
+async fn read_answer(response: Response, patience: Patience, bytes: usize) -> Result<HttpAnswer, AnswerLost> {
+    if patience == Patience::Challenge { Ok(answer::head(&response)) } else { answer::read(response, bytes).await }
+}
+
+async fn follow(client: &Client, mut endpoint: Endpoint, (hops, accept): (usize, &'static str)) -> Result<Response, Undelivered> {
     let mut left = hops;
     loop {
-        let get = client.get(endpoint.as_str()).header(ACCEPT, "application/json");
+        let get = client.get(endpoint.as_str()).header(ACCEPT, accept);
         let response = get.send().await.map_err(|failure| undelivered_document(&failure))?;
         match same_origin_target(&response, &endpoint) {
             Some(target) if left > 0 => {

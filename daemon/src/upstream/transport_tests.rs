@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
-use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
+use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, NothingSent, PROBE, Patience, Undelivered};
 use mcp_authd_oauth::secret::SecretText;
 use reqwest::Certificate;
 use rustls::ServerConfig;
@@ -200,6 +200,40 @@ async fn an_answer_over_the_limit_is_cut_off_announced_or_not() {
         Scripted::plain([Act::answer(200, "", fits), Act::Write(format!("HTTP/1.0 200 OK\r\n\r\n{fits}").into_bytes())]).await;
     for _ in 0..2 {
         assert_eq!(refresh(&server.url("/token")).await.unwrap().body.expose().len(), 256 * 1024);
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_comes_with_every_line_that_is_text_and_its_body_is_not_waited_for() {
+    let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\nContent-Type: text/event-stream\r\n\
+        WWW-Authenticate: Bearer error_description=\"\u{fc}\"\r\n";
+    let mut bytes = head.as_bytes().to_vec();
+    bytes.extend(b"www-authenticate: Bearer scope=\"\xff\"\r\nContent-Length: 1000000\r\n\r\ndata: for ever\n");
+    for (method, begin) in [(Method::Get, "GET /mcp "), (Method::Probe, "POST /mcp ")] {
+        let server = Scripted::plain([Act::WriteAndHold(bytes.clone())]).await;
+        let request = HttpRequest { method, patience: Patience::Challenge, ..get(&server.url("/mcp")) };
+        let answer = transport().exchange(request).await.unwrap();
+        assert_eq!((answer.status, answer.body.expose().len()), (401, 0));
+        assert_eq!(answer.www_authenticate, ["Basic realm=\"a\"", "Bearer error_description=\"\u{fc}\""]);
+        let received = server.received();
+        assert!(received[0].starts_with(begin), "{received:?}");
+        let lower = received[0].to_ascii_lowercase();
+        assert!(lower.contains("\r\naccept: application/json, text/event-stream\r\n"), "{received:?}");
+        assert!(!lower.contains("authorization:") && !lower.contains("cookie"), "{received:?}");
+        assert_eq!(received[0].ends_with(PROBE), begin.starts_with("POST"), "{received:?}");
+    }
+    let many = "WWW-Authenticate: Bearer\r\n".repeat(40);
+    let server = Scripted::plain([Act::answer(401, &many, "")]).await;
+    assert_eq!(refresh(&server.url("/mcp")).await.unwrap().www_authenticate.len(), 16);
+}
+
+#[tokio::test]
+async fn a_redirect_of_a_request_for_the_challenge_is_not_followed() {
+    for method in [Method::Get, Method::Probe] {
+        let server = Scripted::plain([Act::redirect(307, "/elsewhere")]).await;
+        let request = HttpRequest { method, patience: Patience::Challenge, ..get(&server.url("/mcp")) };
+        assert_eq!(transport().exchange(request).await.unwrap().status, 307);
+        assert_eq!(server.received().len(), 1);
     }
 }
 

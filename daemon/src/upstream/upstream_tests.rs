@@ -94,7 +94,7 @@ impl Transport for Server {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
         let path = request.endpoint.as_str().strip_prefix(ISSUER).expect("a request to another host").to_owned();
         let body = match &request.method {
-            Method::Get => String::new(),
+            Method::Get | Method::Probe => String::new(),
             Method::PostForm(form) => form.expose().to_owned(),
         };
         let spends = body.contains("grant_type=refresh_token");
@@ -104,7 +104,8 @@ impl Transport for Server {
         self.open.acquire().await.unwrap().forget();
         let answers = self.answers.lock().unwrap();
         let (_, status, body) = answers.iter().find(|(known, ..)| *known == path).expect("an answer to this path");
-        Ok(HttpAnswer { status: *status, content_type: None, retry_after: None, body: Body::new(body.clone().into_bytes()) })
+        let body = Body::new(body.clone().into_bytes());
+        Ok(HttpAnswer { status: *status, content_type: None, retry_after: None, www_authenticate: vec![], body })
     }
 }
 

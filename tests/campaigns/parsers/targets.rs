@@ -9,16 +9,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use mcp_authd::config::{Config, ConfigErrors};
+use mcp_authd_oauth::challenge;
 use mcp_authd_oauth::client_authentication::ClientAuthentication;
 use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
 use mcp_authd_oauth::discovery::Discovery;
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::flow::{Flow, Input, Step};
-use mcp_authd_oauth::http::{Body, HttpAnswer};
+use mcp_authd_oauth::http::{Body, HttpAnswer, Method};
+use mcp_authd_oauth::protected_resource::ResourceDiscovery;
+use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::refresh::RefreshFlow;
 use mcp_authd_oauth::revocation::{RevocationFlow, RevocationRequest};
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
-use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
+use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes};
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, RefreshOutcome};
 
@@ -26,10 +29,12 @@ use mcp_authd_oauth::token::{Binding, ErrorAnswer, RefreshOutcome};
 pub(crate) type Target = fn(&[u8]);
 
 /// The pure ones. The reader of records needs a folder, the sockets a daemon: `records`, and P7.
-pub(crate) const PURE: [(&str, Target, &[&str]); 5] = [
+pub(crate) const PURE: [(&str, Target, &[&str]); 7] = [
     ("token_answer", token_answer, &JSON),
     ("device_answer", device_answer, &JSON),
     ("metadata", metadata, &JSON),
+    ("protected_resource", protected_resource, &JSON),
+    ("www_authenticate", www_authenticate, &CHALLENGE),
     ("revocation", revocation, &JSON),
     ("config", config, &TOML),
 ];
@@ -70,6 +75,27 @@ const JSON: [&str; 34] = [
     "Sun, 06 Nov 1994 08:49:37 GMT",
     "200 \n",
     "SNTL_RT_000001_fuzzed",
+];
+/// What stands in `WWW-Authenticate`.
+const CHALLENGE: [&str; 18] = [
+    "Bearer ",
+    "Basic ",
+    "DPoP ",
+    "resource_metadata=",
+    "scope=",
+    "error=",
+    "error_description=",
+    "\"",
+    "\\\"",
+    "\\",
+    ",",
+    ", ",
+    "=",
+    "==",
+    "\t",
+    "\n",
+    "\u{1b}[2J",
+    "https://mcp.example/.well-known/oauth-protected-resource",
 ];
 /// What a person writes, and editors leave behind.
 const TOML: [&str; 24] = [
@@ -129,6 +155,7 @@ fn answer(bytes: &[u8]) -> HttpAnswer {
     HttpAnswer {
         status: status.parse().unwrap_or(200),
         content_type: rest.split_once('|').map(|(_, content_type)| content_type.to_owned()),
+        www_authenticate: Vec::new(),
         retry_after: rest.split('|').next().filter(|text| !text.is_empty()).map(str::to_owned),
         body: Body::new(body.get(1..).unwrap_or_default().to_vec()),
     }
@@ -245,6 +272,59 @@ pub(crate) fn metadata(bytes: &[u8]) {
             };
         }
     }
+}
+
+/// A document about a protected resource, wherever it is looked for. What stands for its `Content-Type` is the challenge too.
+pub(crate) fn protected_resource(bytes: &[u8]) {
+    for typed in ["https://mcp.example", "https://mcp.example/mcp?x=1", "http://127.0.0.1:1/mcp"] {
+        let own = endpoint(typed);
+        let mut step = ResourceDiscovery::new(Resource::new(typed)).handle(Input::Begin, NOW);
+        for requests in 0.. {
+            step = match step {
+                Step::Send(request, flow) if requests < 6 => {
+                    assert!(own.reach().may_name(request.endpoint.reach()), "D9: {}", request.endpoint);
+                    let mut answer = answer(bytes);
+                    answer.www_authenticate.extend(answer.content_type.clone());
+                    if matches!(request.method, Method::Probe) {
+                        answer.status = 401;
+                    }
+                    flow.handle(Input::Answered(Ok(answer)), NOW)
+                }
+                Step::Done(Ok(found)) => {
+                    assert_eq!(endpoint(found.resource.as_str()).origin(), own.origin(), "P14");
+                    let nearest = found.authorization_servers.iter().map(|issuer| endpoint(issuer.as_str()).reach()).max();
+                    assert!(nearest.is_some_and(|nearest| own.reach().may_name(nearest)), "D9: {nearest:?}");
+                    found.findings.iter().for_each(|finding| may_be_shown(&finding.to_string()));
+                    break;
+                }
+                Step::Done(Err(why)) => {
+                    may_be_shown(&why.to_string());
+                    break;
+                }
+                other => panic!("six requests at most, one after the other: {other:?}"),
+            };
+        }
+    }
+}
+
+/// Lines of `WWW-Authenticate`. Nothing is taken from a challenge that is not Bearer's.
+pub(crate) fn www_authenticate(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let Some(found) = challenge::bearer(&lines) else { return };
+    assert!(text.to_ascii_lowercase().contains("bearer"));
+    [&found.error, &found.error_description].into_iter().flatten().for_each(|text| may_be_shown(text));
+    if let Some(url) = &found.resource_metadata {
+        let _ = endpoint_of_a_server(url);
+    }
+    let scopes = found.scope.iter().flat_map(Scopes::iter);
+    scopes.for_each(|scope| assert!(scope.bytes().all(|byte| byte.is_ascii_graphic()), "RFC 6749, 3.3: {scope:?}"));
+}
+
+fn endpoint_of_a_server(url: &str) -> Option<Endpoint> {
+    let endpoint = Endpoint::named(url, Reach::Public).ok()?;
+    assert_eq!(endpoint.reach(), Reach::Public, "D9");
+    Some(endpoint)
 }
 
 /// Both answers of a revocation.

@@ -1,4 +1,4 @@
-//! Wire bodies: what servers send, read with care, and nothing of it trusted (RFC 8259, RFC 6749, RFC 8628, RFC 8414).
+//! Wire bodies: what servers send, read with care, and nothing of it trusted (RFC 8259, RFC 6749, RFC 8628, RFC 8414, RFC 9728).
 //!
 //! What a body is, is decided by the body: neither the `Content-Type` nor the status is believed (D7, D17).
 //! Must never: panic on any bytes, echo a body, or let one bad member hide a refresh token (I9, D43).
@@ -10,6 +10,7 @@ mod json;
 mod jwt;
 mod members;
 pub(crate) mod metadata;
+pub(crate) mod protected_resource;
 pub(crate) mod retry_after;
 pub(crate) mod revocation_answer;
 pub(crate) mod shown;
@@ -107,7 +108,8 @@ pub(crate) mod tests {
 
     /// An answer with this status and body.
     pub(crate) fn answer(status: u16, body: impl AsRef<[u8]>) -> HttpAnswer {
-        HttpAnswer { status, content_type: None, retry_after: None, body: Body::new(body.as_ref().to_vec()) }
+        let body = Body::new(body.as_ref().to_vec());
+        HttpAnswer { status, content_type: None, retry_after: None, www_authenticate: Vec::new(), body }
     }
 
     #[test]
