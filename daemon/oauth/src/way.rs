@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::authorization_code::pkce::{PkceRule, PkceSupport};
 use crate::discovery::{MediaType, ServerMetadata};
 use crate::endpoint::Endpoint;
 use crate::finding::Finding;
@@ -12,7 +13,6 @@ use crate::terms::Scopes;
 
 /// RFC 8628, 3.4.
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-const S256: &str = "S256";
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What the person and the server's profile want.
@@ -51,16 +51,6 @@ impl FlowWish {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|wish| wish.as_str() == word)
     }
-}
-
-/// What counts as an offer of S256 (D24).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PkceRule {
-    /// The server lists it.
-    #[default]
-    Listed,
-    /// The server's profile says that it can do it without listing it. S256 is sent all the same.
-    Assumed,
 }
 
 /// A way to log in.
@@ -208,13 +198,17 @@ fn code(metadata: &ServerMetadata, pkce: PkceRule) -> Result<Way, NoCode> {
 /// What no wish can replace: the endpoint and S256.
 fn possible_code(metadata: &ServerMetadata, pkce: PkceRule) -> Result<Way, NoCode> {
     let authorization_endpoint = metadata.authorization_endpoint.clone().ok_or(NoCode::NoEndpoint)?;
-    let pkce = match (&metadata.code_challenge_methods_supported, pkce) {
-        (Some(methods), _) if methods.iter().any(|method| method == S256) => PkceRule::Listed,
+    let pkce = match (support(metadata), pkce) {
+        (PkceSupport::S256, _) => PkceRule::Required,
         (_, PkceRule::Assumed) => PkceRule::Assumed,
-        (Some(_), PkceRule::Listed) => return Err(NoCode::NoS256),
-        (None, PkceRule::Listed) => return Err(NoCode::NoCodeChallengeMethods),
+        (PkceSupport::Otherwise, PkceRule::Required) => return Err(NoCode::NoS256),
+        (PkceSupport::Unstated, PkceRule::Required) => return Err(NoCode::NoCodeChallengeMethods),
     };
     Ok(Way::Code { authorization_endpoint, pkce })
+}
+
+fn support(metadata: &ServerMetadata) -> PkceSupport {
+    PkceSupport::of(metadata.code_challenge_methods_supported.as_deref())
 }
 
 /// A list that is there, and does not hold it.
@@ -235,14 +229,14 @@ pub fn scopes_to_send(asked: &Scopes, metadata: &ServerMetadata) -> Scopes {
 /// What is worth telling about a server, whichever way is taken.
 #[must_use]
 pub fn findings(metadata: &ServerMetadata) -> Vec<Finding> {
-    let methods = metadata.code_challenge_methods_supported.as_deref();
+    let support = support(metadata);
     let registers = metadata.registration_endpoint.is_some() || metadata.client_id_metadata_document_supported;
     let noticed = [
         (metadata.device_authorization_endpoint.is_none(), Finding::NoDeviceGrant),
         (device(metadata) == Err(NoDevice::GrantNotListed), Finding::DeviceGrantNotListed),
         (metadata.authorization_endpoint.is_none(), Finding::NoAuthorizationEndpoint),
-        (methods.is_none(), Finding::NoCodeChallengeMethods),
-        (methods.is_some_and(|methods| !methods.iter().any(|method| method == S256)), Finding::NoS256),
+        (support == PkceSupport::Unstated, Finding::NoCodeChallengeMethods),
+        (support == PkceSupport::Otherwise, Finding::NoS256),
         (!registers, Finding::NoRegistration),
         (excludes(&metadata.grant_types_supported, "refresh_token"), Finding::NoRefreshGrant),
         (!metadata.authorization_response_iss_parameter_supported, Finding::NoIssParameter),
@@ -257,6 +251,7 @@ pub fn findings(metadata: &ServerMetadata) -> Vec<Finding> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::authorization_code::pkce::METHOD;
     use crate::endpoint::{InvalidEndpoint, Loopback};
     use crate::misbehaved::ServerMisbehaved;
     use crate::terms::Issuer;
@@ -285,7 +280,7 @@ mod tests {
             grant_types_supported: words(&[DEVICE_CODE, "authorization_code", "refresh_token"]),
             response_types_supported: words(&["code"]),
             scopes_supported: words(&["a", OFFLINE_ACCESS]),
-            code_challenge_methods_supported: Some(words(&["plain", S256])),
+            code_challenge_methods_supported: Some(words(&["plain", METHOD])),
             token_endpoint_auth_methods_supported: None,
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: true,
@@ -317,10 +312,10 @@ mod tests {
     #[test]
     fn the_device_grant_goes_first_and_code_follows() {
         assert_eq!(chosen(&complete(), Wishes::default()), (by_device(), Because::DeviceAdvertised));
-        let left = (by_code(PkceRule::Listed), Because::CodeIsLeft(NoDevice::NoEndpoint));
+        let left = (by_code(PkceRule::Required), Because::CodeIsLeft(NoDevice::NoEndpoint));
         assert_eq!(chosen(&without_device(), Wishes::default()), left);
         let unlisted = ServerMetadata { grant_types_supported: words(&["authorization_code"]), ..complete() };
-        let left = (by_code(PkceRule::Listed), Because::CodeIsLeft(NoDevice::GrantNotListed));
+        let left = (by_code(PkceRule::Required), Because::CodeIsLeft(NoDevice::GrantNotListed));
         assert_eq!(chosen(&unlisted, Wishes::default()), left);
         let silent = ServerMetadata { grant_types_supported: Vec::new(), response_types_supported: Vec::new(), ..complete() };
         assert_eq!(chosen(&silent, Wishes::default()).0, by_device(), "a list that is not there excludes nothing");
@@ -329,14 +324,14 @@ mod tests {
     #[test]
     fn a_wish_goes_before_the_order_and_before_the_lists() {
         let (way, because) = chosen(&complete(), wishing(FlowWish::Code));
-        assert_eq!((way, because), (by_code(PkceRule::Listed), Because::Wished(FlowWish::Code)));
+        assert_eq!((way, because), (by_code(PkceRule::Required), Because::Wished(FlowWish::Code)));
         let unlisted = ServerMetadata {
             grant_types_supported: words(&["refresh_token"]),
             response_types_supported: words(&["token"]),
             ..complete()
         };
         assert_eq!(chosen(&unlisted, wishing(FlowWish::Device)).0, by_device());
-        assert_eq!(chosen(&unlisted, wishing(FlowWish::Code)).0, by_code(PkceRule::Listed));
+        assert_eq!(chosen(&unlisted, wishing(FlowWish::Code)).0, by_code(PkceRule::Required));
     }
 
     #[test]
@@ -363,7 +358,7 @@ mod tests {
             assert_eq!(choose(&server, Wishes::default()), refused);
             assert_eq!(chosen(&server, assumed).0, by_code(PkceRule::Assumed));
         }
-        assert_eq!(chosen(&without_device(), assumed).0, by_code(PkceRule::Listed), "what is listed need not be assumed");
+        assert_eq!(chosen(&without_device(), assumed).0, by_code(PkceRule::Required), "what is listed need not be assumed");
     }
 
     #[test]
