@@ -25,7 +25,7 @@ fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
 fn the_url_carries_what_is_set_and_nothing_else() {
     let mut request = code_request();
     request.binding.resource = None;
-    let state = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let state = "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8";
     let challenge = pending().verifier.challenge();
     let wanted = format!(
         "https://as.example/authorize?response_type=code&client_id=me&redirect_uri=http%3A%2F%2F127.0.0.1%3A49152%2Fcallback\
