@@ -11,6 +11,7 @@ use crate::secret::{CodeVerifier, DeviceCode, State};
 use crate::terms::{RedirectUri, Scopes, UserCode};
 use crate::time::{Instant, WallTime};
 use crate::token::{Binding, ErrorAnswer};
+use crate::way::NoWay;
 
 /// A login that waits for its person, in whichever way: enough to go on after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,9 +197,15 @@ pub enum SignInFailure {
         /// The server's wish.
         retry_after: Option<Duration>,
     },
-    /// The server's metadata names no device authorization endpoint.
+    /// The server takes no request for a device code: none is at its endpoint.
     #[error("the authorization server offers no device authorization")]
     NoDeviceGrant,
+    /// Neither way is open.
+    #[error(transparent)]
+    NoWay(NoWay),
+    /// This machine has no port, or no randomness, for a login in a browser: in words, with what to do next.
+    #[error("{0}")]
+    NoCallback(String),
     /// The login may have been answered, and its tokens were lost on the way (D35, D56).
     #[error("the answer to the login was lost")]
     AnswerLost,

@@ -126,6 +126,11 @@ pub enum Refusal {
         /// What was missing.
         missing: Scopes,
     },
+    /// No login can begin: the server leaves no way, or this machine no port. Why, in words that end in " Next: " and what to do.
+    NoWayToSignIn {
+        /// The words.
+        why: String,
+    },
     /// A fresh token was rejected (D54).
     TokenRejected,
     /// The login returned another subject (D23).

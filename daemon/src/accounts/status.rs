@@ -74,6 +74,8 @@ pub enum Trouble {
     Later(String),
     /// The server refuses the request as it is configured (D47), in its words.
     Configuration(String),
+    /// No login can begin, as in [`Refusal::NoWayToSignIn`](super::need::Refusal::NoWayToSignIn).
+    NoWayToSignIn(String),
     /// The client cannot say who it is, or is not believed (RFC 6749, 2.3).
     NotAuthenticated(NotAuthenticated),
     /// The file of the token cannot be used.

@@ -125,6 +125,10 @@ fn said(refusal: &Refusal, account: &str) -> Said {
                 "mend the account in config.toml, then: authctl reload; authctl status names the file; or, where its client has a secret, give it with: authctl account set-secret {account}"
             ),
         ),
+        Refusal::NoWayToSignIn { why } => {
+            let (why, next_step) = no_way(why, account);
+            simple(v1::Reason::Configuration, why, next_step)
+        }
         Refusal::NotAuthenticated(why) => {
             let (message, next_step) = not_authenticated(why, account);
             simple(v1::Reason::Configuration, message, next_step)
@@ -174,6 +178,7 @@ fn degraded(trouble: &Trouble, account: &str) -> (String, String) {
                 "mend the account \"{account}\" in config.toml, then: authctl reload; or, where its client has a secret, give it with: authctl account set-secret {account}"
             ),
         ),
+        Trouble::NoWayToSignIn(why) => no_way(why, account),
         Trouble::NotAuthenticated(why) => not_authenticated(why, account),
         Trouble::TokenFile(why) => (sentence(&why.to_string()), TOKEN_FILE_NEXT.to_owned()),
         Trouble::ReplayLater => (
@@ -268,6 +273,13 @@ fn sentence(text: &str) -> String {
     let mut characters = text.trim_end_matches(['.', ' ']).chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", characters.as_str())
+}
+
+/// The words of the one who found it say what to do.
+fn no_way(why: &str, account: &str) -> (String, String) {
+    let (why, next) = why.split_once(" Next: ").unwrap_or((why, ""));
+    let next = if next.is_empty() { login(account) } else { next.to_owned() };
+    (sentence(&format!("no login can begin: {}", why.trim_end_matches('.'))), next)
 }
 
 #[cfg(test)]

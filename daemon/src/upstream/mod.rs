@@ -43,6 +43,7 @@ use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
 use authentication::{HasSecret, judged_refresh};
+use callback::Callbacks;
 use drive::{Transport, drive};
 use servers::Servers;
 use transport::HttpTransport;
@@ -58,6 +59,7 @@ struct Wire<T> {
     transport: T,
     clock: Clock,
     servers: Servers,
+    callbacks: Callbacks,
     /// Where the secrets of clients are kept.
     vault: Arc<dyn Vault>,
 }
@@ -74,7 +76,8 @@ impl<T: Transport> HttpUpstream<T> {
     /// Over any transport.
     #[must_use]
     pub fn over(transport: T, (tasks, clock): (&Tasks, &Clock), vault: Arc<dyn Vault>) -> Self {
-        let wire = Wire { transport, clock: clock.clone(), servers: Servers::default(), vault };
+        let wire =
+            Wire { transport, clock: clock.clone(), servers: Servers::default(), callbacks: Callbacks::new(tasks, clock), vault };
         Self { wire: Arc::new(wire), tasks: tasks.clone() }
     }
 }

@@ -6,12 +6,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mcp_authd_oauth::authorization_code::judge::IssParameter;
+use mcp_authd_oauth::authorization_code::pkce::PkceSupport;
 use mcp_authd_oauth::discovery::{Discovery, DiscoveryError, MediaType, ServerMetadata};
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::sign_in::SignInFailure;
 use mcp_authd_oauth::terms::Issuer;
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer};
+use mcp_authd_oauth::way::{self, Choice, Way, Wishes};
 
 use super::drive::{Transport, drive};
 use crate::config::{AccountConfig, ServerConfig};
@@ -30,24 +33,28 @@ struct Kept {
     since: Instant,
 }
 
-/// Where a login by device code goes.
+/// Where a login goes.
 #[derive(Debug)]
-pub(super) struct DeviceServer {
-    pub(super) device_authorization_endpoint: Endpoint,
+pub(super) struct Server {
+    pub(super) way: Way,
     /// What the grant will be bound to.
     pub(super) binding: Binding,
     /// Whether the person typed a URL on this machine (D3, D19).
     pub(super) loopback: Loopback,
+    /// Whether its authorization responses name it (RFC 9207, section 3).
+    pub(super) iss_parameter: IssParameter,
+    /// What it says about PKCE.
+    pub(super) pkce: PkceSupport,
 }
 
 impl Servers {
-    /// Finds where the account's login goes.
-    pub(super) async fn device_server(
+    /// Finds where the account's login goes, and in which way.
+    pub(super) async fn of(
         &self,
         account: &AccountConfig,
         transport: &impl Transport,
         clock: &Clock,
-    ) -> Result<DeviceServer, SignInFailure> {
+    ) -> Result<Server, SignInFailure> {
         let bound = |issuer, token_endpoint, revocation_endpoint| Binding {
             issuer,
             token_endpoint,
@@ -56,21 +63,27 @@ impl Servers {
             resource: account.resource.clone(),
         };
         match &account.server {
-            ServerConfig::Endpoints { device_authorization_endpoint, token_endpoint, revocation_endpoint } => Ok(DeviceServer {
+            ServerConfig::Endpoints { device_authorization_endpoint, token_endpoint, revocation_endpoint } => Ok(Server {
                 loopback: loopback(device_authorization_endpoint.is_loopback()),
-                device_authorization_endpoint: device_authorization_endpoint.clone(),
+                way: Way::DeviceGrant { endpoint: device_authorization_endpoint.clone() },
                 binding: bound(None, token_endpoint.clone(), revocation_endpoint.clone()),
+                iss_parameter: IssParameter::NotPromised,
+                pkce: PkceSupport::Unstated,
             }),
             ServerConfig::Issuer(issuer) => {
                 let metadata = self.metadata(issuer, transport, clock).await.map_err(|why| no_metadata(issuer, why))?;
                 if metadata.media_type == MediaType::Other {
                     tracing::warn!(%issuer, "the metadata document is not labelled as JSON; read all the same");
                 }
-                let ServerMetadata { token_endpoint, revocation_endpoint, device_authorization_endpoint, .. } = metadata;
-                Ok(DeviceServer {
+                let Choice { way, because } = way::choose(&metadata, Wishes::default()).map_err(SignInFailure::NoWay)?;
+                tracing::debug!(%issuer, %because, "the way of a login was chosen");
+                let promised = metadata.authorization_response_iss_parameter_supported;
+                Ok(Server {
+                    way,
                     loopback: loopback(names_this_machine(issuer)),
-                    device_authorization_endpoint: device_authorization_endpoint.ok_or(SignInFailure::NoDeviceGrant)?,
-                    binding: bound(Some(issuer.clone()), token_endpoint, revocation_endpoint),
+                    iss_parameter: if promised { IssParameter::Promised } else { IssParameter::NotPromised },
+                    pkce: PkceSupport::of(metadata.code_challenge_methods_supported.as_deref()),
+                    binding: bound(Some(issuer.clone()), metadata.token_endpoint, metadata.revocation_endpoint),
                 })
             }
         }

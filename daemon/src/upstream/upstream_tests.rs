@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod authentication;
+mod in_browser;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -97,8 +98,8 @@ impl Transport for Server {
             Method::Get | Method::Probe => String::new(),
             Method::PostForm(form) => form.expose().to_owned(),
         };
-        let spends = body.contains("grant_type=refresh_token");
-        assert_eq!(request.patience == Patience::Spending, spends, "only a refresh waits for five minutes (D51)");
+        let spends = ["grant_type=refresh_token", "grant_type=authorization_code"].iter().any(|grant| body.contains(grant));
+        assert_eq!(request.patience == Patience::Spending, spends, "only what is spent waits for five minutes (D35, D51)");
         let authorization = request.authorization.as_ref().map(|header| header.expose().to_owned());
         self.received.lock().unwrap().push(Whole { path: path.clone(), body, authorization });
         self.open.acquire().await.unwrap().forget();
@@ -313,7 +314,8 @@ async fn a_server_without_metadata_or_device_grant_is_told_with_a_next_step() {
     assert!(why.description.unwrap().contains("configure its endpoints"));
 
     server.answers(METADATA, 200, r#"{"issuer":"https://as.example","token_endpoint":"https://as.example/token"}"#);
-    assert_eq!(sign_in(&upstream(&server), account()).await.0, Err(SignInFailure::NoDeviceGrant));
+    let Err(SignInFailure::NoWay(why)) = sign_in(&upstream(&server), account()).await.0 else { panic!("a way") };
+    assert!(why.to_string().contains(" Next: "), "{why}");
 }
 
 #[tokio::test(start_paused = true)]

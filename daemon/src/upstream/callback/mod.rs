@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
 use logins::{Logins, Ticket};
-pub use redirect::{NotARedirectPath, PortWanted, Redirect, RedirectHost, RedirectPath};
+pub use redirect::{NotARedirect, NotARedirectPath, PortWanted, Redirect, RedirectHost, RedirectPath};
 use serve::{Connections, LINGER, serve};
 pub use sockets::NoListener;
 use sockets::{Listen, Sockets, listen};

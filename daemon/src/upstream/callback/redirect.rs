@@ -39,6 +39,9 @@ pub enum RedirectHost {
 }
 
 impl RedirectHost {
+    /// Every host of a redirect URI.
+    pub const ALL: [Self; 3] = [Self::Ipv4, Self::Ipv6, Self::Localhost];
+
     /// As it stands in a URL and in `Host`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -66,6 +69,13 @@ pub struct RedirectPath(String);
     "the path of a redirect URI is empty, or begins with \"/\" and holds letters, digits and -._~%!$&'()*+,;=:@/ only, at most 256 (RFC 3986, 3.3)"
 )]
 pub struct NotARedirectPath;
+
+/// Why a text is no redirect URI of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a redirect URI is http:// with 127.0.0.1, [::1] or localhost, a port and a path, such as http://127.0.0.1:8765/callback (RFC 8252, 7.3)"
+)]
+pub struct NotARedirect;
 
 impl RedirectPath {
     /// Takes a path over. Empty is one: `http://127.0.0.1:8080`.
@@ -97,6 +107,21 @@ impl Default for RedirectPath {
 }
 
 impl Redirect {
+    /// Reads a redirect URI in full: its port is then the only one.
+    ///
+    /// # Errors
+    /// Where it is no URI of ours.
+    pub fn parse(uri: &str) -> Result<Self, NotARedirect> {
+        let rest = uri.strip_prefix("http://").ok_or(NotARedirect)?;
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let (host, port) = authority.rsplit_once(':').ok_or(NotARedirect)?;
+        let host = RedirectHost::ALL.into_iter().find(|known| known.as_str() == host).ok_or(NotARedirect)?;
+        let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|_| is_number).ok_or(NotARedirect)?;
+        let path = RedirectPath::parse(path).map_err(|NotARedirectPath| NotARedirect)?;
+        Ok(Self { port: PortWanted::Fixed(port), host, path })
+    }
+
     /// The whole URI at `port`.
     pub(super) fn uri(&self, port: NonZeroU16) -> String {
         format!("http://{}:{port}{}", self.host, self.path.as_str())
@@ -115,6 +140,32 @@ mod tests {
         assert_eq!(Redirect::default().uri(port), "http://127.0.0.1:8080/callback");
         assert_eq!(uri(RedirectHost::Ipv6, "/"), "http://[::1]:8080/");
         assert_eq!(uri(RedirectHost::Localhost, ""), "http://localhost:8080");
+    }
+
+    #[test]
+    fn a_uri_is_read_back_to_its_parts_and_no_other_is_taken() {
+        for host in RedirectHost::ALL {
+            for path in ["", "/", "/callback", "/a:b"] {
+                let port = NonZeroU16::new(8080).unwrap();
+                let redirect = Redirect { port: PortWanted::Fixed(port), host, path: RedirectPath::parse(path).unwrap() };
+                assert_eq!(Redirect::parse(&redirect.uri(port)), Ok(redirect));
+            }
+        }
+        for bad in [
+            "",
+            "https://127.0.0.1:8080/",
+            "http://127.0.0.1/callback",
+            "http://127.0.0.1:0/",
+            "http://127.0.0.1:+80/",
+            "http://127.0.0.1:65536/",
+            "http://127.0.0.2:8080/",
+            "http://u@127.0.0.1:8080/",
+            "http://[::1:8080/",
+            "http://evil.example:8080/callback",
+            "http://127.0.0.1:8080/a?b",
+        ] {
+            assert_eq!(Redirect::parse(bad), Err(NotARedirect), "{bad}");
+        }
     }
 
     #[test]
