@@ -8,6 +8,8 @@ mod authentication;
 #[cfg(test)]
 mod captured_log;
 mod client;
+#[cfg(test)]
+mod discovery_tests;
 pub mod drive;
 mod form_body;
 #[cfg(test)]
