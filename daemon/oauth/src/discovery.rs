@@ -131,7 +131,7 @@ impl Discovery {
             StatusClass::Refusal | StatusClass::Later => Err(unavailable()),
             StatusClass::Redirect => Err(DiscoveryError::Misbehaved(ServerMisbehaved::Redirected { status: answer.status })),
             StatusClass::Success => match metadata::read(answer, &self.issuer, reach) {
-                MetadataAnswer::Metadata(metadata) => Ok(metadata),
+                MetadataAnswer::Metadata(metadata) => Ok(*metadata),
                 MetadataAnswer::Misbehaved(why) => Err(DiscoveryError::Misbehaved(why)),
                 MetadataAnswer::NoDocument => Err(unavailable()),
             },

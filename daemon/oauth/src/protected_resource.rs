@@ -109,7 +109,7 @@ enum State {
     Got(Endpoint),
     /// The same by POST: MCP servers of 2026 know no GET.
     Probed(Endpoint),
-    Looking(Search),
+    Looking(Box<Search>),
 }
 
 /// The search, once the challenge is known or known not to come.
@@ -193,16 +193,16 @@ impl ResourceDiscovery {
         }
         let mut left = places.into_iter();
         match left.next() {
-            Some(at) => self.ask_place(Search { typed, heard, named, at, left, findings }),
+            Some(at) => self.ask_place(Box::new(Search { typed, heard, named, at, left, findings })),
             None => Step::Done(Err(ResourceError::BadUrl(InvalidEndpoint::NotAUrl))),
         }
     }
 
-    fn ask_place(self, search: Search) -> Step<Self> {
+    fn ask_place(self, search: Box<Search>) -> Step<Self> {
         self.ask((search.at.clone(), Method::Get, Patience::Metadata), State::Looking(search))
     }
 
-    fn looked(self, mut search: Search, answered: Result<HttpAnswer, Undelivered>, now: Now) -> Step<Self> {
+    fn looked(self, mut search: Box<Search>, answered: Result<HttpAnswer, Undelivered>, now: Now) -> Step<Self> {
         let answer = match answered {
             Ok(answer) => answer,
             Err(Undelivered::NothingSent(why)) => return Step::Done(Err(ResourceError::Unreachable(why))),
@@ -216,7 +216,10 @@ impl ResourceDiscovery {
                     search.findings.push(Finding::ChallengeLeadsNowhere);
                 }
                 match search.left.next() {
-                    Some(at) => return self.ask_place(Search { at, ..search }),
+                    Some(at) => {
+                        search.at = at;
+                        return self.ask_place(search);
+                    }
                     None => search.nowhere(self.typed),
                 }
             }

@@ -9,6 +9,8 @@ pub mod callback;
 #[cfg(test)]
 mod captured_log;
 mod client;
+#[cfg(test)]
+mod discovery_tests;
 pub mod drive;
 mod form_body;
 #[cfg(test)]

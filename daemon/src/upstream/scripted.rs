@@ -51,22 +51,23 @@ pub(super) enum Speaks {
 pub(super) struct Scripted {
     pub(super) port: u16,
     received: Arc<Mutex<Vec<String>>>,
+    script: Arc<Mutex<VecDeque<Act>>>,
 }
 
 impl Scripted {
     pub(super) async fn plays(speaks: Speaks, script: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let server = Self { port: listener.local_addr().unwrap().port(), received: Arc::default() };
-        let received = server.received.clone();
-        let mut script: VecDeque<Act> = script.into_iter().collect();
+        let script = Arc::new(Mutex::new(script.into_iter().collect()));
+        let server = Self { port: listener.local_addr().unwrap().port(), received: Arc::default(), script };
+        let (received, script) = (server.received.clone(), server.script.clone());
         Tasks::new().work("scripted server", async move {
             let mut held = Vec::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 held.push(match &speaks {
-                    Speaks::Plain => play(stream, &received, &mut script).await,
+                    Speaks::Plain => play(stream, &received, &script).await,
                     Speaks::Tls(config) => match TlsAcceptor::from(config.clone()).accept(stream).await {
-                        Ok(stream) => play(stream, &received, &mut script).await,
+                        Ok(stream) => play(stream, &received, &script).await,
                         Err(_) => None,
                     },
                 });
@@ -77,6 +78,11 @@ impl Scripted {
 
     pub(super) async fn plain(script: impl IntoIterator<Item = Act>) -> Self {
         Self::plays(Speaks::Plain, script).await
+    }
+
+    /// Goes on with these: for a script that names the server's own port.
+    pub(super) fn then(&self, script: impl IntoIterator<Item = Act>) {
+        self.script.lock().unwrap().extend(script);
     }
 
     /// Every request, whole, in order.
@@ -108,11 +114,12 @@ impl Connection for tokio_rustls::server::TlsStream<TcpStream> {
 async fn play<C: Connection + 'static>(
     mut connection: C,
     received: &Mutex<Vec<String>>,
-    script: &mut VecDeque<Act>,
+    script: &Mutex<VecDeque<Act>>,
 ) -> Option<Box<dyn Connection>> {
     let request = read_request(&mut connection).await?;
     received.lock().unwrap().push(request);
-    match script.pop_front().expect("one act for each request") {
+    let act = script.lock().unwrap().pop_front();
+    match act.expect("one act for each request") {
         Act::Write(bytes) => {
             connection.write_all(&bytes).await.ok()?;
             connection.shutdown().await.ok()?;

@@ -1,6 +1,6 @@
 //! The search, answer by answer.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
 use crate::http::AnswerLost;

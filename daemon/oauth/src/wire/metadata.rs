@@ -19,7 +19,7 @@ const MOST_ENTRIES: usize = 256;
 #[derive(Debug)]
 pub(crate) enum MetadataAnswer {
     /// A good document of this issuer.
-    Metadata(ServerMetadata),
+    Metadata(Box<ServerMetadata>),
     /// A document that must not be used.
     Misbehaved(ServerMisbehaved),
     /// No document: a web page, half a document. It may pass (D7).
@@ -30,7 +30,7 @@ pub(crate) enum MetadataAnswer {
 pub(crate) fn read(answer: &HttpAnswer, issuer: &Issuer, reach: Reach) -> MetadataAnswer {
     let Reading::Whole(members) = read_body(answer) else { return MetadataAnswer::NoDocument };
     match metadata(&members, issuer, (reach, media_type(answer))) {
-        Ok(metadata) => MetadataAnswer::Metadata(metadata),
+        Ok(metadata) => MetadataAnswer::Metadata(Box::new(metadata)),
         Err(why) => MetadataAnswer::Misbehaved(why),
     }
 }
@@ -126,7 +126,7 @@ mod tests {
         });
         body.as_object_mut().unwrap().insert(name.to_owned(), value);
         match read(&answer(200, body.to_string()), &Issuer::new("https://as.example"), Reach::Public) {
-            MetadataAnswer::Metadata(metadata) => Ok(metadata),
+            MetadataAnswer::Metadata(metadata) => Ok(*metadata),
             MetadataAnswer::Misbehaved(why) => Err(why),
             MetadataAnswer::NoDocument => panic!("no document"),
         }
