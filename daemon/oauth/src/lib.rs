@@ -10,6 +10,7 @@ pub mod flow;
 pub mod http;
 pub mod misbehaved;
 pub mod refresh;
+pub mod registration;
 pub mod revocation;
 pub mod secret;
 pub mod sign_in;

@@ -10,6 +10,7 @@ mod json;
 mod jwt;
 mod members;
 pub(crate) mod metadata;
+pub(crate) mod registration_answer;
 pub(crate) mod retry_after;
 pub(crate) mod revocation_answer;
 pub(crate) mod shown;
