@@ -119,7 +119,7 @@ fn expiry(members: &Members) -> Result<Option<WallTime>, ServerMisbehaved> {
     let bad = ServerMisbehaved::RegistrationMember("client_secret_expires_at");
     let Some(value) = members.value("client_secret_expires_at") else { return Ok(None) };
     match value.number() {
-        Some(zero) if zero == 0.0 => Ok(None),
+        Some(0.0) => Ok(None),
         Some(seconds) if seconds > 0.0 => {
             // What no calendar holds is never, too.
             let since_1970 = Duration::try_from_secs_f64(seconds).ok();

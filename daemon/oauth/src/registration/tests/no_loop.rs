@@ -173,8 +173,8 @@ impl Daemon {
         }
     }
 
-    fn happens(&mut self, event: Event) {
-        match event {
+    fn happens(&mut self, event: &Event) {
+        match *event {
             Event::Login { account, answer, registration } => {
                 if let Some(client) = self.login(account, registration)
                     && answer == Answer::InvalidClient
@@ -208,7 +208,7 @@ proptest! {
         let mut daemon = Daemon::new();
         let restarts = events.iter().any(|event| matches!(event, Event::Restart));
         for event in events {
-            daemon.happens(event);
+            daemon.happens(&event);
         }
         prop_assert!(at_most_one_in_an_hour(&daemon.made), "{:?}", daemon.made);
         // A failed attempt is remembered by the process only.
@@ -221,8 +221,8 @@ proptest! {
 fn d46_a_pruned_client_leads_to_a_working_one_by_one_registration_and_one_login() {
     let mut daemon = Daemon::new();
     let first = daemon.login(0, Outcome::Made).unwrap();
-    daemon.happens(Event::Passes(HOUR));
-    daemon.happens(Event::Restart);
+    daemon.happens(&Event::Passes(HOUR));
+    daemon.happens(&Event::Restart);
     let used = UsedClient::Registered(&first);
     let after = daemon.with_candidates(|candidates| after_invalid_client(used, candidates, daemon.now));
     daemon.kept = after.keep;
