@@ -183,8 +183,9 @@ fn a_refusal_says_what_the_caller_does_next() {
     assert_eq!(of(502, &code("something_else")), later(502));
     assert_eq!(of(400, "{}"), RegistrationError::Misbehaved(ServerMisbehaved::NoErrorCode { status: 400 }));
     for status in [301, 302, 307, 308] {
-        let body = r#"{"client_id":"a"}"#;
-        assert_eq!(of(status, body), RegistrationError::Misbehaved(ServerMisbehaved::Redirected { status }));
+        for body in [r#"{"client_id":"a"}"#, &code("invalid_client_metadata"), "<html>"] {
+            assert_eq!(of(status, body), RegistrationError::Misbehaved(ServerMisbehaved::Redirected { status }));
+        }
     }
 }
 

@@ -94,9 +94,13 @@ fn d59_a_server_that_dislikes_the_redirects_is_asked_with_one_once() {
 
 #[test]
 fn d59_there_is_no_third_request_whatever_the_second_brings() {
-    for code in ["invalid_client_metadata", "invalid_redirect_uri"] {
-        let (sent, ended) = run(both(), [Ok(refusal("invalid_client_metadata")), Ok(refusal(code))]);
-        assert!(matches!((sent.len(), &ended), (2, Err(RegistrationError::Refused(error))) if error.error == code), "{ended:?}");
+    let codes = ["invalid_client_metadata", "invalid_redirect_uri"];
+    for (first, second) in codes.into_iter().flat_map(|first| codes.map(|second| (first, second))) {
+        let (sent, ended) = run(both(), [Ok(refusal(first)), Ok(refusal(second))]);
+        assert!(
+            matches!((sent.len(), &ended), (2, Err(RegistrationError::Refused(error))) if error.error == second),
+            "{ended:?}"
+        );
     }
 }
 
