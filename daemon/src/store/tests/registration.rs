@@ -47,6 +47,10 @@ async fn p14_a_registration_is_found_for_its_issuer_byte_for_byte_and_for_nobody
     assert_eq!(next.registration(&Issuer::new(OURS)).await.unwrap(), Some(registered(OURS)));
     for stranger in ["https://as.example/", "https://AS.example", "https://as.example:443", "https://evil.example", ""] {
         assert_eq!(next.registration(&Issuer::new(stranger)).await.unwrap(), None, "{stranger}");
+        next.forget_registration(&Issuer::new(stranger)).await.unwrap();
+        next.save_registration(registered(stranger)).await.unwrap();
+        next.forget_registration(&Issuer::new(stranger)).await.unwrap();
+        assert_eq!(next.registration(&Issuer::new(OURS)).await.unwrap(), Some(registered(OURS)), "beside {stranger}");
     }
     // A file under another issuer's name is damage, whoever put it there.
     fs::copy(file_of(&house, OURS), file_of(&house, "https://evil.example")).unwrap();
