@@ -16,6 +16,7 @@ pub mod misbehaved;
 pub mod protected_resource;
 pub mod reach;
 pub mod refresh;
+pub mod registration;
 pub mod revocation;
 pub mod secret;
 pub mod sign_in;

@@ -77,6 +77,12 @@ pub enum ServerMisbehaved {
     /// A required member of the metadata is missing or has the wrong type (RFC 8414, section 2).
     #[error("the metadata has no usable `{0}` (RFC 8414, section 2)")]
     MetadataMember(&'static str),
+    /// A required member of the registration answer is missing or unusable (RFC 7591, 3.2.1).
+    #[error("the registration answer has no usable `{0}` (RFC 7591, 3.2.1)")]
+    RegistrationMember(&'static str),
+    /// A client secret that is over when it is issued (RFC 7591, 3.2.1; D58).
+    #[error("the registration answer's client secret had expired when it was issued (RFC 7591, 3.2.1)")]
+    ClientSecretExpired,
     /// An endpoint of the metadata cannot be one (RFC 8414, section 2; D3, D4).
     #[error("the metadata's `{member}` {why} (RFC 8414, section 2)")]
     MetadataEndpoint {
@@ -148,6 +154,8 @@ mod tests {
             ServerMisbehaved::NoResponseIssuer,
             ServerMisbehaved::IssuerMismatch { found: "https://evil.example".to_owned() },
             ServerMisbehaved::MetadataMember("token_endpoint"),
+            ServerMisbehaved::RegistrationMember("client_id"),
+            ServerMisbehaved::ClientSecretExpired,
             ServerMisbehaved::MetadataEndpoint { member: "token_endpoint", why: InvalidEndpoint::NotHttps },
             ServerMisbehaved::ChallengeUrl(InvalidEndpoint::NotHttps),
             ServerMisbehaved::ResourceMember("resource"),

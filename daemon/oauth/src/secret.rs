@@ -128,6 +128,10 @@ pub enum NotAClientSecret {
 }
 
 secret!(
+    /// Reads, changes and deletes a client's registration (RFC 7592, section 3; D60).
+    RegistrationAccessToken
+);
+secret!(
     /// A body, header or parameter that may hold any of the others.
     SecretText
 );

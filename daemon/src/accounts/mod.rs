@@ -20,9 +20,10 @@ use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+use mcp_authd_oauth::registration::Registration;
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
-use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::terms::{Issuer, Scopes};
 use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 
 pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
@@ -94,6 +95,14 @@ pub trait Vault: Send + Sync + 'static {
     fn save_client_secret(&self, account: &AccountConfig, secret: ClientSecret) -> BoxFuture<'static, Result<(), SaveError>>;
     /// Erases the secret that is kept for an account's client; `Ok` where there is none.
     fn forget_client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Reads the client that we registered at this issuer (RFC 7591), byte for byte; no other issuer ever gets it (P14, D58).
+    fn registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<Option<Registration>, LoadError>>;
+    /// Reads all of them, in the order of their issuers.
+    fn registrations(&self) -> BoxFuture<'static, Result<Vec<Registration>, LoadError>>;
+    /// Replaces the registration at its issuer. The old or the new one stands at every moment.
+    fn save_registration(&self, registration: Registration) -> BoxFuture<'static, Result<(), SaveError>>;
+    /// Erases the registration at this issuer; `Ok` where there is none. The server keeps its part.
+    fn forget_registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<(), SaveError>>;
     /// The key's state, and each change of it.
     fn key_state(&self) -> tokio::sync::watch::Receiver<KeyState>;
 }

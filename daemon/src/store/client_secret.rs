@@ -1,4 +1,4 @@
-//! The secrets of clients: sealed in the client's registration, or in a file that somebody else keeps.
+//! The secrets of configured clients: sealed in the client's record, or in a file that somebody else keeps.
 //!
 //! A kept secret is filed under the issuer and the `client_id`; where only endpoints are configured, the token endpoint stands in
 //! for the issuer, byte for byte. So it is never found for another server or client than the one it was kept for (P14), however
@@ -14,7 +14,7 @@ use crate::accounts::client_secret::SecretError;
 use crate::accounts::{AccountConfig, LoadError, SaveError};
 use crate::host::private_file::{self, Reason, Unusable};
 
-use super::record::Registration;
+use super::record::ClientRecord;
 use super::sealed_store::SealedStore;
 
 /// Reads the secret of an account's client. A file of the configuration goes first.
@@ -31,12 +31,12 @@ pub(super) fn read(
     }
     let (issuer, client_id) = place(account);
     Box::pin(async move {
-        let registration = store.load_registration(&issuer, &client_id).await?;
-        Ok(registration.and_then(|registration| registration.client_secret))
+        let client = store.load_client(&issuer, &client_id).await?;
+        Ok(client.and_then(|client| client.client_secret))
     })
 }
 
-/// Keeps a secret that the person gives. What else the registration holds stays.
+/// Keeps a secret that the person gives. What else its record holds stays.
 pub(super) fn save(
     store: &SealedStore,
     account: &AccountConfig,
@@ -44,23 +44,22 @@ pub(super) fn save(
 ) -> BoxFuture<'static, Result<(), SaveError>> {
     let (store, (issuer, client_id)) = (store.clone(), place(account));
     Box::pin(async move {
-        let registration_access_token = match store.load_registration(&issuer, &client_id).await {
+        let registration_access_token = match store.load_client(&issuer, &client_id).await {
             Ok(known) => known.and_then(|known| known.registration_access_token),
             Err(LoadError::Locked | LoadError::WrongKey) => return Err(SaveError::Locked),
             Err(LoadError::Io(why)) => return Err(SaveError::Io(why)),
         };
         let client_secret = Some(secret);
         // The person does not tell when it ends.
-        let registration =
-            Registration { issuer, client_id, client_secret, client_secret_expires_at: None, registration_access_token };
-        store.save_registration(registration).await
+        let client = ClientRecord { issuer, client_id, client_secret, client_secret_expires_at: None, registration_access_token };
+        store.save_client(client).await
     })
 }
 
 /// Erases a kept secret. It needs no key.
 pub(super) fn forget(store: &SealedStore, account: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>> {
     let (issuer, client_id) = place(account);
-    store.forget_registration(&issuer, &client_id)
+    store.forget_client(&issuer, &client_id)
 }
 
 fn place(account: &AccountConfig) -> (Issuer, ClientId) {

@@ -28,6 +28,16 @@ pub(super) enum Loaded<T> {
     SetAside(String),
 }
 
+impl<T> Loaded<T> {
+    /// The record, where a damaged one is as good as none.
+    pub(super) fn record(self) -> Option<T> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Nothing | Self::SetAside(_) => None,
+        }
+    }
+}
+
 /// Whether a key is the one of the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {

@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use mcp_authd_oauth::secret::{AccessToken, ClientSecret, CodeVerifier, DeviceCode, RefreshToken, SecretText, State};
+use mcp_authd_oauth::secret::{
+    AccessToken, ClientSecret, CodeVerifier, DeviceCode, RefreshToken, RegistrationAccessToken, SecretText, State,
+};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes, Subject};
 use mcp_authd_oauth::time::{Now, WallTime};
 use mcp_authd_oauth::token::{Binding, Life};
@@ -26,6 +28,7 @@ use super::pending::{self, WrittenCode, WrittenDevice};
 use super::restore;
 
 const SUFFIX: &str = ".sealed";
+const REGISTERED: &str = "registered-client-";
 
 /// Names a record: its file, and inside the seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +44,24 @@ impl RecordId {
     }
 
     /// The issuer is a URL and no file name; neither is told by the name.
-    pub(super) fn registration(issuer: &Issuer, client_id: &ClientId) -> Self {
-        let hash = Sha256::new().chain_update(issuer.as_str()).chain_update([0]).chain_update(client_id.as_str()).finalize();
-        let mut id = "registration-".to_owned();
-        for byte in hash {
+    pub(super) fn client(issuer: &Issuer, client_id: &ClientId) -> Self {
+        let hash = Sha256::new().chain_update(issuer.as_str()).chain_update([0]).chain_update(client_id.as_str());
+        Self::hashed("registration-", hash)
+    }
+
+    /// The same, for the one client of an issuer that we registered ourselves.
+    pub(super) fn registration(issuer: &Issuer) -> Self {
+        Self::hashed(REGISTERED, Sha256::new_with_prefix(issuer.as_str()))
+    }
+
+    /// The registration in the file of this name, if it is one.
+    pub(super) fn registration_in(file_name: &str) -> Option<Self> {
+        file_name.strip_suffix(SUFFIX).filter(|id| id.starts_with(REGISTERED)).map(|id| Self(id.to_owned()))
+    }
+
+    fn hashed(kind: &str, hash: Sha256) -> Self {
+        let mut id = kind.to_owned();
+        for byte in hash.finalize() {
             let _ = write!(id, "{byte:02x}");
         }
         Self(id)
@@ -64,19 +81,20 @@ pub(super) fn is_record(file_name: &str) -> bool {
     file_name.ends_with(SUFFIX)
 }
 
-/// A client at an issuer, as registered (RFC 7591, 3.2.1) or told by the person.
+/// What is kept of a client that the configuration names: its secret, as the person told it. A client that we registered ourselves
+/// has a record of another kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
+pub(super) struct ClientRecord {
     /// The authorization server.
-    pub issuer: Issuer,
+    pub(super) issuer: Issuer,
     /// The client.
-    pub client_id: ClientId,
+    pub(super) client_id: ClientId,
     /// Its secret, where it has one.
-    pub client_secret: Option<ClientSecret>,
+    pub(super) client_secret: Option<ClientSecret>,
     /// When the secret ends. `None`: never, or unknown.
-    pub client_secret_expires_at: Option<WallTime>,
+    pub(super) client_secret_expires_at: Option<WallTime>,
     /// Reads and changes the registration (RFC 7592, 3).
-    pub registration_access_token: Option<SecretText>,
+    pub(super) registration_access_token: Option<SecretText>,
 }
 
 /// What can be kept.
@@ -170,13 +188,13 @@ impl Record for SignInRecord {
     }
 }
 
-impl Record for Registration {
+impl Record for ClientRecord {
     fn generation(&self) -> u64 {
         0
     }
 
     fn write(&self, _now: Now) -> Option<Zeroizing<Vec<u8>>> {
-        to_json(&WrittenRegistration {
+        to_json(&WrittenClient {
             issuer: self.issuer.clone(),
             client_id: self.client_id.clone(),
             client_secret: self.client_secret.clone().map(Clear),
@@ -186,7 +204,7 @@ impl Record for Registration {
     }
 
     fn read(plain: &[u8], _now: Now) -> Option<Self> {
-        let written: WrittenRegistration = serde_json::from_slice(plain).ok()?;
+        let written: WrittenClient = serde_json::from_slice(plain).ok()?;
         Some(Self {
             issuer: written.issuer,
             client_id: written.client_id,
@@ -296,7 +314,7 @@ struct WrittenEnd {
 }
 
 #[derive(Serialize, Deserialize)]
-struct WrittenRegistration {
+struct WrittenClient {
     issuer: Issuer,
     client_id: ClientId,
     client_secret: Option<Clear<ClientSecret>>,
@@ -331,7 +349,7 @@ written!(WrittenSignInEnd = SignInEnd { Granted, Denied, Cancelled, Expired, Fai
 /// A secret inside the seal: the one place where it is written as it is.
 pub(super) struct Clear<T>(pub(super) T);
 
-trait Secret: Sized {
+pub(super) trait Secret: Sized {
     fn text(&self) -> &str;
     fn of(text: String) -> Self;
 }
@@ -349,7 +367,7 @@ macro_rules! secret {
     )+ };
 }
 
-secret!(AccessToken, RefreshToken, DeviceCode, State, CodeVerifier, ClientSecret, SecretText);
+secret!(AccessToken, RefreshToken, DeviceCode, State, CodeVerifier, ClientSecret, RegistrationAccessToken, SecretText);
 
 impl<T: Secret> Serialize for Clear<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -368,7 +386,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
 }
 
 /// JSON in a buffer that is wiped, and never grows: growing would leave a copy behind.
-fn to_json(value: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn to_json(value: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
     let mut length = Count(0);
     serde_json::to_writer(&mut length, value).ok()?;
     let mut json = Zeroizing::new(Vec::with_capacity(length.0));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use mcp_authd_oauth::registration::Registration;
 use mcp_authd_oauth::secret::ClientSecret;
 use mcp_authd_oauth::terms::{ClientId, Issuer};
 use mcp_authd_oauth::time::Now;
@@ -22,7 +23,8 @@ use crate::host::tasks::Tasks;
 use super::client_secret;
 use super::file::{Loaded, Records, Verdict};
 use super::key::{Key, KeyOutcome, KeySource};
-use super::record::{Record, RecordId, Registration};
+use super::record::{ClientRecord, Record, RecordId};
+use super::registration;
 
 /// How long a source may take before it counts as locked.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -96,34 +98,31 @@ impl SealedStore {
         self.0.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the registration of a client. `None`: there is none, or it was damaged and set aside.
-    pub fn load_registration(
+    /// Reads the record of a configured client. `None`: there is none, or it was damaged and set aside.
+    pub(super) fn load_client(
         &self,
         issuer: &Issuer,
         client_id: &ClientId,
-    ) -> BoxFuture<'static, Result<Option<Registration>, LoadError>> {
-        let id = RecordId::registration(issuer, client_id);
-        self.loading(move |records, key, now| match records.load(&id, key, now)? {
-            Loaded::Record(registration) => Ok(Some(registration)),
-            Loaded::Nothing | Loaded::SetAside(_) => Ok(None),
-        })
+    ) -> BoxFuture<'static, Result<Option<ClientRecord>, LoadError>> {
+        let id = RecordId::client(issuer, client_id);
+        self.loading(move |records, key, now| Ok(records.load(&id, key, now)?.record()))
     }
 
-    /// Replaces the registration of a client.
-    pub fn save_registration(&self, registration: Registration) -> BoxFuture<'static, Result<(), SaveError>> {
-        self.saving(RecordId::registration(&registration.issuer, &registration.client_id), registration)
+    /// Replaces the record of a configured client.
+    pub(super) fn save_client(&self, client: ClientRecord) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.saving(RecordId::client(&client.issuer, &client.client_id), client)
     }
 
-    /// Erases the registration of a client; `Ok` where there is none.
-    pub fn forget_registration(&self, issuer: &Issuer, client_id: &ClientId) -> BoxFuture<'static, Result<(), SaveError>> {
-        self.forgetting(RecordId::registration(issuer, client_id))
+    /// Erases the record of a configured client; `Ok` where there is none.
+    pub(super) fn forget_client(&self, issuer: &Issuer, client_id: &ClientId) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.forgetting(RecordId::client(issuer, client_id))
     }
 
     pub(super) fn tasks(&self) -> Tasks {
         self.0.tasks.clone()
     }
 
-    fn loading<T: Send + 'static>(
+    pub(super) fn loading<T: Send + 'static>(
         &self,
         load: impl FnOnce(&Records, &Key, Now) -> Result<T, LoadError> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, LoadError>> {
@@ -136,7 +135,11 @@ impl SealedStore {
         })
     }
 
-    fn saving<T: Record + Send + 'static>(&self, id: RecordId, record: T) -> BoxFuture<'static, Result<(), SaveError>> {
+    pub(super) fn saving<T: Record + Send + 'static>(
+        &self,
+        id: RecordId,
+        record: T,
+    ) -> BoxFuture<'static, Result<(), SaveError>> {
         let store = self.clone();
         Box::pin(async move {
             let key = store.key().await.map_err(|_| SaveError::Locked)?;
@@ -147,7 +150,7 @@ impl SealedStore {
     }
 
     /// Erasing needs no key: a logout works also while the store is locked.
-    fn forgetting(&self, id: RecordId) -> BoxFuture<'static, Result<(), SaveError>> {
+    pub(super) fn forgetting(&self, id: RecordId) -> BoxFuture<'static, Result<(), SaveError>> {
         let store = self.clone();
         Box::pin(async move {
             let records = store.0.records.clone();
@@ -277,6 +280,22 @@ impl Vault for SealedStore {
 
     fn forget_client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>> {
         client_secret::forget(self, account)
+    }
+
+    fn registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<Option<Registration>, LoadError>> {
+        registration::load(self, issuer)
+    }
+
+    fn registrations(&self) -> BoxFuture<'static, Result<Vec<Registration>, LoadError>> {
+        registration::list(self)
+    }
+
+    fn save_registration(&self, registration: Registration) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.saving(RecordId::registration(&registration.issuer), registration)
+    }
+
+    fn forget_registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.forgetting(RecordId::registration(issuer))
     }
 
     fn key_state(&self) -> watch::Receiver<KeyState> {

@@ -12,6 +12,7 @@
 mod client_secret;
 mod fixtures;
 mod leaving;
+mod registration;
 mod round_trip;
 
 use std::fs;
@@ -31,8 +32,9 @@ use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::{Binding, Life};
 use tempfile::TempDir;
 
+use super::record::ClientRecord;
 use super::seal::{VERSION, as_of_version};
-use super::{Key, KeyFile, KeyOutcome, KeySource, OpenError, Registration, SealedStore};
+use super::{Key, KeyFile, KeyOutcome, KeySource, OpenError, SealedStore};
 use crate::accounts::grant::{
     Ended, Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
@@ -171,8 +173,8 @@ fn sign_in(generation: u64) -> SignInRecord {
     }
 }
 
-fn registration() -> Registration {
-    Registration {
+fn client_record() -> ClientRecord {
+    ClientRecord {
         issuer: Issuer::new("https://as.example"),
         client_id: ClientId::new("client"),
         client_secret: Some(ClientSecret::new("SNTL_CS_1")),
@@ -216,25 +218,12 @@ async fn what_was_saved_is_loaded_also_by_the_next_daemon() {
 }
 
 #[tokio::test]
-async fn a_registration_belongs_to_one_client_of_one_issuer() {
-    let house = House::new();
-    let store = house.open().await;
-    store.save_registration(registration()).await.unwrap();
-    let load = |issuer: &str, client: &str| store.load_registration(&Issuer::new(issuer), &ClientId::new(client));
-    assert_eq!(load("https://as.example", "client").await.unwrap(), Some(registration()));
-    assert_eq!(load("https://as.example/", "client").await.unwrap(), None);
-    assert_eq!(load("https://as.example", "other").await.unwrap(), None);
-    store.forget_registration(&registration().issuer, &registration().client_id).await.unwrap();
-    assert_eq!(load("https://as.example", "client").await.unwrap(), None);
-}
-
-#[tokio::test]
 async fn no_file_holds_a_secret_in_clear_or_is_open_to_others() {
     let house = House::new();
     let store = house.open().await;
     store.save_grant(&name("work"), grant(1)).await.unwrap();
     store.save_sign_in(&name("work"), sign_in(1)).await.unwrap();
-    store.save_registration(registration()).await.unwrap();
+    store.save_client(client_record()).await.unwrap();
     let mut seen = 0;
     each_file(house.root.path(), &mut |path| {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o077, 0, "{}", path.display());

@@ -96,7 +96,7 @@ impl Transport for Server {
         let path = request.endpoint.as_str().strip_prefix(ISSUER).expect("a request to another host").to_owned();
         let body = match &request.method {
             Method::Get | Method::Probe => String::new(),
-            Method::PostForm(form) => form.expose().to_owned(),
+            Method::PostForm(body) | Method::PostJson(body) => body.expose().to_owned(),
         };
         let spends = ["grant_type=refresh_token", "grant_type=authorization_code"].iter().any(|grant| body.contains(grant));
         assert_eq!(request.patience == Patience::Spending, spends, "only what is spent waits for five minutes (D35, D51)");

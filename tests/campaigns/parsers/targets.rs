@@ -19,6 +19,7 @@ use mcp_authd_oauth::http::{Body, HttpAnswer, Method};
 use mcp_authd_oauth::protected_resource::ResourceDiscovery;
 use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::refresh::RefreshFlow;
+use mcp_authd_oauth::registration::{GrantsWanted, RedirectUri, RegistrationError, RegistrationFlow, RegistrationRequest};
 use mcp_authd_oauth::revocation::{RevocationFlow, RevocationRequest};
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes};
@@ -29,18 +30,19 @@ use mcp_authd_oauth::token::{Binding, ErrorAnswer, RefreshOutcome};
 pub(crate) type Target = fn(&[u8]);
 
 /// The pure ones. The reader of records needs a folder, the sockets a daemon: `records`, and P7.
-pub(crate) const PURE: [(&str, Target, &[&str]); 7] = [
+pub(crate) const PURE: [(&str, Target, &[&str]); 8] = [
     ("token_answer", token_answer, &JSON),
     ("device_answer", device_answer, &JSON),
     ("metadata", metadata, &JSON),
     ("protected_resource", protected_resource, &JSON),
     ("www_authenticate", www_authenticate, &CHALLENGE),
     ("revocation", revocation, &JSON),
+    ("registration", registration, &JSON),
     ("config", config, &TOML),
 ];
 
 /// What servers say, in JSON, in forms and before the body.
-const JSON: [&str; 34] = [
+const JSON: [&str; 39] = [
     "{",
     "}",
     "[",
@@ -67,6 +69,11 @@ const JSON: [&str; 34] = [
     "\"verification_uri\":",
     "\"issuer\":",
     "\"id_token\":\"e30.e30.\"",
+    "\"client_id\":",
+    "\"client_secret_expires_at\":",
+    "\"redirect_uris\":[\"http://127.0.0.1",
+    "\"token_endpoint_auth_method\":",
+    "\"invalid_client_metadata\"",
     "error=",
     "&",
     "%00",
@@ -339,6 +346,43 @@ pub(crate) fn revocation(bytes: &[u8]) {
     let Step::Done(report) = flow.handle(Input::Answered(Ok(answer(bytes))), NOW) else { panic!("two requests are all") };
     tells_nothing_of(&[REFRESH, CLIENT], &format!("{:?}", report.refresh_token));
     tells_nothing_of(&[ACCESS, CLIENT], &format!("{:?}", report.access_token));
+}
+
+/// The answer to a registration, and to the second request where there is one.
+pub(crate) fn registration(bytes: &[u8]) {
+    let request = RegistrationRequest {
+        issuer: Issuer::new("https://as.example"),
+        registration_endpoint: endpoint("https://as.example/register"),
+        grants: GrantsWanted::DeviceAndCode(vec![RedirectUri::ipv4(), RedirectUri::ipv6()]),
+        auth_methods_supported: Vec::new(),
+        scopes: Scopes::from_words(["a"]),
+    };
+    let ended = match answered(RegistrationFlow::new(request), bytes) {
+        Step::Send(_, flow) => match flow.handle(Input::Answered(Ok(answer(bytes))), NOW) {
+            Step::Done(ended) => ended,
+            other => panic!("two requests are all: {other:?}"),
+        },
+        Step::Done(ended) => ended,
+        other => panic!("a registration asks nobody: {other:?}"),
+    };
+    match ended {
+        Ok(kept) => {
+            assert_eq!(kept.issuer.as_str(), "https://as.example", "P14");
+            may_be_shown(kept.client.client_id.as_str());
+            assert!(kept.client.authentication().is_ok() && !kept.client.is_expired(NOW.wall), "D58: {kept:?}");
+            for uri in &kept.redirect_uris {
+                let host = url::Url::parse(uri.as_str()).expect("it is a URL").host_str().map(str::to_owned);
+                assert!(matches!(host.as_deref(), Some("127.0.0.1" | "[::1]" | "localhost")), "D59: {uri}");
+            }
+        }
+        Err(why) => {
+            may_be_shown(&why.to_string());
+            assert!(why.pause() <= Duration::from_secs(3600), "D59: {why:?}");
+            if let RegistrationError::Refused(error) = &why {
+                error_may_be_shown(error);
+            }
+        }
+    }
 }
 
 /// The text of `config.toml`.

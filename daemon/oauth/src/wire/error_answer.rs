@@ -25,7 +25,8 @@ const SEARCHED: usize = 4096;
 const UNREADABLE: &str = "unreadable_error";
 
 /// Members of an answer that hold secrets of their own.
-const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "device_code", "client_secret"];
+const SECRET_MEMBERS: &[&str] =
+    &["access_token", "refresh_token", "id_token", "device_code", "client_secret", "registration_access_token"];
 
 /// An error as the server wrote it: for a decision, not yet for an eye.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod jwt;
 mod members;
 pub(crate) mod metadata;
 pub(crate) mod protected_resource;
+pub(crate) mod registration_answer;
 pub(crate) mod retry_after;
 pub(crate) mod revocation_answer;
 pub(crate) mod shown;

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use mcp_authd_oauth::registration::Registration;
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
-use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::terms::{Issuer, Scopes};
 use mcp_authd_oauth::time::Now;
 use mcp_authd_oauth::token::{Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess, TokenType};
 use tokio::sync::{oneshot, watch};
@@ -75,6 +76,7 @@ impl Upstream for SlowServer {
 /// A store in memory whose key may be locked for a while.
 pub(crate) struct Memory {
     pub(crate) records: Arc<Mutex<BTreeMap<AccountName, Stored>>>,
+    registrations: Mutex<BTreeMap<Issuer, Registration>>,
     key: watch::Sender<KeyState>,
     /// Keepers that have begun: each reads the records first.
     pub(crate) loads: AtomicUsize,
@@ -128,6 +130,26 @@ impl Vault for Memory {
         async { Ok(()) }.boxed()
     }
 
+    fn registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<Option<Registration>, LoadError>> {
+        let kept = self.registrations.lock().unwrap().get(issuer).cloned();
+        async { Ok(kept) }.boxed()
+    }
+
+    fn registrations(&self) -> BoxFuture<'static, Result<Vec<Registration>, LoadError>> {
+        let all = self.registrations.lock().unwrap().values().cloned().collect();
+        async { Ok(all) }.boxed()
+    }
+
+    fn save_registration(&self, registration: Registration) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.registrations.lock().unwrap().insert(registration.issuer.clone(), registration);
+        async { Ok(()) }.boxed()
+    }
+
+    fn forget_registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.registrations.lock().unwrap().remove(issuer);
+        async { Ok(()) }.boxed()
+    }
+
     fn key_state(&self) -> watch::Receiver<KeyState> {
         self.key.subscribe()
     }
@@ -144,6 +166,7 @@ pub(crate) fn scene(delay: Duration) -> Scene {
     let server = Arc::new(SlowServer { delay, refreshes: AtomicUsize::new(0), clock: clock.clone() });
     let memory = Arc::new(Memory {
         records: Arc::default(),
+        registrations: Mutex::default(),
         key: watch::Sender::new(KeyState::Open),
         loads: AtomicUsize::new(0),
         keeps_all: AtomicBool::new(false),

@@ -60,9 +60,9 @@ async fn p14_a_kept_secret_is_found_for_its_server_and_client_and_for_nobody_els
 #[tokio::test(start_paused = true)]
 async fn a_kept_secret_is_sealed_outlives_a_restart_and_leaves_the_registration_beside_it() {
     let house = House::new();
-    let account = at_issuer(registration().issuer.as_str(), registration().client_id.as_str());
+    let account = at_issuer(client_record().issuer.as_str(), client_record().client_id.as_str());
     let store = house.open().await;
-    store.save_registration(registration()).await.unwrap();
+    store.save_client(client_record()).await.unwrap();
     store.save_client_secret(&account, ClientSecret::new("SNTL_CS_new")).await.unwrap();
     for file in fs::read_dir(house.root.path().join("state")).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
@@ -71,9 +71,9 @@ async fn a_kept_secret_is_sealed_outlives_a_restart_and_leaves_the_registration_
 
     let store = house.open().await;
     assert_eq!(secret_of(&store, &account).await.as_deref(), Some("SNTL_CS_new"));
-    let kept = store.load_registration(&registration().issuer, &registration().client_id).await.unwrap().unwrap();
+    let kept = store.load_client(&client_record().issuer, &client_record().client_id).await.unwrap().unwrap();
     let expected =
-        Registration { client_secret: Some(ClientSecret::new("SNTL_CS_new")), client_secret_expires_at: None, ..registration() };
+        ClientRecord { client_secret: Some(ClientSecret::new("SNTL_CS_new")), client_secret_expires_at: None, ..client_record() };
     assert_eq!(kept, expected);
 }
 
@@ -92,6 +92,19 @@ async fn a_locked_store_neither_tells_nor_keeps_a_secret_and_a_file_needs_no_key
         secret_of(&store, &AccountConfig { client_secret_file: Some(file), ..account }).await.as_deref(),
         Some("SNTL_CS_file")
     );
+}
+
+#[tokio::test]
+async fn a_record_belongs_to_one_client_of_one_issuer() {
+    let house = House::new();
+    let store = house.open().await;
+    store.save_client(client_record()).await.unwrap();
+    let load = |issuer: &str, client: &str| store.load_client(&Issuer::new(issuer), &ClientId::new(client));
+    assert_eq!(load("https://as.example", "client").await.unwrap(), Some(client_record()));
+    assert_eq!(load("https://as.example/", "client").await.unwrap(), None);
+    assert_eq!(load("https://as.example", "other").await.unwrap(), None);
+    store.forget_client(&client_record().issuer, &client_record().client_id).await.unwrap();
+    assert_eq!(load("https://as.example", "client").await.unwrap(), None);
 }
 
 fn secret_file(house: &House, content: &str) -> PathBuf {

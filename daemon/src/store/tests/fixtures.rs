@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::registration::registered;
 use super::*;
 use crate::accounts::grant::NotRenewable;
 use crate::store::record::{Record, RecordId};
@@ -82,8 +83,8 @@ fn sign_ins() -> Vec<(&'static str, SignInRecord)> {
     ]
 }
 
-fn kept_registration() -> Registration {
-    Registration { issuer: Issuer::new(SERVER), ..registration() }
+fn kept_client() -> ClientRecord {
+    ClientRecord { issuer: Issuer::new(SERVER), ..client_record() }
 }
 
 /// As it was written before a configuration could end a login: without the member that tells who did.
@@ -117,9 +118,12 @@ fn make_what_is_missing() {
         let plain = if account == "before-reloads" { without_by_configuration(&plain) } else { plain };
         keep(1, &id.file_name(), &sealed(&id, record.generation, plain));
     }
-    let registration = kept_registration();
-    let id = RecordId::registration(&registration.issuer, &registration.client_id);
-    keep(1, &id.file_name(), &sealed(&id, 0, registration.write(NOW).unwrap()));
+    let client = kept_client();
+    let id = RecordId::client(&client.issuer, &client.client_id);
+    keep(1, &id.file_name(), &sealed(&id, 0, client.write(NOW).unwrap()));
+    let registered = registered(SERVER);
+    let id = RecordId::registration(&registered.issuer);
+    keep(1, &id.file_name(), &sealed(&id, 0, registered.write(NOW).unwrap()));
     let later = fs::read(folder(1).join("grant-work.sealed")).unwrap();
     keep(VERSION + 1, "grant-later.sealed", &as_of_version(&later, VERSION + 1));
     keep(VERSION + 1, "store.key", KEY.as_bytes());
@@ -155,12 +159,13 @@ async fn every_record_of_version_1_opens_as_what_it_was() {
     for (account, record) in sign_ins() {
         assert_eq!(store.load(&name(account)).await.unwrap().sign_in, Some(record), "{account}");
     }
-    let registration = kept_registration();
-    let loaded = store.load_registration(&registration.issuer, &registration.client_id).await.unwrap();
-    assert_eq!(loaded, Some(registration));
+    let client = kept_client();
+    let loaded = store.load_client(&client.issuer, &client.client_id).await.unwrap();
+    assert_eq!(loaded, Some(client));
+    assert_eq!(store.registrations().await.unwrap(), [registered(SERVER)]);
     assert_eq!(house.set_aside(), Vec::<String>::new());
     let kept = fs::read_dir(folder(1)).unwrap().count();
-    assert_eq!(kept, grants().len() + sign_ins().len() + 2, "each file is looked at");
+    assert_eq!(kept, grants().len() + sign_ins().len() + 3, "each file is looked at");
 }
 
 #[tokio::test]
@@ -193,6 +198,8 @@ fn what_is_written_now_has_the_form_of_its_version_to_the_byte() {
     for (account, record) in sign_ins().into_iter().filter(|(account, _)| *account != "before-reloads") {
         same(&RecordId::sign_in(&name(account)), record.write(NOW));
     }
-    let registration = kept_registration();
-    same(&RecordId::registration(&registration.issuer, &registration.client_id), registration.write(NOW));
+    let client = kept_client();
+    same(&RecordId::client(&client.issuer, &client.client_id), client.write(NOW));
+    let registered = registered(SERVER);
+    same(&RecordId::registration(&registered.issuer), registered.write(NOW));
 }

@@ -14,8 +14,7 @@ use crate::accounts::grant::{
     Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd,
     SignInRecord,
 };
-use crate::store::Registration;
-use crate::store::record::Record;
+use crate::store::record::{ClientRecord, Record};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[ -~]{0,40}", proptest::collection::vec(any::<char>(), 0..20).prop_map(String::from_iter)]
@@ -155,6 +154,6 @@ proptest! {
     fn no_plaintext_makes_the_reader_panic(plain in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert_eq!(GrantRecord::read(&plain, NOW), None);
         prop_assert_eq!(SignInRecord::read(&plain, NOW), None);
-        prop_assert_eq!(Registration::read(&plain, NOW), None);
+        prop_assert_eq!(ClientRecord::read(&plain, NOW), None);
     }
 }

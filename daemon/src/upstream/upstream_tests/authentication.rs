@@ -3,6 +3,7 @@
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
+use mcp_authd_oauth::registration::Registration;
 use mcp_authd_oauth::secret::ClientSecret;
 use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
 use tokio::sync::watch;
@@ -61,6 +62,22 @@ impl Vault for Keeps {
     }
 
     fn forget_sign_in(&self, _: &AccountName) -> BoxFuture<'static, Result<(), SaveError>> {
+        unreachable!("upstream never forgets")
+    }
+
+    fn registration(&self, _: &Issuer) -> BoxFuture<'static, Result<Option<Registration>, LoadError>> {
+        unreachable!("no client is registered here")
+    }
+
+    fn registrations(&self) -> BoxFuture<'static, Result<Vec<Registration>, LoadError>> {
+        unreachable!("upstream lists none")
+    }
+
+    fn save_registration(&self, _: Registration) -> BoxFuture<'static, Result<(), SaveError>> {
+        unreachable!("no client is registered here")
+    }
+
+    fn forget_registration(&self, _: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
         unreachable!("upstream never forgets")
     }
 
