@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 use crate::accounts::AccountName;
 use crate::accounts::grant::{
-    Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd,
-    SignInRecord,
+    Ended, Grant, GrantRecord, HeldToken, Intent, KeptRest, NotRenewable, PendingRecord, Purpose, Renewal, RestCause, Rotation,
+    SignInEnd, SignInRecord,
 };
 
 use super::restore;
@@ -103,6 +103,7 @@ impl Record for GrantRecord {
             saved_at: self.saved_at,
             used_at: self.used_at,
             intent: self.intent.map(Into::into),
+            rest: self.rest.as_ref().map(WrittenRest::from),
             access: grant.access.as_ref().map(WrittenToken::from),
             renewal: WrittenRenewal::from(&grant.renewal),
             rotation: grant.rotation.into(),
@@ -131,6 +132,7 @@ impl Record for GrantRecord {
             revision: written.revision,
             grant,
             intent: written.intent.map(Into::into),
+            rest: written.rest.map(Into::into),
             used_at: written.used_at,
             saved_at: written.saved_at,
         })
@@ -203,6 +205,9 @@ struct WrittenGrant {
     saved_at: WallTime,
     used_at: Option<WallTime>,
     intent: Option<WrittenIntent>,
+    /// A program that does not know it asks the server at once, as all did before: so the form keeps its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<WrittenRest>,
     access: Option<WrittenToken>,
     renewal: WrittenRenewal,
     rotation: WrittenRotation,
@@ -267,6 +272,26 @@ impl WrittenToken {
         let life = self.life_ms.map_or(Life::Unknown, |life| Life::Known(Duration::from_millis(life)));
         let requested = restore::token(self.requested, life, saved_at, now);
         HeldToken { access_token: self.access_token.0, requested, requested_wall: self.requested, life }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenRest {
+    until: WallTime,
+    cause: WrittenRestCause,
+    why: String,
+    failures: u32,
+}
+
+impl From<&KeptRest> for WrittenRest {
+    fn from(rest: &KeptRest) -> Self {
+        Self { until: rest.until, cause: rest.cause.into(), why: rest.why.clone(), failures: rest.failures }
+    }
+}
+
+impl From<WrittenRest> for KeptRest {
+    fn from(rest: WrittenRest) -> Self {
+        Self { until: rest.until, cause: rest.cause.into(), why: rest.why, failures: rest.failures }
     }
 }
 
@@ -371,6 +396,7 @@ macro_rules! written {
 }
 
 written!(WrittenIntent = Intent { First, Replay });
+written!(WrittenRestCause = RestCause { Answered, Configuration });
 written!(WrittenRotation = Rotation { Unknown, Rotates, Keeps });
 written!(WrittenPurpose = Purpose { First, Again, MoreAccess });
 written!(WrittenSignInEnd = SignInEnd { Granted, Denied, Cancelled, Expired, Failed, OtherSubject });

@@ -69,6 +69,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         1 => Just(Reply::NoTokens),
         1 => Just(Reply::Dead),
         1 => Just(Reply::Busy),
+        2 => Just(Reply::BusyForTenMinutes),
         1 => Just(Reply::NothingSent),
         1 => Just(Reply::LostBeforeCommit),
         1 => Just(Reply::LostAfterCommit),
