@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use mcp_authd_tests::skip::{Skip, skipped};
+
 /// At one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Vitals {
@@ -19,22 +21,43 @@ pub(crate) struct Vitals {
 impl Vitals {
     /// Of this process.
     pub(crate) fn of(pid: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-        let number = |name: &str| -> u64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells it");
-            line.trim().trim_end_matches("kB").trim().parse().expect("it is a number")
-        };
         Self {
-            resident: number("VmRSS:") * 1024,
-            descriptors: fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors can be counted").count(),
-            threads: usize::try_from(number("Threads:")).expect("it fits"),
+            resident: resident(pid),
+            descriptors: fs::read_dir(descriptors(pid)).expect("whoever counts them has asked `are_hidden`").count(),
+            threads: usize::try_from(status(pid, "Threads:")).expect("it fits"),
             busy: busy(pid),
         }
     }
 }
 
-/// Fields 14 and 15 of `stat`, in ticks; the name before them may hold anything, but ends with the last `)`.
-fn busy(pid: u32) -> Duration {
+/// Whether the kernel hides the descriptors of this process from us, as it does with a hardened one from all but root: then the
+/// campaign that counts them is skipped, aloud.
+pub(crate) fn are_hidden(campaign: &str, pid: u32) -> bool {
+    let why = match fs::read_dir(descriptors(pid)) {
+        Ok(_) => return false,
+        Err(error) => format!("{} cannot be read ({error}): run as root on Linux", descriptors(pid)),
+    };
+    skipped(campaign, &Skip(why));
+    true
+}
+
+/// Resident memory in bytes, which is hidden from nobody.
+pub(crate) fn resident(pid: u32) -> u64 {
+    status(pid, "VmRSS:") * 1024
+}
+
+fn descriptors(pid: u32) -> String {
+    format!("/proc/{pid}/fd")
+}
+
+fn status(pid: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells it");
+    line.trim().trim_end_matches("kB").trim().parse().expect("it is a number")
+}
+
+/// Time on a processor since its start: fields 14 and 15 of `stat`, in ticks; the name before them may hold anything, but ends with the last `)`.
+pub(crate) fn busy(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
     let (_, fields) = stat.rsplit_once(')').expect("a name stands in brackets");
     let ticks: u64 = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();

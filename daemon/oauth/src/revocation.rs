@@ -116,8 +116,10 @@ impl Flow for RevocationFlow {
                 let (request, secrets) = asker.request(token.expose(), "refresh_token");
                 Step::Send(request, asker.in_state(State::RefreshTokenSent { secrets, access_token }))
             }
-            State::New { refresh_token: None, access_token } => asker.go_on(Revocation::NotHeld, access_token),
-            State::RefreshTokenSent { secrets, access_token } => asker.go_on(revocation(input, &secrets, now), access_token),
+            State::New { refresh_token: None, access_token } => asker.go_on((Revocation::NotHeld, Sent::default()), access_token),
+            State::RefreshTokenSent { secrets, access_token } => {
+                asker.go_on((revocation(input, &secrets, now), secrets), access_token)
+            }
             State::AccessTokenSent { secrets, refresh_token } => {
                 Step::Done(RevocationReport { refresh_token, access_token: revocation(input, &secrets, now) })
             }
@@ -137,13 +139,14 @@ impl Asker {
         RevocationFlow { client: self.client, binding: self.binding, state }
     }
 
-    /// However the refresh token fared, the access token is tried too.
-    fn go_on(self, refresh_token: Revocation, access_token: Option<AccessToken>) -> Step<RevocationFlow> {
+    /// However the refresh token fared, the access token is tried too. A server may echo in its second answer what was in the
+    /// first request (P10).
+    fn go_on(self, (refresh_token, before): (Revocation, Sent), access_token: Option<AccessToken>) -> Step<RevocationFlow> {
         let Some(token) = access_token else {
             return Step::Done(RevocationReport { refresh_token, access_token: Revocation::NotHeld });
         };
         let (request, secrets) = self.request(token.expose(), "access_token");
-        Step::Send(request, self.in_state(State::AccessTokenSent { secrets, refresh_token }))
+        Step::Send(request, self.in_state(State::AccessTokenSent { secrets: secrets.and(before), refresh_token }))
     }
 
     /// RFC 7009, 2.1.
@@ -320,5 +323,16 @@ mod tests {
         let (_, report) = run(flow((Some("SNTL_RT"), None), Offered::Yes), vec![Ok(answer(200, body))]);
         let Revocation::Failed(RevocationFailure::Refused(error)) = report.refresh_token else { panic!("not refused") };
         assert_eq!((error.error.as_str(), error.description), ("invalid_request", None));
+    }
+
+    #[test]
+    fn d61_the_second_refusal_does_not_echo_the_token_of_the_first() {
+        for first in [answer(200, ""), answer(503, ""), answer(400, r#"{"error":"invalid_request"}"#)] {
+            let body = r#"{"error":"invalid_request","error_description":"after SNTL_RT_first"}"#;
+            let both = (Some("SNTL_RT_first"), Some("SNTL_AT"));
+            let (_, report) = run(flow(both, Offered::Yes), vec![Ok(first), Ok(answer(400, body))]);
+            let Revocation::Failed(RevocationFailure::Refused(error)) = report.access_token else { panic!("not refused") };
+            assert_eq!((error.error.as_str(), error.description), ("invalid_request", None));
+        }
     }
 }

@@ -93,10 +93,34 @@ pub struct GrantRecord {
     pub grant: Grant,
     /// Whether a refresh may have been sent.
     pub intent: Option<Intent>,
+    /// Until when the server is left alone, where it asked for that (D48).
+    pub rest: Option<KeptRest>,
     /// When a caller last asked, for D53.
     pub used_at: Option<WallTime>,
     /// When this record was written: a wall clock outside [saved at, expiry] means stale (DESIGN, section 3).
     pub saved_at: WallTime,
+}
+
+/// A refresh that the server did not grant, and when the next one may be sent: no start of a daemon shortens that (D48).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRest {
+    /// No refresh before, by the calendar.
+    pub until: WallTime,
+    /// What kind of answer it was.
+    pub cause: RestCause,
+    /// In words, for the person.
+    pub why: String,
+    /// Failures in a row, for the back-off.
+    pub failures: u32,
+}
+
+/// What kind of answer has made a refresh wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestCause {
+    /// "Later", or none that can be read (D48).
+    Answered,
+    /// The server refuses the request as it is configured (D47).
+    Configuration,
 }
 
 /// What is kept of logins. A logout does not erase it.

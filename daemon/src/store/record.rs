@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::accounts::AccountName;
 use crate::accounts::grant::{
-    Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, Renewal, Rotation, SignInEnd, SignInRecord,
+    Ended, Grant, GrantRecord, HeldToken, Intent, KeptRest, NotRenewable, Renewal, RestCause, Rotation, SignInEnd, SignInRecord,
 };
 
 use super::pending::{self, WrittenCode, WrittenDevice};
@@ -120,6 +120,7 @@ impl Record for GrantRecord {
             saved_at: self.saved_at,
             used_at: self.used_at,
             intent: self.intent.map(Into::into),
+            rest: self.rest.as_ref().map(WrittenRest::from),
             access: grant.access.as_ref().map(WrittenToken::from),
             renewal: WrittenRenewal::from(&grant.renewal),
             rotation: grant.rotation.into(),
@@ -148,6 +149,7 @@ impl Record for GrantRecord {
             revision: written.revision,
             grant,
             intent: written.intent.map(Into::into),
+            rest: written.rest.map(Into::into),
             used_at: written.used_at,
             saved_at: written.saved_at,
         })
@@ -222,6 +224,9 @@ struct WrittenGrant {
     saved_at: WallTime,
     used_at: Option<WallTime>,
     intent: Option<WrittenIntent>,
+    /// A program that does not know it asks the server at once, as all did before: so the form keeps its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<WrittenRest>,
     access: Option<WrittenToken>,
     renewal: WrittenRenewal,
     rotation: WrittenRotation,
@@ -290,6 +295,26 @@ impl WrittenToken {
 }
 
 #[derive(Serialize, Deserialize)]
+struct WrittenRest {
+    until: WallTime,
+    cause: WrittenRestCause,
+    why: String,
+    failures: u32,
+}
+
+impl From<&KeptRest> for WrittenRest {
+    fn from(rest: &KeptRest) -> Self {
+        Self { until: rest.until, cause: rest.cause.into(), why: rest.why.clone(), failures: rest.failures }
+    }
+}
+
+impl From<WrittenRest> for KeptRest {
+    fn from(rest: WrittenRest) -> Self {
+        Self { until: rest.until, cause: rest.cause.into(), why: rest.why, failures: rest.failures }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 struct WrittenSignIn {
     generation: u64,
     revision: u64,
@@ -343,6 +368,7 @@ macro_rules! written {
 }
 
 written!(WrittenIntent = Intent { First, Replay });
+written!(WrittenRestCause = RestCause { Answered, Configuration });
 written!(WrittenRotation = Rotation { Unknown, Rotates, Keeps });
 written!(WrittenSignInEnd = SignInEnd { Granted, Denied, Cancelled, Expired, Failed, OtherSubject });
 

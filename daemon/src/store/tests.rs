@@ -137,6 +137,7 @@ fn grant(generation: u64) -> GrantRecord {
             refreshed_at: Some(NOW.wall - HOUR / 4),
         },
         intent: Some(Intent::First),
+        rest: None,
         used_at: Some(NOW.wall),
         saved_at: NOW.wall,
     }

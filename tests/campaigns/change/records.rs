@@ -78,7 +78,7 @@ async fn look(daemon: &Daemon, account: &str) -> Answer {
 #[tokio::test]
 async fn b34_records_of_every_version_serve_and_are_never_set_aside() {
     for version in 1..=PRESENT {
-        let serving = ["work", "not-issued", "dead", "in-doubt"];
+        let serving = ["work", "resting", "not-issued", "dead", "in-doubt"];
         let ended = ["logged-out", "reconfigured", "before-reloads"];
         let mut daemon = on_records(version, &[&serving[..], &ended].concat());
         let before = hashes(&daemon);

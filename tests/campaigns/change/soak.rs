@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::effort::{figures, is_whole, rounds};
-use crate::vitals::Vitals;
+use crate::vitals::{Vitals, are_hidden};
 
 /// Longer than any fault holds an answer back.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -45,6 +45,9 @@ async fn b38_a_long_time_with_short_tokens_at_a_failing_server_loses_none_and_no
     let account = |name: &String| Account::at(name, server.issuer()).scopes(["mcp:read"]);
     let config = names.iter().map(account).fold(Config::new().environment("MCP_AUTHD_LOG", "info"), Config::account);
     let daemon = Daemon::start(config).await;
+    if are_hidden("b38: a long time", daemon.pid()) {
+        return;
+    }
     for name in &names {
         approve(&prompted(&daemon, name).await).await;
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::load::{SETTLED, WORK, asked, configured, newcomer, under_load};
 use super::peer::{OPENING, Peer};
 use crate::effort::{figures, rounds};
-use crate::vitals::Vitals;
+use crate::vitals::resident;
 
 /// Ten times the figure: a resident memory that is bounded by the places, and not by who comes.
 const BOUNDED: u64 = 128 << 20;
@@ -71,13 +71,13 @@ async fn b22_a_crowd_beyond_the_places_is_closed_and_those_inside_go_on() {
     daemon.launch_under(&["prlimit", &limit, "--"]);
     daemon.serves().await;
     logged_in(&daemon, WORK).await;
-    let before = Vitals::of(daemon.pid()).resident;
+    let before = resident(daemon.pid());
 
     // when
     let (crowd, load) = under_load(&daemon, all_come(many, &daemon)).await;
 
     // then
-    let full = Vitals::of(daemon.pid()).resident;
+    let full = resident(daemon.pid());
     let (taken, closed) = (crowd.taken.len(), crowd.closed.len());
     assert!(closed > 0 && taken + closed == many, "{taken} taken, {closed} closed");
     assert!(full < BOUNDED, "{full} bytes resident");
@@ -88,7 +88,7 @@ async fn b22_a_crowd_beyond_the_places_is_closed_and_those_inside_go_on() {
     let again = began.elapsed();
     // law: sleep: memory goes back a while after the last one has left
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    let after = Vitals::of(daemon.pid()).resident;
+    let after = resident(daemon.pid());
     let mebibytes = |bytes: u64| bytes >> 20;
     figures(
         "b22",

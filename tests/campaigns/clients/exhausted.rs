@@ -11,7 +11,7 @@ use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use super::load::{SETTLED, busy_share};
 use super::peer::Peer;
 use crate::effort::{figures, rounds};
-use crate::vitals::Vitals;
+use crate::vitals::{Vitals, are_hidden};
 
 /// So many descriptors, and no more.
 const LIMIT: &str = "--nofile=64";
@@ -48,6 +48,9 @@ async fn b23_a_daemon_without_descriptors_neither_spins_nor_loses_a_refresh() {
     let mut daemon = Daemon::prepare(config.environment("MCP_AUTHD_LOG", "info,mcp_authd=debug"));
     daemon.launch_under(&["prlimit", LIMIT, "--"]);
     daemon.serves().await;
+    if are_hidden("b23: no descriptors", daemon.pid()) {
+        return;
+    }
     for account in ACCOUNTS {
         logged_in(&daemon, account).await;
     }

@@ -12,7 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::load::{SETTLED, asked, serving};
 use super::peer::{DATA, END_HEADERS, HEADERS, Peer, call_of, frame};
 use crate::effort::{figures, rounds};
-use crate::vitals::Vitals;
+use crate::vitals::resident;
 
 /// The largest message.
 const LARGEST: usize = 128 * 1024;
@@ -80,7 +80,7 @@ async fn b26_a_huge_message_is_refused_before_it_is_held() {
     let one_more = tokens.get_token(of(LARGEST + 1)).await.expect_err("it is too large");
     assert_eq!(one_more.code(), Code::OutOfRange, "{one_more}");
     assert!(says_that_four_gibibytes_follow(&daemon.tokens_socket()).await);
-    let before = Vitals::of(daemon.pid()).resident;
+    let before = resident(daemon.pid());
 
     // when
     let rounds = rounds(200, 20);
@@ -91,7 +91,7 @@ async fn b26_a_huge_message_is_refused_before_it_is_held() {
     }
 
     // then
-    let more = Vitals::of(daemon.pid()).resident.saturating_sub(before);
+    let more = resident(daemon.pid()).saturating_sub(before);
     assert!(more < MEBIBYTE, "{more} bytes more are resident");
     asked(&program(&daemon)).await;
     figures(

@@ -10,7 +10,7 @@ use mcp_authd_tests::programs::{logged_in, program, token, until};
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use tokio::task::JoinSet;
 
-use crate::vitals::Vitals;
+use crate::vitals::{Vitals, busy};
 
 /// Programs that ask all the while.
 const PROGRAMS: usize = 8;
@@ -92,11 +92,11 @@ pub(super) async fn under_load<T>(daemon: &Daemon, meanwhile: impl Future<Output
 
 /// How busy a daemon is while nobody asks for anything, as a share of one processor.
 pub(super) async fn busy_share(daemon: &Daemon, period: Duration) -> f64 {
-    let (before, began) = (Vitals::of(daemon.pid()), Instant::now());
+    let (before, began) = (busy(daemon.pid()), Instant::now());
     // law: sleep: what is counted is time that a daemon spends on nothing
     tokio::time::sleep(period).await;
-    let busy = Vitals::of(daemon.pid()).busy - before.busy;
-    busy.as_secs_f64() / began.elapsed().as_secs_f64()
+    let spent = busy(daemon.pid()) - before;
+    spent.as_secs_f64() / began.elapsed().as_secs_f64()
 }
 
 /// How long what was closed may take to be seen closed, ten times over.

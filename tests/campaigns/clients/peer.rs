@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -102,6 +103,28 @@ impl Peer {
                 came => heard.extend(came),
             }
         }
+    }
+
+    /// Says this, and no more once nothing has come for so long, hearing all the while; all that came until the other side has closed.
+    pub(super) async fn says_all(&mut self, bytes: &[u8], quiet: Duration) -> Vec<u8> {
+        let (mut hearing, mut saying) = self.0.split();
+        let (mut heard, mut is_said) = (Vec::new(), false);
+        // One that is closed early has not heard it all.
+        let say = async { drop(saying.write_all(bytes).await) };
+        let hear = async {
+            while let Ok(came) = tokio::time::timeout(quiet, hearing.read_buf(&mut heard)).await {
+                if !matches!(came, Ok(1..)) {
+                    return;
+                }
+            }
+            is_said = true;
+        };
+        tokio::join!(say, hear);
+        if is_said {
+            let _closed_already = saying.shutdown().await;
+            let _reset = hearing.read_to_end(&mut heard).await;
+        }
+        heard
     }
 
     /// Says it again and again, hearing all the while, until the other side has closed, at most so often. Whether it has.

@@ -100,7 +100,7 @@ impl Mutator {
     }
 
     /// One change.
-    pub(super) fn change(&self, bytes: &mut Vec<u8>, random: &mut Random) {
+    pub(crate) fn change(&self, bytes: &mut Vec<u8>, random: &mut Random) {
         let at = random.below(bytes.len());
         let until = bytes.len().min(at + 1 + random.below(16));
         match random.below(11) {

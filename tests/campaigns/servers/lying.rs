@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::dead::refreshes;
 use super::{HOUR, SECOND, logged_in_with_an_ended_token, name, servers, token_in_the_end};
 use crate::effort::{figures, is_whole, rounds};
-use crate::vitals::Vitals;
+use crate::vitals::resident;
 
 const BOMB: usize = 64 << 20;
 const MEBIBYTE: u64 = 1 << 20;
@@ -123,7 +123,7 @@ async fn resident_when_logged_in(daemon: &Arc<Daemon>, servers: &[AuthorizationS
         logins.spawn(async move { logged_in(&daemon, &name(number)).await });
     }
     logins.join_all().await;
-    Vitals::of(daemon.pid()).resident
+    resident(daemon.pid())
 }
 
 /// `VmHWM`, in bytes.

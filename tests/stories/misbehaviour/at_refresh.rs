@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use mcp_authd_client::status::Health;
 use mcp_authd_client::{Answer, Reason};
+use mcp_authd_tests::daemon::{Account, Config, Daemon};
+use mcp_authd_tests::programs::{program, until};
 use mcp_authd_tests::server::{At, AuthorizationServer, Misbehaviour, Settings};
 
 use super::{Case, Stage, play};
@@ -73,6 +75,36 @@ async fn a_temporary_answer_keeps_the_account_and_is_tried_again_no_earlier_than
         server.counts().assert_no_race_was_lost();
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_wish_of_the_server_outlives_the_daemon() {
+    // given a server that says when to come again, and a daemon that dies of it
+    let server = AuthorizationServer::start(Settings::default());
+    let mut daemon = Daemon::start(Config::new().account(Account::at("work", server.issuer()).scopes(["mcp:read"]))).await;
+    let token = log_in(&program(&daemon), &server, "work").await;
+    let record = daemon.dirs().state().join("mcp-authd/grant-work.sealed");
+    let length = || std::fs::metadata(&record).map_or(0, |metadata| metadata.len());
+    let before = length();
+    server.script(At::Refresh, status(503, Some("600"), "{}"));
+    refused(program(&daemon).report_rejected(&token).await.unwrap());
+    // Who asks is told before the disk is: only what stands there outlives a kill, and it is longer by its words.
+    until("the wish is kept", || length() > before + 50).await;
+
+    for _ in 0..3 {
+        // when the next one starts, and everybody asks
+        daemon.kill();
+        daemon.start_again().await;
+        let program = program(&daemon);
+        for _ in 0..10 {
+            let refusal = refused(program.report_rejected(&token).await.unwrap());
+            assert!(refusal.retry_after.is_some_and(|wait| wait > Duration::from_secs(400)), "{refusal:?}");
+        }
+        assert_eq!(used(look(&program, "work").await).sha256(), token.sha256(), "D50");
+    }
+
+    // then the server is not asked before its time, which no start shortens (D48)
+    assert_eq!((server.counts().refreshes, server.counts().grants_started), (1, 1));
 }
 
 #[tokio::test]

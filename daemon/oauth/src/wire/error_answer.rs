@@ -47,13 +47,19 @@ pub(crate) enum ErrorMember {
     Unreadable,
 }
 
-/// The secrets of a request, in every shape in which they went out.
-#[derive(Debug)]
+/// The secrets of a request, and of those before it in the same flow, in every shape in which they went out.
+#[derive(Debug, Default)]
 pub(crate) struct Sent(Vec<SecretText>);
 
 impl Sent {
     pub(crate) fn new(secrets: Vec<SecretText>) -> Self {
         Self(secrets)
+    }
+
+    /// These, and those of the requests before.
+    pub(crate) fn and(mut self, before: Self) -> Self {
+        self.0.extend(before.0);
+        self
     }
 }
 

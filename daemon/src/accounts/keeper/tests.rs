@@ -220,7 +220,7 @@ pub(crate) fn record(now: Now, left: Duration) -> GrantRecord {
         granted_at: now.wall - life,
         refreshed_at: None,
     };
-    GrantRecord { generation: 1, revision: 1, grant, intent: None, used_at: None, saved_at: now.wall }
+    GrantRecord { generation: 1, revision: 1, grant, intent: None, rest: None, used_at: None, saved_at: now.wall }
 }
 
 fn is_token(answer: &Answer, text: &str) -> bool {

@@ -10,6 +10,7 @@ mod credential;
 mod effect;
 mod reconfiguring;
 mod refresh;
+mod resting;
 mod schedule;
 mod sign_in;
 mod sign_out;
@@ -31,9 +32,10 @@ use crate::accounts::need::{Answer, AnswerState, LoginReason, Need};
 use crate::accounts::status::Status;
 use crate::accounts::{AccountConfig, KeyState, LoadError, Stored};
 use attend::Verdict;
-use credential::{Absent, Credential, Erasure, Failures, Rest, Save, Spending, Stage, Unsaved};
+use credential::{Absent, Credential, Erasure, Failures, Save, Spending, Stage, Unsaved};
 use effect::SAVE_AGAIN;
 pub use effect::{Effect, Event, Policy, RefreshId, ReplayTime, SaveId, SignInId, WaiterId};
+use resting::Beside;
 use schedule::{Luck, REFRESH_DISTANCE, RESUME_SPREAD, USED_WITHIN, refresh_ahead_at};
 use sign_in::{History, Kept, Pause, SignIn, Start};
 
@@ -318,9 +320,8 @@ impl Account {
         self.erase_again(work);
         if self.save_again.is_some_and(|at| at <= now) {
             self.save_again = None;
-            if let Credential::Held(grant) | Credential::Resting(credential::Resting { grant, .. }) = &self.credential {
-                let (grant, intent) = (grant.clone(), self.owed_intent());
-                self.save_grant(&grant, intent, work);
+            if let Some((grant, beside)) = self.credential.in_peace(work.now) {
+                self.save_grant(&grant, beside, work);
             }
         }
         self.retry_sign_in_record(work);
@@ -328,11 +329,6 @@ impl Account {
         if self.sign_in.pending().is_some_and(|pending| pending.login.expires() + SIGN_IN_GRACE <= now) {
             self.abort_sign_in(SignInEnd::Expired, work);
         }
-    }
-
-    /// What the record must say beside the grant while nothing is out: a replay that is owed (D56).
-    fn owed_intent(&self) -> Option<Intent> {
-        matches!(&self.credential, Credential::Resting(rest) if matches!(rest.why, Rest::ReplayLater(_))).then_some(Intent::First)
     }
 
     /// When the token wants to be refreshed ahead of its end, if this account is in use (D53).
@@ -415,9 +411,13 @@ impl Account {
         self.generation = self.generation.max(record.generation);
         // A caller may have asked before the record was read.
         self.used_at = self.used_at.max(record.used_at.map(|at| work.now.instant_of(at)));
-        match record.intent {
-            None => self.credential = Credential::Held(record.grant),
-            Some(attempt) => {
+        let rest = record.rest.and_then(|rest| rest.going_on(record.saved_at, work.now));
+        match (record.intent, rest) {
+            (intent @ (None | Some(Intent::First)), Some(rest)) => {
+                self.credential = Credential::Resting(rest.of(record.grant, intent));
+            }
+            (None, None) => self.credential = Credential::Held(record.grant),
+            (Some(attempt), _) => {
                 let spending = Spending { grant: record.grant, stage: Stage::Sent, attempt, failures: Failures::default() };
                 self.outcome_unknown(spending, "the daemon ended while a refresh was out", work);
             }
@@ -447,13 +447,15 @@ impl Account {
         std::mem::replace(&mut self.credential, Credential::LOADING).into_grant()
     }
 
-    fn save_grant(&mut self, grant: &Grant, intent: Option<Intent>, work: &mut Work) -> SaveId {
+    fn save_grant(&mut self, grant: &Grant, beside: impl Into<Beside>, work: &mut Work) -> SaveId {
         let save = SaveId(self.name());
+        let Beside { intent, rest } = beside.into();
         let record = GrantRecord {
             generation: self.generation,
             revision: self.revision,
             grant: grant.clone(),
             intent,
+            rest,
             used_at: self.used_at.map(|at| work.now.wall_of(at)),
             saved_at: work.now.wall,
         };

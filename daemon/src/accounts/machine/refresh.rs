@@ -8,6 +8,7 @@ use mcp_authd_oauth::token::{Binding, RefreshOutcome, TokenSuccess};
 
 use super::credential::{Credential, Failures, Rest, Resting, Save, Spending, Stage, Then, Unsaved};
 use super::effect::{Effect, RefreshId, ReplayTime, SAVE_AGAIN, SaveId};
+use super::resting::Beside;
 use super::schedule::{CONFIGURATION_REST, UNKNOWN_REST, back_off_answered, back_off_nothing_sent, not_authenticated_rest};
 use super::{Account, Fate, Work};
 use crate::accounts::grant::{Grant, HeldToken, Intent, NotRenewable, Renewal, Rotation};
@@ -115,8 +116,8 @@ impl Account {
         let Credential::Unsaved(unsaved) = &self.credential else { return };
         let Save::Again { at, why } = &unsaved.save else { return };
         if *at <= due {
-            let (why, grant) = (why.clone(), unsaved.grant.clone());
-            let save = self.save_grant(&grant, None, work);
+            let (why, grant, beside) = (why.clone(), unsaved.grant.clone(), unsaved.then.beside(work.now));
+            let save = self.save_grant(&grant, beside, work);
             if let Credential::Unsaved(unsaved) = &mut self.credential {
                 unsaved.save = Save::Retrying(save, why);
             }
@@ -187,7 +188,8 @@ impl Account {
             Intent::First => (None, why),
             Intent::Replay => (Some(Intent::First), Rest::ReplayLater(why.words())),
         };
-        self.save_grant(&spending.grant, intent, work);
+        let rest = why.kept(until, failures, work.now);
+        self.save_grant(&spending.grant, Beside { intent, rest }, work);
         self.rest(spending.grant, until, why, Rested { failures, now: work.now.instant });
     }
 
@@ -229,7 +231,7 @@ impl Account {
                 }
             }
         };
-        let save = self.save_grant(&grant, None, work);
+        let save = self.save_grant(&grant, then.beside(now), work);
         self.credential = Credential::Unsaved(Unsaved { grant, save: Save::First { save, before }, then });
     }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::registration::registered;
 use super::*;
-use crate::accounts::grant::NotRenewable;
+use crate::accounts::grant::{KeptRest, NotRenewable, RestCause};
 use crate::store::record::{Record, RecordId};
 use crate::store::seal;
 
@@ -50,6 +50,13 @@ fn kept(renewal: Renewal, intent: Option<Intent>) -> GrantRecord {
     record
 }
 
+/// The server has said when to come again: a member that the first records of this version did not have.
+fn resting() -> GrantRecord {
+    let why = "the authorization server answers with status 503".to_owned();
+    let rest = KeptRest { until: NOW.wall + HOUR / 6, cause: RestCause::Answered, why, failures: 2 };
+    GrantRecord { rest: Some(rest), ..kept(with_token(), None) }
+}
+
 fn with_token() -> Renewal {
     Renewal::With(RefreshToken::new("SNTL_RT_kept"))
 }
@@ -64,6 +71,7 @@ fn grants() -> Vec<(&'static str, GrantRecord)> {
         ("replay", kept(with_token(), Some(Intent::Replay))),
         ("not-issued", kept(Renewal::Not(NotRenewable::NotIssued), None)),
         ("dead", kept(Renewal::Not(NotRenewable::Dead), None)),
+        ("resting", resting()),
         ("in-doubt", kept(Renewal::Not(NotRenewable::InDoubt), None)),
     ]
 }

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::{NOW, binding};
 use crate::accounts::grant::{
-    Ended, Grant, GrantRecord, HeldToken, Intent, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd,
-    SignInRecord,
+    Ended, Grant, GrantRecord, HeldToken, Intent, KeptRest, NotRenewable, PendingRecord, Purpose, Renewal, RestCause, Rotation,
+    SignInEnd, SignInRecord,
 };
 use crate::store::record::{ClientRecord, Record};
 
@@ -46,6 +46,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_rest()(
+        (until, failures) in any::<(u64, u32)>(),
+        cause in prop_oneof![Just(RestCause::Answered), Just(RestCause::Configuration)],
+        why in text(),
+    ) -> KeptRest {
+        KeptRest { until: WallTime::from_millis(until), cause, why, failures }
+    }
+}
+
+prop_compose! {
     fn any_grant()(
         (generation, revision, granted_at) in any::<(u64, u64, u64)>(),
         access in proptest::option::of(any_token()),
@@ -57,6 +67,7 @@ prop_compose! {
         binding in any_binding(),
         (refreshed_at, used_at) in any::<(Option<u64>, Option<u64>)>(),
         intent in prop_oneof![Just(None), Just(Some(Intent::First)), Just(Some(Intent::Replay))],
+        rest in proptest::option::of(any_rest()),
     ) -> GrantRecord {
         GrantRecord {
             generation,
@@ -72,6 +83,7 @@ prop_compose! {
                 refreshed_at: refreshed_at.map(WallTime::from_millis),
             },
             intent,
+            rest,
             used_at: used_at.map(WallTime::from_millis),
             saved_at: NOW.wall,
         }

@@ -12,5 +12,6 @@ mod property;
 mod reconfiguring;
 mod refreshing;
 mod removing;
+mod resting;
 mod signing_in;
 mod world;

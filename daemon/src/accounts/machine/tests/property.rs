@@ -18,7 +18,12 @@ const CLIENTS: [&str; 3] = ["client", "other", "third"];
 
 #[derive(Debug, Clone)]
 enum Action {
-    Ask { mode: SignInMode, wide: bool, min_validity: u64, wait: u64 },
+    Ask {
+        mode: SignInMode,
+        wide: bool,
+        min_validity: u64,
+        wait: u64,
+    },
     ReportPresent,
     ReportOld,
     Cancel(usize),
@@ -36,6 +41,8 @@ enum Action {
     Add(usize),
     Resume,
     Crash,
+    /// Everything was saved, and the token is reported to the next daemon.
+    CrashReported,
     CrashLocked,
     CrashUnreadable,
     CrashDamaged,
@@ -69,6 +76,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         1 => Just(Reply::NoTokens),
         1 => Just(Reply::Dead),
         1 => Just(Reply::Busy),
+        2 => Just(Reply::BusyForTenMinutes),
         1 => Just(Reply::NothingSent),
         1 => Just(Reply::LostBeforeCommit),
         1 => Just(Reply::LostAfterCommit),
@@ -118,12 +126,20 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (0usize..CLIENTS.len()).prop_map(Action::Add),
         1 => Just(Action::Resume),
         1 => Just(Action::Crash),
+        2 => Just(Action::CrashReported),
         1 => prop_oneof![Just(Action::CrashLocked), Just(Action::CrashUnreadable), Just(Action::CrashDamaged)],
         1 => Just(Action::OpenKey),
         1 => prop_oneof![-90_000i64..90_000, -2i64..3].prop_map(Action::SetCalendar),
         1 => disk().prop_map(Action::Leave),
         1 => Just(Action::Remove),
     ]
+}
+
+fn report_present(world: &mut World) {
+    let held = world.disk.grant.as_ref().and_then(|record| record.grant.access.as_ref());
+    if let Some(hash) = held.map(|token| token.access_token.sha256()) {
+        world.report(hash);
+    }
 }
 
 /// What a reader of the books demands after every step.
@@ -149,12 +165,7 @@ fn perform(world: &mut World, action: &Action) {
                 }
             });
         }
-        Action::ReportPresent => {
-            let held = world.disk.grant.as_ref().and_then(|record| record.grant.access.as_ref());
-            if let Some(hash) = held.map(|token| token.access_token.sha256()) {
-                world.report(hash);
-            }
-        }
+        Action::ReportPresent => report_present(world),
         Action::ReportOld => {
             world.report(AccessToken::new("from long ago").sha256());
         }
@@ -184,6 +195,12 @@ fn perform(world: &mut World, action: &Action) {
         Action::Add(_) => {}
         Action::Resume => world.tell(Event::Resumed),
         Action::Crash => world.crash(),
+        Action::CrashReported => {
+            world.save_all();
+            world.crash();
+            world.save_all();
+            report_present(world);
+        }
         Action::CrashLocked => {
             world.locked = true;
             world.crash();
@@ -248,6 +265,7 @@ fn check_prompts(world: &World, books: &mut Books, action: &Action) {
         Action::Login(Login::Unreachable, _) if books.by_program => drop(books.program_starts.pop()),
         // A kill may forget what had not been saved yet, and a calendar that jumps ahead ends every span.
         Action::Crash
+        | Action::CrashReported
         | Action::CrashMoved(_)
         | Action::CrashLocked
         | Action::CrashUnreadable

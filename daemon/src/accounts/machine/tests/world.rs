@@ -21,7 +21,7 @@ use crate::accounts::status::{Health, Status};
 use crate::accounts::{AccountConfig, RefreshRequest, RevokeRequest, Stored};
 
 pub(crate) use disk::{Disk, DiskWork};
-use server::Family;
+use server::{Closed, Family};
 
 /// How the server treats the next refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) enum Reply {
     NoTokens,
     Dead,
     Busy,
+    /// "Later", and when: in ten minutes.
+    BusyForTenMinutes,
     NothingSent,
     LostBeforeCommit,
     LostAfterCommit,
@@ -109,6 +111,8 @@ pub(crate) struct World {
     pub(crate) gone: bool,
     /// Its keeper has ended.
     pub(crate) ended: bool,
+    /// The refresh token that the server does not want to see before then.
+    pub(crate) closed: Option<Closed>,
     /// The calendar has jumped: a restart may be wrong about ends.
     pub(crate) jumped: bool,
 }
@@ -152,6 +156,7 @@ impl World {
             issuing_to: ClientId::new("client"),
             gone: false,
             ended: false,
+            closed: None,
             jumped: false,
         };
         world.take(effects);
@@ -257,6 +262,7 @@ impl World {
         let record = self.disk.grant.as_ref().expect("I8: a record stands before the request");
         assert_eq!(record.grant.refresh_token(), Some(spent), "I8: of this refresh token");
         assert!(record.intent.is_some(), "I8: its intent is durable");
+        self.assert_is_open(spent);
         self.sent_refreshes += 1;
         self.refreshes.push((id, request));
     }
@@ -407,6 +413,9 @@ impl World {
         let outcome = self.serve(&request.refresh_token, reply, life_seconds);
         self.lost += usize::from(matches!(outcome, RefreshOutcome::OutcomeUnknown(_)));
         self.tell(Event::RefreshSettled(id, outcome));
+        if reply == Reply::BusyForTenMinutes {
+            self.closes(request.refresh_token);
+        }
     }
 
     /// The prompt of the oldest login comes, and is saved.
@@ -466,6 +475,7 @@ impl World {
         if !self.logout_is_told {
             self.forbidden.clear();
         }
+        self.closed.take_if(|closed| !closed.is_saved);
         self.disk_work.clear();
         self.refreshes.clear();
         self.logins.clear();

@@ -49,6 +49,7 @@ impl World {
                 self.settled.extend(record.grant.access.as_ref().map(|token| token.access_token.expose().to_owned()));
                 if works {
                     self.disk.grant = Some(record);
+                    self.saved_by(id);
                 }
                 self.tell(Event::GrantSaved(id, result));
             }

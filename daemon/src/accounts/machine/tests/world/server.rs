@@ -8,10 +8,12 @@ use mcp_authd_oauth::misbehaved::ServerMisbehaved;
 use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
 use mcp_authd_oauth::sign_in::SignInFailure;
 use mcp_authd_oauth::terms::{Scopes, Subject};
+use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
-use super::{Login, Reply, World};
+use super::{DiskWork, Login, Reply, World};
 use crate::accounts::AccountConfig;
+use crate::accounts::machine::SaveId;
 use crate::accounts::machine::fixture::binding_of;
 
 /// The refresh tokens that descend from one login.
@@ -22,7 +24,39 @@ pub(super) struct Family {
     rotated_out: Vec<RefreshToken>,
 }
 
+/// A wish of the server: not before then (D48).
+pub(crate) struct Closed {
+    refresh_token: RefreshToken,
+    until: Instant,
+    /// The save that follows from it: before, a kill may forget the wish.
+    save: Option<SaveId>,
+    pub(super) is_saved: bool,
+}
+
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
 impl World {
+    /// The server has said when to come again.
+    pub(super) fn closes(&mut self, refresh_token: RefreshToken) {
+        let save = self.disk_work.iter().rev().find_map(|work| match work {
+            DiskWork::Grant(id, _) => Some(*id),
+            _ => None,
+        });
+        self.closed = Some(Closed { refresh_token, until: self.now.instant + TEN_MINUTES, save, is_saved: false });
+    }
+
+    pub(super) fn saved_by(&mut self, save: SaveId) {
+        if let Some(closed) = &mut self.closed {
+            closed.is_saved |= closed.save == Some(save);
+        }
+    }
+
+    /// No call and no start shortens a wish of the server; a calendar that is set may.
+    pub(super) fn assert_is_open(&self, spent: &RefreshToken) {
+        let closed = self.closed.as_ref().is_some_and(|closed| closed.refresh_token == *spent && closed.until > self.now.instant);
+        assert!(!closed || self.jumped, "D48: the server is asked before the time that it told");
+    }
+
     /// What a strict server does with a refresh token (reuse ends the family).
     pub(crate) fn serve(&mut self, presented: &RefreshToken, reply: Reply, life_seconds: u64) -> RefreshOutcome {
         let dead = RefreshOutcome::DeadGrant(error("invalid_grant"));
@@ -30,6 +64,7 @@ impl World {
             Reply::NothingSent => return RefreshOutcome::NothingSent(NothingSent::NotConnected),
             Reply::LostBeforeCommit => return lost(),
             Reply::Busy => return RefreshOutcome::Later { retry_after: None, status: 503 },
+            Reply::BusyForTenMinutes => return RefreshOutcome::Later { retry_after: Some(TEN_MINUTES), status: 503 },
             Reply::NoTokens => {
                 let token = Err(ServerMisbehaved::NoToken);
                 return RefreshOutcome::Success(TokenSuccess { refresh_token: None, token });
