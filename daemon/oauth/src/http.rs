@@ -27,6 +27,8 @@ pub enum Method {
     Get,
     /// `application/x-www-form-urlencoded` parameters, already encoded.
     PostForm(SecretText),
+    /// `application/json`, already encoded.
+    PostJson(SecretText),
 }
 
 /// How long, how much and whether a redirect may be followed (D5, D6, D51).

@@ -1,4 +1,5 @@
-//! A form on its way: the body of a request that may spend a secret, with a receipt that tells whether it left our hands.
+//! A form (or a JSON object) on its way: the body of a request that may spend a secret, with a receipt that tells whether it left
+//! our hands.
 //!
 //! The receipt decides between "nothing was sent" and "the answer was lost" (D48, D56). The HTTP stack asks for the body only when
 //! it has a connected, verified peer to write it to; before that no secret of it can have left. Must never: give the body out

@@ -133,21 +133,23 @@ impl HttpTransport {
         match method {
             Method::Get => self.read_document(&client, endpoint, patience).await,
             Method::PostForm(form) => {
-                let (body, receipt) = FormBody::new(form);
-                let mut post = client
-                    .post(endpoint.as_str())
-                    .header(ACCEPT, "application/json")
-                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(reqwest::Body::wrap(body));
-                if let Some(authorization) = authorization {
-                    post = post.header(AUTHORIZATION, sensitive(authorization)?);
-                }
-                self.hand_over(post, receipt, patience).await
+                let post = client.post(endpoint.as_str()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+                self.post(authorized(post, authorization)?, form, patience).await
+            }
+            Method::PostJson(json) => {
+                let post = client.post(endpoint.as_str()).header(CONTENT_TYPE, "application/json");
+                self.post(authorized(post, authorization)?, json, patience).await
             }
         }
     }
 
-    /// Sends a form, once. Two time limits: one until it is handed to a verified peer, then the one of its patience (D51).
+    async fn post(&self, post: RequestBuilder, body: SecretText, patience: Patience) -> Result<HttpAnswer, Undelivered> {
+        let (body, receipt) = FormBody::new(body);
+        let post = post.header(ACCEPT, "application/json").body(reqwest::Body::wrap(body));
+        self.hand_over(post, receipt, patience).await
+    }
+
+    /// Sends a body, once. Two time limits: one until it is handed to a verified peer, then the one of its patience (D51).
     async fn hand_over(&self, post: RequestBuilder, mut receipt: Receipt, patience: Patience) -> Result<HttpAnswer, Undelivered> {
         let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
         let mut attempt = Box::pin(async move {
@@ -202,7 +204,7 @@ impl Transport for HttpTransport {
         let begun = self.clock.now().instant;
         let method = match &request.method {
             Method::Get => "GET",
-            Method::PostForm(_) => "POST",
+            Method::PostForm(_) | Method::PostJson(_) => "POST",
         };
         let endpoint = request.endpoint.clone();
         let ended = Box::pin(self.carry(request)).await;
@@ -238,6 +240,13 @@ impl Failure {
             Self::Answer(lost) => lost,
         })
     }
+}
+
+fn authorized(post: RequestBuilder, authorization: Option<SecretText>) -> Result<RequestBuilder, Undelivered> {
+    Ok(match authorization {
+        Some(authorization) => post.header(AUTHORIZATION, sensitive(authorization)?),
+        None => post,
+    })
 }
 
 fn sensitive(authorization: SecretText) -> Result<HeaderValue, Undelivered> {

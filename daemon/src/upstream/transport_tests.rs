@@ -99,6 +99,26 @@ async fn a_form_goes_out_whole_with_our_name_and_the_wish_for_json() {
 }
 
 #[tokio::test]
+async fn json_goes_out_as_json_by_the_same_way_and_is_not_sent_to_a_redirect() {
+    let elsewhere = Scripted::plain([]).await;
+    let server = Scripted::plain([Act::redirect(307, &elsewhere.url("/register"))]).await;
+    let json = "{\"client_name\":\"SNTL_1\"}";
+    let method = Method::PostJson(SecretText::new(json));
+    let request = HttpRequest { method, ..post(&server.url("/register"), Patience::Endpoint) };
+    assert_eq!(transport().exchange(request).await.unwrap().status, 307);
+
+    let received = server.received();
+    let lower = received[0].to_ascii_lowercase();
+    assert!(received[0].starts_with("POST /register HTTP/1.1\r\n"), "{received:?}");
+    assert!(received[0].ends_with(&format!("\r\n\r\n{json}")), "{received:?}");
+    for header in ["accept: application/json", "content-type: application/json", &format!("content-length: {}", json.len())] {
+        assert!(lower.contains(&format!("\r\n{header}\r\n")), "{header} is missing: {received:?}");
+    }
+    assert!(!lower.contains("authorization"), "{received:?}");
+    assert_eq!(elsewhere.received(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_refused_port_means_nothing_was_sent() {
     let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
     assert_eq!(not_sent(refresh(&format!("http://127.0.0.1:{port}/token")).await), NothingSent::NotConnected);

@@ -95,7 +95,7 @@ impl Transport for Server {
         let path = request.endpoint.as_str().strip_prefix(ISSUER).expect("a request to another host").to_owned();
         let body = match &request.method {
             Method::Get => String::new(),
-            Method::PostForm(form) => form.expose().to_owned(),
+            Method::PostForm(body) | Method::PostJson(body) => body.expose().to_owned(),
         };
         let spends = body.contains("grant_type=refresh_token");
         assert_eq!(request.patience == Patience::Spending, spends, "only a refresh waits for five minutes (D51)");
