@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod flow;
 pub mod http;
 pub mod misbehaved;
+pub mod profile;
 pub mod refresh;
 pub mod revocation;
 pub mod secret;

@@ -157,6 +157,7 @@ fn login(name: Result<AccountName, Reported>, section: &Section<'_>, findings: &
         resource: resource?,
         audience: audience?,
         extra_parameters: extra_parameters?,
+        profile: Arc::default(),
     })
 }
 

@@ -135,7 +135,7 @@ impl<T: Transport> Wire<T> {
             Err(why) => return RefreshOutcome::NotAuthenticated(why),
         };
         let has_secret = HasSecret::from(&client);
-        let flow = RefreshFlow::new(request.refresh_token, request.binding, client);
+        let flow = RefreshFlow::new(request.refresh_token, request.binding, client).by(account.profile.clone());
         let outcome = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
         judged_refresh(outcome, account, has_secret)
     }
@@ -143,7 +143,8 @@ impl<T: Transport> Wire<T> {
     async fn resume_sign_in(&self, account: &AccountConfig, pending: PendingDevice) -> Result<Granted, SignInFailure> {
         let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
         let has_secret = HasSecret::from(&client);
-        let ended = drive(DeviceFlow::resume(pending, client), &self.transport, &self.clock, drop).await;
+        let flow = DeviceFlow::resume(pending, client).by(account.profile.clone());
+        let ended = drive(flow, &self.transport, &self.clock, drop).await;
         ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
 
@@ -165,7 +166,8 @@ impl<T: Transport> Wire<T> {
             extra_parameters: account.extra_parameters.clone(),
             loopback,
             client,
-        });
+        })
+        .by(account.profile.clone());
         let mut prompt = Some(prompt);
         let ended = drive(flow, &self.transport, &self.clock, |pending| {
             if let Some(prompt) = prompt.take() {
@@ -185,6 +187,7 @@ impl<T: Transport> Wire<T> {
         let RevokeRequest { refresh_token, access_token, binding } = request;
         let client = self.revoking_client(account, &binding).await;
         let flow = RevocationFlow::new(RevocationRequest { refresh_token, access_token, binding, client });
+        let flow = flow.by(account.profile.clone());
         let report = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
         tell(account, "refresh token", &report.refresh_token);
         tell(account, "access token", &report.access_token);

@@ -1,4 +1,5 @@
-//! Where a login goes: the endpoints of the configuration, or those of the server's metadata (RFC 8414), kept at most a day (D8).
+//! Where a login goes: the endpoints of the configuration, those of the profile, or those of the server's metadata (RFC 8414), kept at
+//! most a day (D8).
 //!
 //! Must never: keep a failure, guess an endpoint, or lead a refresh anywhere: a grant goes to the endpoint of its binding (P14).
 
@@ -7,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mcp_authd_oauth::discovery::{Discovery, DiscoveryError, MediaType, ServerMetadata};
-use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
+use mcp_authd_oauth::endpoint::{Endpoint, InvalidEndpoint, Loopback};
+use mcp_authd_oauth::profile::{DeviceGrant, DiscoveryMode, rewritten};
 use mcp_authd_oauth::sign_in::SignInFailure;
 use mcp_authd_oauth::terms::Issuer;
 use mcp_authd_oauth::time::Instant;
@@ -40,6 +42,13 @@ pub(super) struct DeviceServer {
     pub(super) loopback: Loopback,
 }
 
+/// The endpoints of a server, wherever they are named.
+struct Found {
+    device: Option<Endpoint>,
+    token: Endpoint,
+    revocation: Option<Endpoint>,
+}
+
 impl Servers {
     /// Finds where the account's login goes.
     pub(super) async fn device_server(
@@ -48,32 +57,65 @@ impl Servers {
         transport: &impl Transport,
         clock: &Clock,
     ) -> Result<DeviceServer, SignInFailure> {
-        let bound = |issuer, token_endpoint, revocation_endpoint| Binding {
-            issuer,
-            token_endpoint,
-            revocation_endpoint,
-            client_id: account.client_id.clone(),
-            resource: account.resource.clone(),
-        };
-        match &account.server {
-            ServerConfig::Endpoints { device_authorization_endpoint, token_endpoint, revocation_endpoint } => Ok(DeviceServer {
-                loopback: loopback(device_authorization_endpoint.is_loopback()),
-                device_authorization_endpoint: device_authorization_endpoint.clone(),
-                binding: bound(None, token_endpoint.clone(), revocation_endpoint.clone()),
-            }),
-            ServerConfig::Issuer(issuer) => {
-                let metadata = self.metadata(issuer, transport, clock).await.map_err(|why| no_metadata(issuer, why))?;
-                if metadata.media_type == MediaType::Other {
-                    tracing::warn!(%issuer, "the metadata document is not labelled as JSON; read all the same");
-                }
-                let ServerMetadata { token_endpoint, revocation_endpoint, device_authorization_endpoint, .. } = metadata;
-                Ok(DeviceServer {
-                    loopback: loopback(names_this_machine(issuer)),
-                    device_authorization_endpoint: device_authorization_endpoint.ok_or(SignInFailure::NoDeviceGrant)?,
-                    binding: bound(Some(issuer.clone()), token_endpoint, revocation_endpoint),
-                })
-            }
+        if account.profile.device_grant == DeviceGrant::Unavailable {
+            return Err(SignInFailure::NoDeviceGrant);
         }
+        let (issuer, found) = match &account.server {
+            ServerConfig::Endpoints { device_authorization_endpoint, token_endpoint, revocation_endpoint } => {
+                let device = Some(device_authorization_endpoint.clone());
+                (None, Found { device, token: token_endpoint.clone(), revocation: revocation_endpoint.clone() })
+            }
+            ServerConfig::Profile { token_endpoint, revocation_endpoint } => {
+                let device = account.profile.endpoints.device_authorization.clone();
+                (None, Found { device, token: token_endpoint.clone(), revocation: revocation_endpoint.clone() })
+            }
+            ServerConfig::Issuer(issuer) => (Some(issuer), self.of_issuer(issuer, account, (transport, clock)).await?),
+        };
+        let Found { device, token, revocation } = found;
+        let device_authorization_endpoint = device.ok_or(SignInFailure::NoDeviceGrant)?;
+        let typed_loopback = issuer.map_or_else(|| device_authorization_endpoint.is_loopback(), names_this_machine);
+        Ok(DeviceServer {
+            device_authorization_endpoint,
+            binding: Binding {
+                issuer: issuer.cloned(),
+                token_endpoint: token,
+                revocation_endpoint: revocation,
+                client_id: account.client_id.clone(),
+                resource: account.resource.clone(),
+            },
+            loopback: loopback(typed_loopback),
+        })
+    }
+
+    /// What the profile names goes first: a person named it, or it is shipped. The rest comes from the metadata, if any is read.
+    async fn of_issuer(
+        &self,
+        issuer: &Issuer,
+        account: &AccountConfig,
+        (transport, clock): (&impl Transport, &Clock),
+    ) -> Result<Found, SignInFailure> {
+        let profile = &account.profile;
+        let named = profile.endpoints.clone();
+        let (device, revocation) = (named.device_authorization, named.revocation);
+        if profile.discovery == DiscoveryMode::None {
+            // The configuration holds no such account without a token endpoint.
+            let token = named.token.ok_or(SignInFailure::NoDeviceGrant)?;
+            return Ok(Found { device, token, revocation });
+        }
+        let metadata = self.metadata(issuer, transport, clock).await.map_err(|why| no_metadata(issuer, why))?;
+        if metadata.media_type == MediaType::Other {
+            tracing::warn!(%issuer, "the metadata document is not labelled as JSON; read all the same");
+        }
+        let loopback = loopback(names_this_machine(issuer));
+        let meant =
+            |endpoint: Endpoint| rewritten(&profile.host_rewrites, &endpoint, loopback).map_err(|why| not_meant(issuer, why));
+        Ok(Found {
+            device: device
+                .map_or_else(|| metadata.device_authorization_endpoint.map(meant).transpose(), |named| Ok(Some(named)))?,
+            token: named.token.map_or_else(|| meant(metadata.token_endpoint), Ok)?,
+            revocation: revocation
+                .map_or_else(|| metadata.revocation_endpoint.map(meant).transpose(), |named| Ok(Some(named)))?,
+        })
     }
 
     /// Reads the account's server anew next time: what its metadata led to did not work.
@@ -113,6 +155,13 @@ fn names_this_machine(issuer: &Issuer) -> bool {
 
 fn loopback(named_by_the_person: bool) -> Loopback {
     if named_by_the_person { Loopback::Allowed } else { Loopback::Refused }
+}
+
+/// A host that stands in the profile makes no endpoint of what the metadata names.
+fn not_meant(issuer: &Issuer, why: InvalidEndpoint) -> SignInFailure {
+    tracing::warn!(%issuer, %why, "an endpoint of the metadata, with its host rewritten, cannot be used");
+    let description = Some(format!("an endpoint whose host was rewritten {why}; mend `rewrite_hosts` of the provider"));
+    SignInFailure::Refused(ErrorAnswer { error: "bad_host_rewrite".to_owned(), description, status: 0 })
 }
 
 /// In the words of a login. What only the configuration can mend says so.

@@ -94,7 +94,7 @@ impl Transport for Server {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
         let path = request.endpoint.as_str().strip_prefix(ISSUER).expect("a request to another host").to_owned();
         let body = match &request.method {
-            Method::Get => String::new(),
+            Method::Get | Method::PostEmpty => String::new(),
             Method::PostForm(body) | Method::PostJson(body) => body.expose().to_owned(),
         };
         let spends = body.contains("grant_type=refresh_token");
@@ -123,6 +123,7 @@ fn account_at(server: ServerConfig) -> AccountConfig {
         resource: Some(Resource::new("https://mcp.example/")),
         audience: None,
         extra_parameters: BTreeMap::new(),
+        profile: Arc::default(),
     }
 }
 
