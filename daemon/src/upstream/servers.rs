@@ -97,10 +97,13 @@ impl Servers {
         let profile = &account.profile;
         let named = profile.endpoints.clone();
         let (device, revocation) = (named.device_authorization, named.revocation);
-        if profile.discovery == DiscoveryMode::None {
-            // The configuration holds no such account without a token endpoint.
-            let token = named.token.ok_or(SignInFailure::NoDeviceGrant)?;
-            return Ok(Found { device, token, revocation });
+        match (profile.discovery, named.token.clone()) {
+            (DiscoveryMode::None, Some(token)) => return Ok(Found { device, token, revocation }),
+            // There is nothing left to be read.
+            (DiscoveryMode::Metadata, Some(token)) if device.is_some() => return Ok(Found { device, token, revocation }),
+            (DiscoveryMode::Metadata, _) => {}
+            // The configuration lets no such account through.
+            (DiscoveryMode::None, None) => return Err(SignInFailure::NoDeviceGrant),
         }
         let metadata = self.metadata(issuer, transport, clock).await.map_err(|why| no_metadata(issuer, why))?;
         if metadata.media_type == MediaType::Other {
