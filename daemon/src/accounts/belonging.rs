@@ -18,7 +18,9 @@ pub(super) fn belongs(binding: &Binding, config: &AccountConfig) -> bool {
 pub fn is_same_client(binding: &Binding, config: &AccountConfig) -> bool {
     let same_server = match &config.server {
         ServerConfig::Issuer(issuer) => binding.issuer.as_ref() == Some(issuer),
-        ServerConfig::Endpoints { token_endpoint, .. } => binding.issuer.is_none() && binding.token_endpoint == *token_endpoint,
+        ServerConfig::Endpoints { token_endpoint, .. } | ServerConfig::Profile { token_endpoint, .. } => {
+            binding.issuer.is_none() && binding.token_endpoint == *token_endpoint
+        }
     };
     same_server && binding.client_id == config.client_id
 }
@@ -28,9 +30,8 @@ pub fn is_same_client(binding: &Binding, config: &AccountConfig) -> bool {
 pub(super) fn as_issued(binding: &Binding, config: &AccountConfig) -> AccountConfig {
     let server = match &binding.issuer {
         Some(issuer) => ServerConfig::Issuer(issuer.clone()),
-        None => ServerConfig::Endpoints {
-            // Nobody logs in there any more.
-            device_authorization_endpoint: binding.token_endpoint.clone(),
+        // Nobody logs in there any more.
+        None => ServerConfig::Profile {
             token_endpoint: binding.token_endpoint.clone(),
             revocation_endpoint: binding.revocation_endpoint.clone(),
         },

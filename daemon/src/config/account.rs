@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mcp_authd_oauth::endpoint::Endpoint;
+use mcp_authd_oauth::profile::Profile;
 use mcp_authd_oauth::terms::{Audience, ClientId, Issuer, Resource, Scopes, TokenEndpointAuthMethod};
 
 /// The name of an account: 1 to 200 of `a-z 0-9 . _ -`, beginning with a letter or digit.
@@ -61,6 +63,8 @@ pub struct AccountConfig {
     pub audience: Option<Audience>,
     /// Further parameters of the device authorization request.
     pub extra_parameters: BTreeMap<String, String>,
+    /// How the server differs from the RFCs. What it names for an account that names nothing stands above already.
+    pub profile: Arc<Profile>,
 }
 
 /// How an authorization server is known.
@@ -77,6 +81,13 @@ pub enum ServerConfig {
         /// RFC 7009.
         revocation_endpoint: Option<Endpoint>,
     },
+    /// By its profile, which names no issuer: where a login begins stands there.
+    Profile {
+        /// RFC 6749, 3.2.
+        token_endpoint: Endpoint,
+        /// RFC 7009.
+        revocation_endpoint: Option<Endpoint>,
+    },
 }
 
 impl AccountConfig {
@@ -85,7 +96,9 @@ impl AccountConfig {
     pub fn server_name(&self) -> &str {
         match &self.server {
             ServerConfig::Issuer(issuer) => issuer.as_str(),
-            ServerConfig::Endpoints { token_endpoint, .. } => token_endpoint.as_str(),
+            ServerConfig::Endpoints { token_endpoint, .. } | ServerConfig::Profile { token_endpoint, .. } => {
+                token_endpoint.as_str()
+            }
         }
     }
 }

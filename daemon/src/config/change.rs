@@ -3,6 +3,7 @@
 //! Must never: take a change for harmless that lets a token reach another server, client or resource than it was issued for (P14).
 
 use mcp_authd_oauth::endpoint::Endpoint;
+use mcp_authd_oauth::profile::{DiscoveryMode, HostRewrite, Profile, ResourceMode};
 use mcp_authd_oauth::terms::Issuer;
 
 use super::account::{AccountConfig, ServerConfig};
@@ -34,17 +35,27 @@ impl AccountConfig {
             client_secret_file: _,
             scopes: _,
             extra_parameters: _,
+            profile: _,
         } = self;
         let same_grant = *name == newer.name
             && server.identity() == newer.server.identity()
             && *client_id == newer.client_id
             && *resource == newer.resource
-            && *audience == newer.audience;
+            && *audience == newer.audience
+            && self.reach() == newer.reach();
         match (self == newer, same_grant) {
             (true, _) => Change::Same,
             (false, true) => Change::Mild,
             (false, false) => Change::SecurityRelevant,
         }
+    }
+
+    /// What else of the profile decides where a token goes and what it is for: whether the resource is asked for, and, where the
+    /// issuer alone does not tell, which token endpoint stands for it.
+    fn reach(&self) -> (ResourceMode, Option<(DiscoveryMode, Option<&Endpoint>, &[HostRewrite])>) {
+        let Profile { resource, discovery, endpoints, host_rewrites, .. } = &*self.profile;
+        let by_issuer = matches!(self.server, ServerConfig::Issuer(_));
+        (*resource, by_issuer.then_some((*discovery, endpoints.token.as_ref(), host_rewrites)))
     }
 }
 
@@ -64,7 +75,8 @@ impl ServerConfig {
                 // A login begins or ends there. A refresh token goes to the revocation endpoint only to be ended.
                 device_authorization_endpoint: _,
                 revocation_endpoint: _,
-            } => Identity::TokenEndpoint(token_endpoint),
+            }
+            | Self::Profile { token_endpoint, revocation_endpoint: _ } => Identity::TokenEndpoint(token_endpoint),
         }
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<Cl
     Ok(ClientAuthentication { method, secret_file })
 }
 
-fn method(section: &Section<'_>, findings: &mut Findings) -> Result<Option<TokenEndpointAuthMethod>, Reported> {
+/// The method of that key, `None` where there is none.
+pub(super) fn method(section: &Section<'_>, findings: &mut Findings) -> Result<Option<TokenEndpointAuthMethod>, Reported> {
     let Some(text) = section.text(METHOD, findings)? else { return Ok(None) };
     match TokenEndpointAuthMethod::parse(text.value) {
         Some(method) => Ok(Some(method)),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use mcp_authd_oauth::endpoint::InvalidEndpoint;
 
 use super::account::InvalidName;
+use super::profile::ProviderProblem;
 
 /// Everything that is wrong with one file. Displays each as `PATH:LINE: sentence. Next step`, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,6 +262,9 @@ pub enum Problem {
     /// Not an HTTP proxy, or one with a password in its URL (D64).
     #[error("`proxy` must be the URL of an HTTP proxy without a user name. Write: proxy = \"http://proxy.example:3128\"")]
     BadProxy,
+    /// A provider.
+    #[error(transparent)]
+    Provider(ProviderProblem),
     /// A name that no account can have.
     #[error("`{name}` cannot be an account: {why}. Write: {example}")]
     BadName {

@@ -18,6 +18,7 @@ mod lines;
 mod network;
 mod parameters;
 mod present;
+mod profile;
 mod raw;
 mod replace;
 mod request;
@@ -33,6 +34,7 @@ pub use edit_error::{ByHand, EditError};
 pub use error::{ConfigError, ConfigErrors, Hint, Instead, Problem};
 pub use file::{Config, Origin};
 pub use network::{Network, ProxyUrl};
+pub use profile::{ProviderProblem, ShippedProfile, shipped};
 pub use writer::{Added, ConfigFile};
 
 #[cfg(test)]

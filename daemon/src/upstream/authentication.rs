@@ -3,6 +3,7 @@
 //! Must never: keep a secret, or hand one to a flow that leads to another server than the one it was kept for (P14).
 
 use mcp_authd_oauth::client_authentication::{ClientAuthentication, NotAuthenticated};
+use mcp_authd_oauth::profile::ClientNeed;
 use mcp_authd_oauth::sign_in::SignInFailure;
 use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
 use mcp_authd_oauth::token::{ErrorAnswer, RefreshOutcome};
@@ -13,10 +14,13 @@ use crate::config::AccountConfig;
 /// The client of an account. A client that needs no secret asks for none.
 pub(super) async fn of(account: &AccountConfig, vault: &dyn Vault) -> Result<ClientAuthentication, NotAuthenticated> {
     let method = account.token_endpoint_auth_method;
-    if method == Some(TokenEndpointAuthMethod::None) {
+    if method == Some(TokenEndpointAuthMethod::None) || account.profile.client == ClientNeed::None {
         return Ok(ClientAuthentication::Public);
     }
     let secret = vault.client_secret(account).await.map_err(|why| NotAuthenticated::Unreadable(why.to_string()))?;
+    if secret.is_none() && account.profile.client == ClientNeed::Secret {
+        return Err(NotAuthenticated::NoSecret);
+    }
     ClientAuthentication::by(method, secret)
 }
 

@@ -141,7 +141,7 @@ impl<T: Transport> Wire<T> {
             Err(why) => return RefreshOutcome::NotAuthenticated(why),
         };
         let has_secret = HasSecret::from(&client);
-        let flow = RefreshFlow::new(request.refresh_token, request.binding, client);
+        let flow = RefreshFlow::new(request.refresh_token, request.binding, client).by(account.profile.clone());
         let outcome = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
         judged_refresh(outcome, account, has_secret)
     }
@@ -150,6 +150,7 @@ impl<T: Transport> Wire<T> {
         let RevokeRequest { refresh_token, access_token, binding } = request;
         let client = self.revoking_client(account, &binding).await;
         let flow = RevocationFlow::new(RevocationRequest { refresh_token, access_token, binding, client });
+        let flow = flow.by(account.profile.clone());
         let report = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
         tell(account, "refresh token", &report.refresh_token);
         tell(account, "access token", &report.access_token);

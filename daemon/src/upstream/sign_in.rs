@@ -2,6 +2,8 @@
 //!
 //! Must never: go another way than the one whose prompt was handed out, or trade in a code of a response that was not judged.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::authorization_code::exchange::ExchangeFlow;
@@ -11,6 +13,7 @@ use mcp_authd_oauth::authorization_code::request::{CodeRequest, begin};
 use mcp_authd_oauth::client_authentication::ClientAuthentication;
 use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
 use mcp_authd_oauth::endpoint::Endpoint;
+use mcp_authd_oauth::profile::{self, Profile};
 use mcp_authd_oauth::sign_in::{PendingCode, PendingDevice, PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{RedirectUri, Scopes};
 use mcp_authd_oauth::token::Granted;
@@ -20,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::Wire;
 use super::authentication::{self, HasSecret, judged_sign_in};
-use super::callback::{Expected, Redirect};
+use super::callback::{Expected, NotARedirect, Redirect};
 use super::drive::{Transport, drive};
 use super::servers::Server;
 use crate::config::AccountConfig;
@@ -53,7 +56,8 @@ impl<T: Transport> Wire<T> {
                     extra_parameters: account.extra_parameters.clone(),
                     loopback: server.loopback,
                     client,
-                });
+                })
+                .by(account.profile.clone());
                 self.by_device(flow, prompt).await
             }
             Way::Code { authorization_endpoint, pkce } => {
@@ -85,7 +89,8 @@ impl<T: Transport> Wire<T> {
         prompt: PromptTo,
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
-        let door = self.callbacks.open(Redirect::default()).map_err(no_callback)?;
+        let door = self.callbacks.open(redirect(&asked.account.profile).map_err(no_callback)?).map_err(no_callback)?;
+        let profile = asked.account.profile.clone();
         let request = asked.request(RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
         entropy::fill(&mut *randomness).map_err(no_callback)?;
@@ -93,12 +98,12 @@ impl<T: Transport> Wire<T> {
         let expected = door.expect(&pending.state);
         // As above (D22).
         let _ = prompt.send(PendingSignIn::Code(pending.clone()));
-        self.answered_in_browser(pending, expected, client).await
+        self.answered_in_browser((pending, profile), expected, client).await
     }
 
     async fn answered_in_browser(
         &self,
-        pending: PendingCode,
+        (pending, profile): (PendingCode, Arc<Profile>),
         expected: Expected,
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
@@ -111,7 +116,7 @@ impl<T: Transport> Wire<T> {
             // The listener tells logins apart by their state, and this one's has come; it comes once.
             NoCode::KeepWaiting => SignInFailure::AnswerLost,
         })?;
-        drive(ExchangeFlow::new(pending, code, client), &self.transport, &self.clock, |never| match never {}).await
+        drive(ExchangeFlow::new(pending, code, client).by(profile), &self.transport, &self.clock, |never| match never {}).await
     }
 
     /// One from before a restart.
@@ -119,22 +124,31 @@ impl<T: Transport> Wire<T> {
         let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
         let has_secret = HasSecret::from(&client);
         let ended = match pending {
-            PendingSignIn::Device(pending) => self.resume_polling(pending, client).await,
-            PendingSignIn::Code(pending) => self.resume_in_browser(pending, client).await,
+            PendingSignIn::Device(pending) => self.resume_polling(pending, client, account.profile.clone()).await,
+            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account.profile.clone()), client).await,
         };
         ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
 
-    async fn resume_polling(&self, pending: PendingDevice, client: ClientAuthentication) -> Result<Granted, SignInFailure> {
-        drive(DeviceFlow::resume(pending, client), &self.transport, &self.clock, drop).await
+    async fn resume_polling(
+        &self,
+        pending: PendingDevice,
+        client: ClientAuthentication,
+        profile: Arc<Profile>,
+    ) -> Result<Granted, SignInFailure> {
+        drive(DeviceFlow::resume(pending, client).by(profile), &self.transport, &self.clock, drop).await
     }
 
     /// The browser has the old URL open, which names the old port.
-    async fn resume_in_browser(&self, pending: PendingCode, client: ClientAuthentication) -> Result<Granted, SignInFailure> {
+    async fn resume_in_browser(
+        &self,
+        (pending, profile): (PendingCode, Arc<Profile>),
+        client: ClientAuthentication,
+    ) -> Result<Granted, SignInFailure> {
         let redirect = Redirect::parse(pending.redirect_uri.as_str()).map_err(no_callback)?;
         let door = self.callbacks.open(redirect).map_err(no_callback)?;
         let expected = door.expect(&pending.state);
-        self.answered_in_browser(pending, expected, client).await
+        self.answered_in_browser((pending, profile), expected, client).await
     }
 }
 
@@ -152,16 +166,33 @@ impl Asked<'_> {
         let Server { binding, iss_parameter, pkce, .. } = self.server;
         CodeRequest {
             authorization_endpoint: self.authorization_endpoint,
+            sent_resource: self.account.profile.sent_resource(&binding).cloned(),
             binding,
             redirect_uri,
             scopes: self.scopes,
             audience: self.account.audience.clone(),
-            extra_parameters: self.account.extra_parameters.clone(),
+            extra_parameters: parameters(self.account),
             pkce,
             pkce_rule: self.pkce,
             iss_parameter,
         }
     }
+}
+
+/// Where the provider takes answers.
+fn redirect(profile: &Profile) -> Result<Redirect, NotARedirect> {
+    match &profile.redirect {
+        profile::Redirect::AnyPort => Ok(Redirect::default()),
+        profile::Redirect::Port(port) => Redirect::parse(&format!("http://127.0.0.1:{port}/callback")),
+        profile::Redirect::Uri(uri) => Redirect::parse(uri),
+    }
+}
+
+/// What the account asks for goes before what its provider asks for.
+fn parameters(account: &AccountConfig) -> BTreeMap<String, String> {
+    let mut parameters = account.profile.authorization_parameters.clone();
+    parameters.extend(account.extra_parameters.clone());
+    parameters
 }
 
 fn no_callback(why: impl std::fmt::Display) -> SignInFailure {

@@ -4,6 +4,7 @@
 
 mod authentication;
 mod in_browser;
+mod personas;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -95,7 +96,7 @@ impl Transport for Server {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
         let path = request.endpoint.as_str().strip_prefix(ISSUER).expect("a request to another host").to_owned();
         let body = match &request.method {
-            Method::Get | Method::Probe => String::new(),
+            Method::Get | Method::Probe | Method::PostEmpty => String::new(),
             Method::PostForm(body) | Method::PostJson(body) => body.expose().to_owned(),
         };
         let spends = ["grant_type=refresh_token", "grant_type=authorization_code"].iter().any(|grant| body.contains(grant));
@@ -125,6 +126,7 @@ fn account_at(server: ServerConfig) -> AccountConfig {
         resource: Some(Resource::new("https://mcp.example/")),
         audience: None,
         extra_parameters: BTreeMap::new(),
+        profile: Arc::default(),
     }
 }
 

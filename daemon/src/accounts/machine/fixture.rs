@@ -45,6 +45,7 @@ pub(crate) fn config(client_id: &str) -> AccountConfig {
         resource: None,
         audience: None,
         extra_parameters: BTreeMap::new(),
+        profile: Arc::default(),
     }
 }
 

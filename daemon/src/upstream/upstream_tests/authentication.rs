@@ -21,7 +21,7 @@ pub(super) struct Keeps {
 }
 
 impl Keeps {
-    fn secret(secret: &'static str) -> Self {
+    pub(super) fn secret(secret: &'static str) -> Self {
         Self::of(Ok(secret))
     }
 
