@@ -1,6 +1,6 @@
 //! The listener on real sockets of this machine. Time stands still unless a test moves it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod browser;
 mod closing;

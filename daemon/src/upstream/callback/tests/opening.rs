@@ -85,7 +85,7 @@ fn v6_taken(address: SocketAddr) -> io::Result<Listening> {
 fn v6_taken_now_and_then(address: SocketAddr) -> io::Result<Listening> {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static TRIES: AtomicUsize = AtomicUsize::new(0);
-    if address.is_ipv6() && TRIES.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+    if address.is_ipv6() && TRIES.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
         Err(io::ErrorKind::AddrInUse.into())
     } else {
         listen(address)
