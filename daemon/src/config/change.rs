@@ -27,10 +27,11 @@ impl AccountConfig {
         let Self {
             name,
             server,
-            client_id,
+            client,
             resource,
             audience,
             // What a login asks for next time, and how the client shows who it is: no token reaches anybody else by them.
+            flow: _,
             token_endpoint_auth_method: _,
             client_secret_file: _,
             scopes: _,
@@ -39,7 +40,7 @@ impl AccountConfig {
         } = self;
         let same_grant = *name == newer.name
             && server.identity() == newer.server.identity()
-            && *client_id == newer.client_id
+            && *client == newer.client
             && *resource == newer.resource
             && *audience == newer.audience
             && self.reach() == newer.reach();

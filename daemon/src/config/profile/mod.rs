@@ -19,7 +19,7 @@ use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
 pub use error::ProviderProblem;
 pub use shipped::{ShippedProfile, shipped};
 
-pub(super) use account::{KEYS, OfAccount, client_id, of_account};
+pub(super) use account::{KEYS, OfAccount, no_client, of_account};
 
 use super::account::ServerConfig;
 use super::error::{Problem, printable};

@@ -43,7 +43,7 @@ fn the_examples_of_the_description_hold() {
     assert_eq!(account.server_name(), "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0");
     let provider = the_account(&format!("{provider}\n[accounts.a]\nprovider = 'example'"));
     let profile = &provider.profile;
-    assert_eq!(provider.client_id.as_str(), "");
+    assert_eq!(provider.client.shown(), "");
     assert_eq!(profile.device_authorization.request.body, BodyKind::Empty);
     assert_eq!(profile.refresh.request.names.get("refresh_token"), Some(&SentAs::Named("refreshToken".to_owned())));
     assert_eq!(profile.refresh.request.names.get("grant_type"), Some(&SentAs::Nothing));
