@@ -250,6 +250,23 @@ fn d43_a_refresh_token_within_an_object_is_saved_whatever_is_wrong_around_it() {
 }
 
 #[test]
+fn a_member_that_stands_elsewhere_is_not_read_where_the_rfcs_have_it() {
+    let body = r#"{"access_token":"never","refresh_token":"never"}"#;
+    let RefreshOutcome::Success(success) = refreshed(&nested(), 200, body) else { panic!("no success") };
+    assert_eq!((success.refresh_token, success.token), (None, Err(ServerMisbehaved::NoToken)));
+}
+
+#[test]
+fn a_form_with_names_of_the_provider_is_a_form() {
+    let answer = AnswerShape { members: members(&[("access_token", &["at"]), ("refresh_token", &["rt"])]), no_error: Vec::new() };
+    let profile = Profile { refresh: Exchange { answer, ..Exchange::default() }, ..Profile::default() };
+    let RefreshOutcome::Success(success) = refreshed(&profile, 200, "at=a&rt=SNTL") else { panic!("no form") };
+    assert_eq!(success.refresh_token, Some(RefreshToken::new("SNTL")));
+    assert!(success.token.is_ok());
+    assert!(matches!(refreshed(&Profile::default(), 200, "at=a&rt=SNTL"), RefreshOutcome::OutcomeUnknown(_)));
+}
+
+#[test]
 fn d42_a_member_that_came_twice_is_noticed_below_too() {
     let RefreshOutcome::Success(success) = refreshed(&nested(), 200, r#"{"data":{"at":"a"},"data":{"at":"b"}}"#) else {
         panic!("no success")

@@ -284,6 +284,15 @@ fn p14_an_account_with_a_server_of_its_own_takes_only_the_manners() {
 }
 
 #[test]
+fn p14_nothing_about_the_servers_of_a_provider_is_kept_for_another_server() {
+    let provider = "[providers.p]\nissuer = 'https://as.example'\ndiscovery = 'none'\ntoken_endpoint = 'https://as.example/t'\n\
+                    rewrite_hosts = { 'a' = 'b' }\nresource = 'omit'\n";
+    let account = "[accounts.a]\nprovider = 'p'\nclient_id = 'c'\nissuer = 'https://other.example'\n";
+    let manners = Profile { name: "p".to_owned(), resource: ResourceMode::Omit, ..Profile::default() };
+    assert_eq!(*the_account(&format!("{provider}{account}")).profile, manners);
+}
+
+#[test]
 fn a_table_of_the_person_goes_before_a_shipped_one_as_a_whole() {
     let own = "[providers.github]\nissuer = 'https://git.example'\n";
     let account = the_account(&format!("{own}[accounts.a]\nprovider = 'github'\nclient_id = 'c'"));

@@ -296,7 +296,8 @@ async fn a_provider_that_is_nothing_like_the_rfcs_is_defined_by_config_alone() {
     // A JWT (RFC 7519) that ends in the year 2100.
     let token = r#"{"accessToken":"e30.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln","refreshToken":"RT1"}"#;
     let persona = Persona::answers(&[(200, first), (202, ""), (202, "{}"), (200, token)]);
-    let granted = persona.logs_in(&account, None).await.0.unwrap();
+    let (ended, prompt) = persona.logs_in(&account, None).await;
+    let granted = ended.unwrap();
     assert_eq!(
         persona.asked(),
         [
@@ -306,6 +307,12 @@ async fn a_provider_that_is_nothing_like_the_rfcs_is_defined_by_config_alone() {
             r#"https://api.example/v2/cli/token json {"id":"DC"}"#,
         ]
     );
+    // A login from before a restart goes on in the same manner.
+    let pending = prompt.unwrap();
+    persona.then(200, None, token);
+    let resumed = persona.upstream(None).resume_sign_in(Arc::new(account.clone()), pending).await;
+    assert!(resumed.is_ok(), "{resumed:?}");
+    assert_eq!(persona.asked(), [r#"https://api.example/v2/cli/token json {"id":"DC"}"#]);
     let token = granted.success.token.as_ref().unwrap();
     assert!(matches!(token.life, Life::Known(life) if life > Duration::from_secs(86_400)));
 
