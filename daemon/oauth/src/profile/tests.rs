@@ -180,6 +180,26 @@ fn a_client_secret_goes_the_way_of_the_body() {
 }
 
 #[test]
+fn no_name_is_sent_twice_and_the_protocols_own_value_counts() {
+    let shape = RequestShape { names: renamed(&[("client_id", "app"), ("code", "state")], &[]), ..RequestShape::default() };
+    let sent = shape.method(&[("app", "extra"), ("state", "extra"), ("a", "1"), ("a", "2"), ("client_id", "me"), ("code", "c")]);
+    assert_eq!(text(&sent), "form app=me&state=c&a=1");
+}
+
+#[test]
+fn depth_that_no_place_leads_into_costs_nothing() {
+    let deep = format!(
+        r#"{{"data":{{"x":{}{}}},"data2":{}1{},"data":{{"rt":"SNTL"}}}}"#,
+        "[".repeat(50_000),
+        "]".repeat(50_000),
+        r#"{"data":"#.repeat(50_000),
+        "}".repeat(50_000)
+    );
+    let RefreshOutcome::Success(success) = refreshed(&nested(), 200, &deep) else { panic!("lost") };
+    assert_eq!(success.refresh_token, Some(RefreshToken::new("SNTL")));
+}
+
+#[test]
 fn a_code_may_be_asked_for_with_no_body_at_all() {
     let empty = Exchange { request: RequestShape { body: BodyKind::Empty, ..RequestShape::default() }, ..Exchange::default() };
     let profile = Profile { device_authorization: empty, ..Profile::default() };
