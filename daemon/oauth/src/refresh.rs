@@ -21,8 +21,8 @@ use crate::wire::{NoErrorCode, StatusClass, is_web_page, retry_after};
 /// A redirect is never followed (D5); it comes as [`RefreshOutcome::Configuration`], because only another endpoint helps.
 pub const REDIRECTED: &str = "redirected";
 
-/// The `error` that stands in an [`ErrorAnswer`] where a status alone ended the grant, as its profile says. No server sends it: it
-/// is ours.
+/// The `error` that stands in an [`ErrorAnswer`] where a status alone ended the grant, as its profile says. No server sends it:
+/// it is ours.
 pub const REFUSED_BY_STATUS: &str = "refused_by_status";
 
 /// One refresh.

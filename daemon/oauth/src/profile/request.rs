@@ -49,8 +49,8 @@ impl RequestShape {
         }
     }
 
-    /// What goes out, under the names under which it goes: each name once. What the protocol is about goes before what only has the
-    /// same name.
+    /// What goes out, under the names under which it goes: each name once. What the protocol is about goes before what only has
+    /// the same name.
     fn written<'a>(&'a self, parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut written: Vec<(&str, &str)> = Vec::with_capacity(parameters.len() + self.constants.len());
         for (name, value) in parameters {

@@ -180,7 +180,10 @@ fn d38_a_jwt_that_tells_no_end_is_unknown_and_never_an_error() {
 proptest! {
     #[test]
     fn a_shape_never_panics_and_never_loses_what_stands_where_it_says(
-        before in "[a-z]{1,3}", value in "[ -~]{1,12}", junk in r#"(null|1|"x"|\[\]|\{\}|\{"a":\[1,"}"\]\}|nul)"#, bytes in any::<Vec<u8>>(),
+        before in "[a-z]{1,3}",
+        value in "[ -~]{1,12}",
+        bytes in any::<Vec<u8>>(),
+        junk in r#"(null|1|"x"|\[\]|\{\}|\{"a":\[1,"}"\]\}|nul)"#,
     ) {
         prop_assume!(before != "data");
         let body = format!(r#"{{"{before}":{junk},"data":{{"z":{junk},"rt":{}}}}}"#, serde_json::json!(value));
