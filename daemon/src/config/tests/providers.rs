@@ -335,13 +335,7 @@ fn each_shipped_provider_is_what_its_documentation_says() {
             "https://ghe.example/login/device/code",
             "https://ghe.example/login/oauth/access_token",
         ),
-        (
-            "gitlab",
-            "",
-            "https://gitlab.com/oauth/token",
-            "https://gitlab.com/oauth/authorize_device",
-            "https://gitlab.com/oauth/token",
-        ),
+        ("gitlab", "", "https://gitlab.com", "https://gitlab.com/oauth/authorize_device", "https://gitlab.com/oauth/token"),
         (
             "google",
             "",

@@ -337,8 +337,8 @@ async fn wrong_hosts_of_metadata_are_mended_and_slow_down_may_come_as_401() {
          errors = { slow_down_statuses = [401] }\n[accounts.a]\nprovider = 'wrong'\nclient_id = 'me'",
     );
     let metadata = r#"{"issuer":"https://as.example","token_endpoint":"https://internal.example:8443/t","device_authorization_endpoint":"https://internal.example:8443/d","revocation_endpoint":"https://elsewhere.example/r"}"#;
-    // No refresh token, and the answers tell what they are by `error`.
-    let token = r#"{"access_token":"AT","token_type":"Bearer","expires_in":60}"#;
+    // No usable refresh token, and the answers tell what they are by `error`.
+    let token = r#"{"access_token":"AT","token_type":"Bearer","expires_in":60,"refresh_token":""}"#;
     let page = r#""verification_uri":"https://as.example/go""#;
     let answers =
         [(200, metadata.to_owned()), (200, code(page)), (401, error("slow_down")), (401, String::new()), (200, token.to_owned())];
