@@ -2,7 +2,7 @@
 //!
 //! Must never: stop at the first error, or guess a value that is missing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,6 +43,7 @@ pub(super) const ACCOUNT: &[&str] = &[
 pub(super) struct Checked {
     pub(super) accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     pub(super) token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
+    pub(super) providers: BTreeSet<String>,
     pub(super) network: Network,
 }
 
@@ -75,6 +76,7 @@ pub(super) fn whole(text: &str, path: &Path) -> Result<Checked, ConfigErrors> {
     let accounts = top.entry("accounts", &findings);
     let mut checked = accounts.map(|entry| all(&entry, &providers, &mut findings)).unwrap_or_default();
     let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
+    checked.providers = providers.own_names();
     // Where it did not hold, that stands in the findings.
     checked.network = network.and_then(Result::ok).unwrap_or_default();
     findings.settle(checked, path)

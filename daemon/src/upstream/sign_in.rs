@@ -62,15 +62,15 @@ impl<T: Transport> Wire<T> {
                     let ended = self.by(way.clone(), login, &mut prompt).await;
                     self.judged(ended, (&used, account, &server), (&mut round, prompt.is_some())).await
                 }
-                Err(failure) => Turn::Ended(Err(failure)),
+                Err(failure) => Turn::ended(Err(failure)),
             };
-            match (ended, prompt.is_some()) {
-                (Turn::Again, _) => {}
-                (Turn::Ended(Err(failure)), true) if is_closed_to_us(&failure) && otherwise.is_some() => {
+            let Turn::Ended(ended) = ended else { continue };
+            match *ended {
+                Err(failure) if prompt.is_some() && is_closed_to_us(&failure) && otherwise.is_some() => {
                     tracing::info!(account = %account.name, %failure, "no device grant for this client; a browser is next");
                     way = otherwise.take().unwrap_or(way);
                 }
-                (Turn::Ended(ended), _) => {
+                ended => {
                     if ended.is_err() {
                         // Where endpoints have moved, the next login shall find them.
                         self.servers.forget(account);
@@ -114,9 +114,9 @@ impl<T: Transport> Wire<T> {
                 }
             }
             Err(failure) => judged_sign_in(failure, account, has_secret),
-            granted => return Turn::Ended(granted),
+            granted => return Turn::ended(granted),
         };
-        Turn::Ended(Err(failure))
+        Turn::ended(Err(failure))
     }
 
     async fn by_device(&self, flow: DeviceFlow, prompt: &mut Option<PromptTo>) -> Result<Granted, SignInFailure> {
@@ -206,7 +206,13 @@ enum Turn {
     /// Nobody was prompted, and another client may do better.
     Again,
     /// For good.
-    Ended(Result<Granted, SignInFailure>),
+    Ended(Box<Result<Granted, SignInFailure>>),
+}
+
+impl Turn {
+    fn ended(how: Result<Granted, SignInFailure>) -> Self {
+        Self::Ended(Box::new(how))
+    }
 }
 
 /// Whether a device grant that the server advertises is not for us: then a browser may be (RFC 6749, 5.2; RFC 8628, 3.2).
