@@ -11,7 +11,7 @@ use toml_edit::Document;
 use super::account::{Account, AccountConfig, AccountName, TokenFileConfig};
 use super::error::{ConfigErrors, Hint, Problem, printable};
 use super::network::{self, Network};
-use super::profile::{self, OfAccount, Provider, Providers};
+use super::profile::{self, OfAccount, Provider, ProviderView, Providers};
 use super::raw::{Entry, Findings, Reported, Section};
 use super::{client, parameters, request, server, token_file};
 
@@ -41,6 +41,7 @@ pub(super) struct Checked {
     pub(super) accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     pub(super) token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
     pub(super) network: Network,
+    pub(super) providers: Vec<ProviderView>,
 }
 
 impl Checked {
@@ -71,6 +72,7 @@ pub(super) fn whole(text: &str, path: &Path) -> Result<Checked, ConfigErrors> {
     let providers = top.entry("providers", &findings).map(|entry| Providers::of_file(&entry, &mut findings)).unwrap_or_default();
     let accounts = top.entry("accounts", &findings);
     let mut checked = accounts.map(|entry| all(&entry, &providers, &mut findings)).unwrap_or_default();
+    checked.providers = providers.views();
     let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
     // Where it did not hold, that stands in the findings.
     checked.network = network.and_then(Result::ok).unwrap_or_default();

@@ -15,6 +15,7 @@ use super::account::{AccountConfig, AccountName, TokenFileConfig};
 use super::check;
 use super::error::{ConfigError, ConfigErrors, Problem, shell_word};
 use super::network::Network;
+use super::profile::{self, ProviderView};
 use super::raw::line_of;
 
 /// No configuration is longer.
@@ -35,6 +36,8 @@ pub struct Config {
     pub token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
     /// How the network is reached.
     pub network: Network,
+    /// The providers that it describes itself, by their names.
+    pub(super) providers: Vec<ProviderView>,
 }
 
 /// Where a configuration comes from.
@@ -81,8 +84,15 @@ impl Config {
         if let Some(at) = text.find('\0') {
             return Err(ConfigErrors::one(path, Some(line_of(text.as_bytes(), at)), Problem::NulByte));
         }
-        let check::Checked { accounts, token_files, network } = check::whole(text, path)?;
-        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, network })
+        let check::Checked { accounts, token_files, network, providers } = check::whole(text, path)?;
+        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, network, providers })
+    }
+
+    /// Every provider that an account can name, in the order of their names: those of the file, and the shipped ones that none of the
+    /// file stands in the place of.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderView> {
+        profile::with_shipped(self.providers.clone())
     }
 
     fn missing(path: &Path) -> Self {
@@ -92,6 +102,7 @@ impl Config {
             accounts: BTreeMap::new(),
             token_files: BTreeMap::new(),
             network: Network::default(),
+            providers: Vec::new(),
         }
     }
 }

@@ -90,6 +90,7 @@ impl<T: Transport> Wire<T> {
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
         let door = self.callbacks.open(redirect(&asked.account.profile).map_err(no_callback)?).map_err(no_callback)?;
+        let door = door.belonging_to(&asked.account.name);
         let profile = asked.account.profile.clone();
         let request = asked.request(RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
@@ -125,7 +126,7 @@ impl<T: Transport> Wire<T> {
         let has_secret = HasSecret::from(&client);
         let ended = match pending {
             PendingSignIn::Device(pending) => self.resume_polling(pending, client, account.profile.clone()).await,
-            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account.profile.clone()), client).await,
+            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), client).await,
         };
         ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
@@ -142,13 +143,13 @@ impl<T: Transport> Wire<T> {
     /// The browser has the old URL open, which names the old port.
     async fn resume_in_browser(
         &self,
-        (pending, profile): (PendingCode, Arc<Profile>),
+        (pending, account): (PendingCode, &AccountConfig),
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
         let redirect = Redirect::parse(pending.redirect_uri.as_str()).map_err(no_callback)?;
-        let door = self.callbacks.open(redirect).map_err(no_callback)?;
+        let door = self.callbacks.open(redirect).map_err(no_callback)?.belonging_to(&account.name);
         let expected = door.expect(&pending.state);
-        self.answered_in_browser((pending, profile), expected, client).await
+        self.answered_in_browser((pending, account.profile.clone()), expected, client).await
     }
 }
 

@@ -6,10 +6,12 @@
 mod account;
 mod error;
 mod exchange;
+mod meaning;
 mod read;
 mod server;
 mod shipped;
 mod table;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -18,8 +20,10 @@ use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
 
 pub use error::ProviderProblem;
 pub use shipped::{ShippedProfile, shipped};
+pub use view::{Offered, ProviderOrigin, ProviderView};
 
 pub(super) use account::{KEYS, OfAccount, client_id, of_account};
+pub(super) use view::with_shipped;
 
 use super::account::ServerConfig;
 use super::error::{Problem, printable};
@@ -70,6 +74,12 @@ impl Providers {
             Some(own) => Some(own.as_ref().map_err(|reported| *reported)),
             None => shipped::described(name).map(Ok),
         }
+    }
+
+    /// Those of the file, for a person; but for one that does not hold, which stands in the findings.
+    pub(super) fn views(&self) -> Vec<ProviderView> {
+        let own = self.own.iter().filter_map(|(name, own)| Some((name, own.as_ref().ok()?)));
+        own.map(|(name, own)| ProviderView::of(name, own, ProviderOrigin::Configured)).collect()
     }
 
     /// Every name, for a person.
