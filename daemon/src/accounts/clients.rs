@@ -123,8 +123,11 @@ mod tests {
 
     #[test]
     fn a_view_holds_all_of_a_registration_but_its_secrets() {
-        let (made, ends, refused) =
-            (WallTime::from_millis(1_790_000_000_000), WallTime::from_millis(1_790_000_100_000), WallTime::from_millis(1_790_000_050_000));
+        let (made, ends, refused) = (
+            WallTime::from_millis(1_790_000_000_000),
+            WallTime::from_millis(1_790_000_100_000),
+            WallTime::from_millis(1_790_000_050_000),
+        );
         let client = |id: &str| RegisteredClient {
             client_id: ClientId::new(id),
             client_secret: Some(ClientSecret::new("SNTL_secret")),
@@ -142,8 +145,17 @@ mod tests {
             standing: Standing::Refused(refused),
             former: vec![client("before")],
         });
-        let ClientView { issuer, client_id, auth_method, registered_at, secret_expires_at, refused_at, grant_types, redirect_uris, former } =
-            view;
+        let ClientView {
+            issuer,
+            client_id,
+            auth_method,
+            registered_at,
+            secret_expires_at,
+            refused_at,
+            grant_types,
+            redirect_uris,
+            former,
+        } = view;
         assert_eq!((issuer.as_str(), client_id.as_str()), ("https://as.example", "abc"));
         assert_eq!((auth_method, registered_at), (TokenEndpointAuthMethod::ClientSecretPost, made));
         assert_eq!((secret_expires_at, refused_at), (Some(ends), Some(refused)));

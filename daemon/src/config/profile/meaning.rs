@@ -44,12 +44,16 @@ pub(super) fn meaning(described: &Described) -> Vec<String> {
     if !scopes.is_empty() {
         told.push(format!("An account without scopes of its own asks for: {}.", scopes.to_parameter()));
     }
-    told.extend((*resource == ResourceMode::Omit).then(|| "The resource of an account is kept, and never sent (RFC 8707).".to_owned()));
+    told.extend(
+        (*resource == ResourceMode::Omit).then(|| "The resource of an account is kept, and never sent (RFC 8707).".to_owned()),
+    );
     told.extend(
         (*device_grant == DeviceGrant::Unavailable)
             .then(|| "No login by a code is tried, whatever its metadata says (RFC 8628).".to_owned()),
     );
-    told.extend((*pkce == Pkce::Assumed).then(|| "PKCE with S256 is done although no metadata promises it (RFC 7636).".to_owned()));
+    told.extend(
+        (*pkce == Pkce::Assumed).then(|| "PKCE with S256 is done although no metadata promises it (RFC 7636).".to_owned()),
+    );
     told.extend(answered_at(redirect));
     told.extend(besides("The address that a browser opens", authorization_parameters));
     let exchanges: [(&str, &Exchange); 5] = [

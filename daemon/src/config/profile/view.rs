@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use mcp_authd_oauth::profile::{ClientNeed, DeviceGrant, DiscoveryMode};
 
-use super::meaning::meaning;
 use super::Described;
+use super::meaning::meaning;
 use super::shipped::{described, shipped};
 
 /// A provider as a person sees it.

@@ -18,6 +18,7 @@ use crate::accounts::{KeyState, LoadError, SaveError, Stored, Vault};
 pub(super) struct Keeps {
     secret: Arc<Mutex<Option<Result<&'static str, SecretError>>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    forgotten: Arc<Mutex<Vec<String>>>,
 }
 
 impl Keeps {
@@ -26,7 +27,12 @@ impl Keeps {
     }
 
     fn of(secret: Result<&'static str, SecretError>) -> Self {
-        Self { secret: Arc::new(Mutex::new(Some(secret))), asked: Arc::default() }
+        Self { secret: Arc::new(Mutex::new(Some(secret))), ..Self::default() }
+    }
+
+    /// The issuers whose clients were forgotten.
+    pub(super) fn forgotten(&self) -> Vec<String> {
+        self.forgotten.lock().unwrap().clone()
     }
 }
 
@@ -77,8 +83,9 @@ impl Vault for Keeps {
         unreachable!("no client is registered here")
     }
 
-    fn forget_registration(&self, _: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
-        unreachable!("upstream never forgets")
+    fn forget_registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.forgotten.lock().unwrap().push(issuer.as_str().to_owned());
+        async { Ok(()) }.boxed()
     }
 
     fn key_state(&self) -> watch::Receiver<KeyState> {
