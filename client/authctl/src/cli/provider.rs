@@ -5,8 +5,7 @@ use clap::{Args, Subcommand};
 
 use crate::exit;
 
-const JSON_HELP: &str = "\
-  name, origin: shipped, configured, unknown, text (the file, where it is
+const JSON_HELP: &str = "  name, origin: shipped, configured, unknown, text (the file, where it is
   shipped), parameters [{name, usual}], client: any, with_secret, none, unknown,
   device, browser: yes, no, as_advertised, unknown, meaning [sentences]
 What is not known is null.";

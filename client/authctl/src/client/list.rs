@@ -47,7 +47,7 @@ fn block(client: &RegisteredClient, now: SystemTime, page: Page) -> String {
     text.push_str(&page.field("says who", &authentication(client, now)));
     text.push_str(&page.field("may use", &grants(client)));
     for uri in &client.redirect_uris {
-        text.push_str(&page.field("answers to", uri));
+        text.push_str(&page.field("redirect", uri));
     }
     if let Some(at) = client.registered_at {
         text.push_str(&page.field("made", &ago(at, now)));

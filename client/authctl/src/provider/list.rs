@@ -31,7 +31,13 @@ fn to_json(providers: &[ProviderProfile]) -> String {
 fn render(providers: &[ProviderProfile], page: Page) -> String {
     let rows = providers.iter().map(|provider| row(&name(provider), (&needs(provider).join(", "), &logins(provider)), page));
     let table = row("NAME", ("AN ACCOUNT GIVES", "LOGINS"), page) + &rows.collect::<String>();
-    table + "\n" + &page.paragraph("What one of them means, and its file:") + &page.whole("", "authctl provider show NAME", None)
+    let has_own = providers.iter().any(|provider| provider.origin == ProfileOrigin::Configured);
+    let own = if has_own { page.paragraph("A * stands for one of your own config.toml.") } else { String::new() };
+    table
+        + "\n"
+        + &own
+        + &page.paragraph("What one of them means, and its file:")
+        + &page.whole("", "authctl provider show NAME", None)
 }
 
 fn name(provider: &ProviderProfile) -> String {

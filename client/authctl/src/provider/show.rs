@@ -45,7 +45,7 @@ fn render(provider: &ProviderProfile, page: Page) -> String {
         text.push_str(&page.field("gives", &format!("{}: {told}", parameter.name)));
     }
     text.push_str("\nWhat it means\n");
-    text.extend(provider.meaning.iter().map(|sentence| page.field("-", sentence)));
+    text.extend(provider.meaning.iter().map(|sentence| item(sentence, page)));
     text.push_str("\nIn config.toml\n");
     text.push_str(&account(provider));
     if let Some(file) = &provider.text {
@@ -53,6 +53,13 @@ fn render(provider: &ProviderProfile, page: Page) -> String {
         text.extend(file.lines().map(|line| format!("{}\n", indented(line))));
     }
     text
+}
+
+/// A sentence of a list.
+fn item(sentence: &str, page: Page) -> String {
+    let lines = screen::fill(&screen::clean(sentence), page.width.saturating_sub(4));
+    let lead = |at| if at == 0 { "  - " } else { "    " };
+    lines.iter().enumerate().map(|(at, line)| format!("{}{line}\n", lead(at))).collect()
 }
 
 fn client(needed: ClientNeeded) -> &'static str {
