@@ -116,50 +116,61 @@ impl From<Registration> for ClientView {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
     use mcp_authd_oauth::registration::{GrantType, RedirectUri, RegisteredClient};
     use mcp_authd_oauth::secret::{ClientSecret, RegistrationAccessToken, SecretText};
 
     use super::*;
+    use crate::accounts::keeper::tests::scene;
 
-    #[test]
-    fn a_view_holds_all_of_a_registration_but_its_secrets() {
-        let (made, ends, refused) = (
-            WallTime::from_millis(1_790_000_000_000),
-            WallTime::from_millis(1_790_000_100_000),
-            WallTime::from_millis(1_790_000_050_000),
-        );
+    fn at(millis: u64) -> WallTime {
+        WallTime::from_millis(1_790_000_000_000 + millis)
+    }
+
+    fn registration(issuer: &str) -> Registration {
         let client = |id: &str| RegisteredClient {
             client_id: ClientId::new(id),
             client_secret: Some(ClientSecret::new("SNTL_secret")),
-            secret_expires: SecretExpires::At(ends),
+            secret_expires: SecretExpires::At(at(2)),
             auth_method: TokenEndpointAuthMethod::ClientSecretPost,
         };
-        let view = ClientView::from(Registration {
-            issuer: Issuer::new("https://as.example"),
+        Registration {
+            issuer: Issuer::new(issuer),
             client: client("abc"),
             redirect_uris: vec![RedirectUri::ipv4()],
             grant_types: GrantType::ALL.into(),
             registration_access_token: Some(RegistrationAccessToken::new("SNTL_access")),
             registration_client_uri: Some(SecretText::new("https://as.example/SNTL_uri")),
-            registered_at: made,
-            standing: Standing::Refused(refused),
+            registered_at: at(0),
+            standing: Standing::Refused(at(1)),
             former: vec![client("before")],
-        });
-        let ClientView {
-            issuer,
-            client_id,
-            auth_method,
-            registered_at,
-            secret_expires_at,
-            refused_at,
-            grant_types,
-            redirect_uris,
-            former,
-        } = view;
-        assert_eq!((issuer.as_str(), client_id.as_str()), ("https://as.example", "abc"));
-        assert_eq!((auth_method, registered_at), (TokenEndpointAuthMethod::ClientSecretPost, made));
-        assert_eq!((secret_expires_at, refused_at), (Some(ends), Some(refused)));
-        assert_eq!(grant_types, ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]);
-        assert_eq!((redirect_uris, former), (vec!["http://127.0.0.1/callback".to_owned()], vec![ClientId::new("before")]));
+        }
+    }
+
+    #[test]
+    fn a_view_holds_all_of_a_registration_but_its_secrets() {
+        let view = ClientView::from(registration("https://as.example"));
+        assert_eq!((view.issuer.as_str(), view.client_id.as_str()), ("https://as.example", "abc"));
+        assert_eq!((view.auth_method, view.registered_at), (TokenEndpointAuthMethod::ClientSecretPost, at(0)));
+        assert_eq!((view.secret_expires_at, view.refused_at), (Some(at(2)), Some(at(1))));
+        assert_eq!(view.grant_types, ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]);
+        assert_eq!(
+            (view.redirect_uris, view.former),
+            (vec!["http://127.0.0.1/callback".to_owned()], vec![ClientId::new("before")])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_are_listed_and_one_that_is_not_there_is_told_byte_for_byte() {
+        let house = scene(Duration::ZERO).house;
+        let clients = Clients { upstream: house.upstream.clone(), vault: house.vault.clone() };
+        assert_eq!(clients.list().await, Ok(vec![]));
+        house.vault.save_registration(registration("https://as.example")).await.unwrap();
+        assert_eq!(clients.list().await, Ok(vec![ClientView::from(registration("https://as.example"))]));
+        assert_eq!(clients.forget(Issuer::new("https://as.example/")).await, Ok(Forgotten::NotThere));
+        assert_eq!(clients.forget(Issuer::new("https://as.example")).await, Ok(Forgotten::Gone));
     }
 }
