@@ -226,6 +226,6 @@ fn reloaded(wire: v1::Reloaded) -> Reloaded {
     }
 }
 
-fn unknown_outcome() -> CallError {
+pub(super) fn unknown_outcome() -> CallError {
     CallError::WrongAnswer { why: "its outcome is one that this program does not know".into() }
 }

@@ -6,11 +6,14 @@
 mod accounts;
 mod admin;
 mod client_secret;
+mod clients;
 mod convert;
 mod frames;
 mod guarded;
 mod need;
+mod paste;
 mod peer;
+mod providers;
 mod server;
 mod token_file;
 mod tokens;

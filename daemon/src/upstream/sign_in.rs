@@ -136,6 +136,7 @@ impl<T: Transport> Wire<T> {
     ) -> Result<Granted, SignInFailure> {
         let profile = login.account.profile.clone();
         let door = self.callbacks.open(redirect(&profile).map_err(no_callback)?).map_err(no_callback)?;
+        let door = door.belonging_to(&login.account.name);
         let request = login.code_request(authorization_endpoint, pkce, RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
         entropy::fill(&mut *randomness).map_err(no_callback)?;
@@ -174,7 +175,7 @@ impl<T: Transport> Wire<T> {
         let has_secret = HasSecret::from(&client);
         let ended = match pending {
             PendingSignIn::Device(pending) => self.resume_polling(pending, client, account.profile.clone()).await,
-            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account.profile.clone()), client).await,
+            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), client).await,
         };
         ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
@@ -191,13 +192,13 @@ impl<T: Transport> Wire<T> {
     /// The browser has the old URL open, which names the old port.
     async fn resume_in_browser(
         &self,
-        (pending, profile): (PendingCode, Arc<Profile>),
+        (pending, account): (PendingCode, &AccountConfig),
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
         let redirect = Redirect::parse(pending.redirect_uri.as_str()).map_err(no_callback)?;
-        let door = self.callbacks.open(redirect).map_err(no_callback)?;
+        let door = self.callbacks.open(redirect).map_err(no_callback)?.belonging_to(&account.name);
         let expected = door.expect(&pending.state);
-        self.answered_in_browser((pending, profile), expected, client).await
+        self.answered_in_browser((pending, account.profile.clone()), expected, client).await
     }
 }
 

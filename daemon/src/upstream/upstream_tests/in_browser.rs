@@ -14,7 +14,7 @@ const CODE_ONLY: &str = r#"{"issuer":"https://as.example","token_endpoint":"http
     "authorization_endpoint":"https://as.example/authorize?tenant=1","code_challenge_methods_supported":["S256"],
     "authorization_response_iss_parameter_supported":true}"#;
 
-fn code_only() -> Server {
+pub(super) fn code_only() -> Server {
     let server = Server::new();
     server.answers(METADATA, 200, CODE_ONLY);
     server
@@ -32,7 +32,7 @@ async fn log_in(server: &Server, person: impl AsyncFnOnce(&PendingCode)) -> Resu
     tokio::join!(login, answer).0
 }
 
-fn query_of(pending: &PendingCode) -> BTreeMap<String, String> {
+pub(super) fn query_of(pending: &PendingCode) -> BTreeMap<String, String> {
     let url = reqwest::Url::parse(pending.authorization_url.as_str()).unwrap();
     url.query_pairs().into_owned().collect()
 }
