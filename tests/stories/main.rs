@@ -6,6 +6,7 @@ mod accounts;
 mod authctl;
 mod bare;
 mod benches;
+mod browser;
 mod client_secret;
 mod demo;
 mod logged_in;
