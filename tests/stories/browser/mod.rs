@@ -9,12 +9,15 @@ mod wrong_servers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mcp_authd_client::{Need, Request, SignIn, SignInMode, Token};
+use mcp_authd_client::status::SignInEnd;
+use mcp_authd_client::{Answer, Need, Refusal, Request, SignIn, SignInMode, Token};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::listening;
 use mcp_authd_tests::plain_http::fetch_with_token;
-use mcp_authd_tests::programs::{until, url};
+use mcp_authd_tests::programs::{account_is, program, tool, until, url};
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
+
+use crate::logged_in::assert_helps;
 
 /// A server without a device grant, and a daemon with one account there.
 async fn daemon_at(settings: Settings) -> (AuthorizationServer, Daemon) {
@@ -58,6 +61,19 @@ async fn listens_only_at(daemon: &Daemon, port: u16) {
 /// Nobody waits at the port any more, and the daemon has no other open.
 async fn stops_listening(daemon: &Daemon, port: u16) {
     until("the callback listener is closed", || listening::of(daemon.pid()).is_empty() && listening::nobody_at(port)).await;
+}
+
+/// A login that has ended without a grant: what a program is told that would begin one.
+async fn refused(daemon: &Daemon, end: SignInEnd) -> Refusal {
+    let status = account_is(&tool(daemon), "work", |status| status.sign_in.is_none() && status.last_sign_in_end.is_some()).await;
+    assert_eq!(status.last_sign_in_end, Some(end), "{status:?}");
+    match program(daemon).token(work()).await.unwrap() {
+        Answer::GiveUp(refusal) | Answer::TryLater(refusal) => {
+            assert_helps(&refusal);
+            refusal
+        }
+        other => panic!("a refusal was to come, and not {other:?}"),
+    }
 }
 
 /// Who the resource takes the bearer for.

@@ -1,9 +1,9 @@
 //! From the first question to the logout; many programs and one URL; what the person sees at the end.
 
 use mcp_authd_client::status::{Health, Revocation};
-use mcp_authd_client::{Answer, How, Purpose, Request, SignIn, SignInMode};
+use mcp_authd_client::{Answer, How, Purpose, Reason, Request, SignIn, SignInMode};
 use mcp_authd_tests::daemon::Daemon;
-use mcp_authd_tests::person::in_browser;
+use mcp_authd_tests::person::in_browser::{self, Seen};
 use mcp_authd_tests::plain_http::fetch_with_token;
 use mcp_authd_tests::programs::{
     Crowd, a_token, account_is, approve, program, prompt, prompted, refusal, token, tool, url, watched,
@@ -51,7 +51,7 @@ async fn a_program_is_told_a_url_and_has_a_token_once_the_person_has_answered_th
     assert_eq!((signed_out.erased, signed_out.revocation), (true, Revocation::Sent));
     server.wait_for(|counts| counts.revocations_effective == 1).await;
     assert_eq!(fetch_with_token(&server.resource(), second.expose()).await.unwrap().status, 401);
-    refusal(program.token(never()).await.unwrap());
+    assert_eq!(refusal(program.token(never()).await.unwrap()).reason, Reason::SignedOut);
 }
 
 async fn programs_share_one_login(programs: usize) {
@@ -150,12 +150,47 @@ async fn the_person_sees_that_the_answer_has_arrived_and_where_its_end_is_told()
     let seen = in_browser::follow(&back).await.unwrap();
 
     // then
-    assert_eq!(format!("{}\n{}\n\n{}", seen.status_line, seen.fields.join("\n"), seen.text), ARRIVED);
+    assert_eq!(plain(&seen), ARRIVED);
 
     // and who loads the page once more is told so, and nothing is traded in twice
     let again = in_browser::follow(&back).await.unwrap();
     assert_eq!(format!("{}\n{}", again.status_line, again.text), ALREADY);
 }
 
-const ARRIVED: &str = "";
-const ALREADY: &str = "";
+const ARRIVED: &str = "\
+HTTP/1.1 200 OK
+Content-Type: text/html; charset=utf-8
+Content-Length: LENGTH
+Content-Security-Policy: default-src 'none'; style-src 'sha256-HASH'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+Referrer-Policy: no-referrer
+X-Content-Type-Options: nosniff
+Cache-Control: no-store
+Connection: close
+
+You can close this window
+The answer to your login has arrived.
+Whether it worked out is told where you began the login: in your terminal, or by the program that asked for it. authctl status \
+tells it too.
+This page comes from mcp-authd, which runs on your own computer.
+";
+const ALREADY: &str = "\
+HTTP/1.1 409 Conflict
+This login has been answered already
+The first answer counts; this one was not used. You can close this window.
+How the login ended is told where you began it. authctl status tells it too.
+This page comes from mcp-authd, which runs on your own computer.
+";
+
+/// The page without what differs when its style or its words are changed.
+fn plain(seen: &Seen) -> String {
+    let field = |field: &String| match field.split_once(": ") {
+        Some(("Content-Length", _)) => "Content-Length: LENGTH".to_owned(),
+        Some(("Content-Security-Policy", policy)) => {
+            let (before, rest) = policy.split_once("'sha256-").unwrap();
+            format!("Content-Security-Policy: {before}'sha256-HASH'{}", rest.split_once('\'').unwrap().1)
+        }
+        _ => field.clone(),
+    };
+    let fields: Vec<String> = seen.fields.iter().map(field).collect();
+    format!("{}\n{}\n\n{}", seen.status_line, fields.join("\n"), seen.text)
+}

@@ -4,11 +4,11 @@ use mcp_authd_client::status::SignInEnd;
 use mcp_authd_client::{Reason, SignIn};
 use mcp_authd_tests::daemon::Daemon;
 use mcp_authd_tests::person::in_browser::{self, Seen};
-use mcp_authd_tests::programs::{a_refusal, a_token, account_is, program, prompt, prompted, refusal, tool, url, watched};
+use mcp_authd_tests::programs::{a_token, program, prompt, prompted, tool, url, watched};
 use mcp_authd_tests::server::{AuthorizationResponses, IssParameter, IssPromise, Settings};
 use url::Url;
 
-use super::{daemon_at, listens_only_at, never, port_of, stops_listening, subject_of, work};
+use super::{daemon_at, listens_only_at, never, port_of, refused, stops_listening, subject_of, work};
 
 /// The login that waits is still this one.
 async fn still_waits(daemon: &Daemon, shown: &SignIn) {
@@ -37,12 +37,9 @@ async fn an_answer_that_names_no_or_another_server_ends_the_login(promise: IssPr
     assert_eq!(seen.status(), 200, "the page does not say how it ended: {seen:?}");
 
     // then the login is over with the rule that was broken, and no code was sent anywhere
-    let over = watched(&mut program(&daemon).watch(work()), a_refusal).await;
+    let over = refused(&daemon, SignInEnd::Failed).await;
     assert!(over.message.contains(said) && over.message.contains("RFC 9207"), "{over:?}");
-    assert!(over.next_step.contains("authctl "), "{over:?}");
     assert_eq!((over.reason, server.counts().exchanges), (Reason::Configuration, 0));
-    let status = account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
-    assert_eq!(status.last_sign_in_end, Some(SignInEnd::Failed));
     stops_listening(&daemon, port_of(&shown)).await;
 }
 
@@ -117,7 +114,7 @@ async fn the_login_waits_until_it_is_cancelled(responses: AuthorizationResponses
     still_waits(&daemon, &shown).await;
     let status = tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
     assert_eq!((status.sign_in, status.last_sign_in_end), (None, Some(SignInEnd::Cancelled)));
-    assert_eq!(refusal(program(&daemon).token(never()).await.unwrap()).reason, Reason::Denied);
+    assert_eq!(refused(&daemon, SignInEnd::Cancelled).await.reason, Reason::Denied);
     assert_eq!(server.counts().exchanges, 0);
     stops_listening(&daemon, port_of(&shown)).await;
 }
@@ -151,9 +148,8 @@ async fn who_denies_in_the_browser_ends_the_login_and_only_the_person_begins_ano
 
     // then
     assert_eq!(seen.status(), 200, "{seen:?}");
-    let over = watched(&mut program(&daemon).watch(work()), a_refusal).await;
+    let over = refused(&daemon, SignInEnd::Denied).await;
     assert_eq!((over.reason, over.next_step.as_str()), (Reason::Denied, "authctl login work"));
-    assert_eq!(refusal(program(&daemon).token(work()).await.unwrap()).reason, Reason::Denied);
     stops_listening(&daemon, port_of(&shown)).await;
     in_browser::approve(&url(&prompted(&daemon, "work").await)).await.unwrap();
     watched(&mut program(&daemon).watch(work()), a_token).await;
@@ -171,15 +167,9 @@ async fn an_error_that_the_browser_brings_ends_the_login_with_its_word() {
         let (server, daemon) = daemon_at(Settings { responses, ..Settings::in_browser() }).await;
         let shown = prompted(&daemon, "work").await;
         in_browser::approve(&url(&shown)).await.unwrap();
-        let status = account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
-        assert_eq!(status.last_sign_in_end, Some(SignInEnd::Failed), "{error}");
-        let asked = program(&daemon).token(never()).await.unwrap();
-        let (mcp_authd_client::Answer::GiveUp(over) | mcp_authd_client::Answer::TryLater(over)) = asked else {
-            panic!("{error}: {asked:?}")
-        };
+        let over = refused(&daemon, SignInEnd::Failed).await;
         assert_eq!(over.reason, reason, "{over:?}");
         assert!(over.message.contains(error) || reason == Reason::Unavailable, "{over:?}");
-        assert!(over.next_step.contains("authctl "), "{over:?}");
         assert_eq!(server.counts().exchanges, 0);
         stops_listening(&daemon, port_of(&shown)).await;
     }
