@@ -7,12 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::endpoint::Endpoint;
-use crate::http::{HttpRequest, Method, Patience};
+use crate::http::{HttpRequest, Patience};
+use crate::profile::RequestShape;
 use crate::secret::{ClientSecret, SecretText};
 use crate::terms::{ClientId, TokenEndpointAuthMethod};
 use crate::token::ErrorAnswer;
 use crate::wire::error_answer::Sent;
-use crate::wire::form;
+use crate::wire::{form, json_body};
 
 /// The `token_endpoint_auth_method` of a client (RFC 7591, section 2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,7 @@ impl ClientAuthentication {
         for secret in secret.into_iter().chain(others) {
             secrets.push(SecretText::new(secret));
             secrets.push(SecretText::new(form::encode_value(secret)));
+            secrets.push(json_body::escaped(secret));
         }
         Sent::new(secrets)
     }
@@ -88,15 +90,24 @@ pub(crate) struct Post<'a> {
 }
 
 impl<'a> Post<'a> {
-    /// The request. RFC 6749, 2.3: one method of authentication in a request, not two.
-    pub(crate) fn signed_by(mut self, client: &'a ClientAuthentication) -> HttpRequest {
+    /// The request as the RFCs have it.
+    #[cfg(test)]
+    pub(crate) fn signed_by(self, client: &'a ClientAuthentication) -> HttpRequest {
+        self.shaped_by(&RequestShape::default(), client)
+    }
+
+    /// The request as a provider wants it. RFC 6749, 2.3: one method of authentication in a request, not two.
+    pub(crate) fn shaped_by(mut self, shape: &RequestShape, client: &'a ClientAuthentication) -> HttpRequest {
+        // A provider that knows no clients has given us no name (`ClientNeed::None`).
+        let client_id = Some(self.client_id.as_str()).filter(|client_id| !client_id.is_empty());
+        let client_id = client_id.map(|client_id| ("client_id", client_id));
         let authorization = match client {
             ClientAuthentication::Public => {
-                self.parameters.push(("client_id", self.client_id.as_str()));
+                self.parameters.extend(client_id);
                 None
             }
             ClientAuthentication::ClientSecretPost(secret) => {
-                self.parameters.push(("client_id", self.client_id.as_str()));
+                self.parameters.extend(client_id);
                 self.parameters.push(("client_secret", secret.expose()));
                 None
             }
@@ -107,7 +118,7 @@ impl<'a> Post<'a> {
         };
         HttpRequest {
             endpoint: self.endpoint.clone(),
-            method: Method::PostForm(form::encode(&self.parameters)),
+            method: shape.method(&self.parameters),
             authorization,
             patience: self.patience,
         }
@@ -126,6 +137,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
     use crate::endpoint::Loopback;
+    use crate::http::Method;
 
     fn post(client: &ClientAuthentication) -> (String, Option<String>) {
         let request = Post {

@@ -8,6 +8,7 @@ mod schedule;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client_authentication::{ClientAuthentication, Post};
@@ -16,6 +17,7 @@ use crate::extra_parameters;
 use crate::flow::{Deadline, Flow, Input, Step, WaitReason};
 use crate::http::{AnswerLost, HttpAnswer, Patience, Undelivered};
 use crate::misbehaved::ServerMisbehaved;
+use crate::profile::{DeviceGrant, PollStatus, Profile};
 use crate::sign_in::{PendingDevice, SignInFailure};
 use crate::terms::{Audience, Scopes};
 use crate::time::{Instant, Now};
@@ -103,13 +105,19 @@ impl DeviceFlow {
     /// A new login.
     #[must_use]
     pub fn new(request: DeviceRequest) -> Self {
-        Self { client: Client(request.client.clone()), state: State::New(Box::new(request)) }
+        Self { client: Client::new(request.client.clone()), state: State::New(Box::new(request)) }
     }
 
     /// Goes on with a login from before a restart. Its person has been told; it waits for one interval, and polls.
     #[must_use]
     pub fn resume(pending: PendingDevice, client: ClientAuthentication) -> Self {
-        Self { client: Client(client), state: State::Restored(Polling::new(pending)) }
+        Self { client: Client::new(client), state: State::Restored(Polling::new(pending)) }
+    }
+
+    /// The same, as this provider wants it.
+    #[must_use]
+    pub fn by(self, profile: Arc<Profile>) -> Self {
+        Self { client: Client { profile, ..self.client }, ..self }
     }
 }
 
@@ -120,6 +128,7 @@ impl Flow for DeviceFlow {
     fn handle(self, input: Input, now: Now) -> Step<Self> {
         let Self { client, state } = self;
         match (state, input) {
+            (State::New(_), _) if client.profile.device_grant == DeviceGrant::Unavailable => failed(SignInFailure::NoDeviceGrant),
             (State::New(request), _) => client.ask(request, now),
             (State::Asking { request, asked }, Input::Answered(Ok(answer))) => client.asked(*request, asked, &answer, now),
             (State::Asking { .. }, Input::Answered(Err(Undelivered::NothingSent(why)))) => {
@@ -145,11 +154,18 @@ impl Flow for DeviceFlow {
     }
 }
 
-/// In whose name the flow asks.
+/// In whose name the flow asks, and how this provider wants to be asked.
 #[derive(Debug)]
-struct Client(ClientAuthentication);
+struct Client {
+    authentication: ClientAuthentication,
+    profile: Arc<Profile>,
+}
 
 impl Client {
+    fn new(authentication: ClientAuthentication) -> Self {
+        Self { authentication, profile: Arc::default() }
+    }
+
     fn in_state(self, state: State) -> DeviceFlow {
         DeviceFlow { client: self, state }
     }
@@ -161,7 +177,7 @@ impl Client {
         if !scope.is_empty() {
             parameters.push(("scope", &scope));
         }
-        if let Some(resource) = &request.binding.resource {
+        if let Some(resource) = self.profile.sent_resource(&request.binding) {
             parameters.push(("resource", resource.as_str()));
         }
         if let Some(audience) = &request.audience {
@@ -174,16 +190,19 @@ impl Client {
             parameters,
             patience: Patience::Endpoint,
         };
-        Step::Send(post.signed_by(&self.0), self.in_state(State::Asking { request, asked: now }))
+        let sent = post.shaped_by(&self.profile.device_authorization.request, &self.authentication);
+        Step::Send(sent, self.in_state(State::Asking { request, asked: now }))
     }
 
     /// RFC 8628, 3.2.
     fn asked(self, request: DeviceRequest, asked: Now, answer: &HttpAnswer, now: Now) -> Step<DeviceFlow> {
         let wish = retry_after::read(answer, now);
-        let DeviceAuthorization { device_code, prompt, life, interval } = match device_answer::read(answer, request.loopback) {
+        let shape = &self.profile.device_authorization.answer;
+        let read = device_answer::read_shaped(answer, request.loopback, shape);
+        let DeviceAuthorization { device_code, prompt, life, interval } = match read {
             DeviceAnswer::Authorization(authorization) => authorization,
             DeviceAnswer::Error(error) => {
-                let sent = self.0.sent(&request.binding.client_id, None);
+                let sent = self.authentication.sent(&request.binding.client_id, None);
                 return failed(not_authorized(&error, &error.shown(answer.status, &sent), wish));
             }
             DeviceAnswer::NoErrorCode(what) => return failed(no_error_code(what, answer.status, wish)),
@@ -222,7 +241,7 @@ impl Client {
         let pending = &polling.pending;
         let turn = if now.instant >= pending.expires { Turn::Last } else { Turn::Usual };
         let mut parameters = vec![("grant_type", GRANT_TYPE), ("device_code", pending.device_code.expose())];
-        if let Some(resource) = &pending.binding.resource {
+        if let Some(resource) = self.profile.sent_resource(&pending.binding) {
             parameters.push(("resource", resource.as_str()));
         }
         let request = Post {
@@ -231,7 +250,7 @@ impl Client {
             parameters,
             patience: Patience::Endpoint,
         }
-        .signed_by(&self.0);
+        .shaped_by(&self.profile.poll.request, &self.authentication);
         Step::Send(request, self.in_state(State::Polled(Poll { polling, sent: now, turn })))
     }
 
@@ -260,44 +279,60 @@ impl Client {
 
     fn verdict(&self, poll: &Poll, answer: &HttpAnswer) -> Verdict {
         let status = answer.status;
-        match token_answer::read(answer, &poll.polling.pending.binding, poll.sent) {
+        let by = self.profile.understood(&self.profile.poll);
+        match token_answer::read_by(answer, &poll.polling.pending.binding, poll.sent, by) {
             TokenAnswer::Success(TokenSuccess { refresh_token: None, token: Err(why) }) => {
-                Verdict::Failed(SignInFailure::Misbehaved(why))
+                self.by_status(status).unwrap_or(Verdict::Failed(SignInFailure::Misbehaved(why)))
             }
             // Bad perhaps, but with a refresh token: the account saves that before it complains (D43).
             TokenAnswer::Success(success) => Verdict::Granted(success),
-            TokenAnswer::Error(error, interval) => match error.code() {
+            TokenAnswer::Error(error, interval) => match self.profile.errors.at_poll(error.code()) {
                 "authorization_pending" => Verdict::GoOn(Setback::Pending),
                 "slow_down" => Verdict::GoOn(Setback::SlowDown(interval)),
-                _ => self.refused(poll, &error, status),
+                code => self.refused(poll, (code, &error), status),
             },
             // A success that nobody can read may have used the code up.
-            TokenAnswer::UnreadableSuccess(_) => Verdict::GoOn(Setback::AnswerLost),
+            TokenAnswer::UnreadableSuccess(_) => self.by_status(status).unwrap_or(Verdict::GoOn(Setback::AnswerLost)),
             TokenAnswer::NoErrorCode(NoErrorCode::Redirect) => {
                 Verdict::Failed(SignInFailure::Misbehaved(ServerMisbehaved::Redirected { status }))
             }
-            TokenAnswer::NoErrorCode(NoErrorCode::Object) => {
-                Verdict::Failed(SignInFailure::Misbehaved(ServerMisbehaved::NoErrorCode { status }))
-            }
-            TokenAnswer::NoErrorCode(NoErrorCode::Later) if status == 429 => Verdict::GoOn(Setback::SlowDown(None)),
-            TokenAnswer::NoErrorCode(NoErrorCode::Later | NoErrorCode::Page) => Verdict::GoOn(Setback::Failed),
+            TokenAnswer::NoErrorCode(what) => self.by_status(status).unwrap_or(match what {
+                NoErrorCode::Object | NoErrorCode::Redirect => {
+                    Verdict::Failed(SignInFailure::Misbehaved(ServerMisbehaved::NoErrorCode { status }))
+                }
+                NoErrorCode::Later if status == 429 => Verdict::GoOn(Setback::SlowDown(None)),
+                NoErrorCode::Later | NoErrorCode::Page => Verdict::GoOn(Setback::Failed),
+            }),
         }
     }
 
+    /// What the status alone says, where the provider says something by it.
+    fn by_status(&self, status: u16) -> Option<Verdict> {
+        let says = self.profile.errors.poll_status(status)?;
+        Some(Verdict::GoOn(match says {
+            PollStatus::Pending => Setback::Pending,
+            PollStatus::SlowDown => Setback::SlowDown(None),
+        }))
+    }
+
     /// D16.
-    fn refused(&self, poll: &Poll, error: &RawError, status: u16) -> Verdict {
+    fn refused(&self, poll: &Poll, (code, error): (&str, &RawError), status: u16) -> Verdict {
         let pending = &poll.polling.pending;
         let may_be_used = poll.polling.may_be_used();
-        let sent = self.0.sent(&pending.binding.client_id, Some(pending.device_code.expose()));
-        Verdict::Failed(match error.code() {
+        let sent = self.authentication.sent(&pending.binding.client_id, Some(pending.device_code.expose()));
+        Verdict::Failed(match code {
             "access_denied" | "authorization_declined" => SignInFailure::Denied,
             // After a lost answer a dead code is most likely a used one.
             "invalid_grant" | "bad_verification_code" | "incorrect_device_code" if may_be_used => SignInFailure::AnswerLost,
             "expired_token" | "token_expired" if may_be_used && poll.turn == Turn::Usual => SignInFailure::AnswerLost,
             "expired_token" | "token_expired" => SignInFailure::Expired,
-            _ if error.may_pass_under(status) => return Verdict::GoOn(Setback::Failed),
-            // RFC 8628, 3.5: at any other code polling ends.
-            _ => SignInFailure::Refused(error.shown(status, &sent)),
+            _ if error.may_pass() => return Verdict::GoOn(Setback::Failed),
+            _ => match self.by_status(status).filter(|_| !error.is_refusal()) {
+                Some(verdict) => return verdict,
+                None if error.may_pass_under(status) => return Verdict::GoOn(Setback::Failed),
+                // RFC 8628, 3.5: at any other code polling ends.
+                None => SignInFailure::Refused(error.shown(status, &sent)),
+            },
         })
     }
 }

@@ -92,6 +92,18 @@ pub enum DiscoveryError {
     },
 }
 
+impl DiscoveryError {
+    /// Whether another authorization server of the same resource may be tried in its place. Not where it may come back: whoever
+    /// goes on then ends at another server than the last time (D2).
+    #[must_use]
+    pub fn leads_on(&self) -> bool {
+        match self {
+            Self::BadIssuer(_) | Self::IssuerWithQuery | Self::NotFound | Self::Misbehaved(_) => true,
+            Self::Unreachable(_) | Self::Unavailable { .. } => false,
+        }
+    }
+}
+
 /// The search for the metadata of one issuer.
 #[derive(Debug)]
 pub struct Discovery {
@@ -274,6 +286,14 @@ mod tests {
         let lost = AnswerLost::TimeOver(Duration::from_secs(10));
         let (_, output) = run(PLAIN, vec![Err(Undelivered::AnswerLost(lost))]);
         assert_eq!(output, Err(DiscoveryError::Unavailable { retry_after: None }));
+    }
+
+    #[test]
+    fn d2_another_server_is_tried_only_where_this_one_will_not_come_back() {
+        let misbehaved = DiscoveryError::Misbehaved(ServerMisbehaved::DuplicateMember);
+        assert!(DiscoveryError::NotFound.leads_on() && misbehaved.leads_on());
+        let later = DiscoveryError::Unavailable { retry_after: None };
+        assert!(!later.leads_on() && !DiscoveryError::Unreachable(NothingSent::NotConnected).leads_on());
     }
 
     #[test]

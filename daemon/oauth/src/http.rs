@@ -34,6 +34,8 @@ pub enum Method {
     PostForm(SecretText),
     /// `application/json`, already encoded.
     PostJson(SecretText),
+    /// No body at all: nothing can be spent by it.
+    PostEmpty,
 }
 
 /// How long, how much and whether a redirect may be followed (D5, D6, D51).

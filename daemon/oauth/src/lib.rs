@@ -13,6 +13,7 @@ pub mod finding;
 pub mod flow;
 pub mod http;
 pub mod misbehaved;
+pub mod profile;
 pub mod protected_resource;
 pub mod reach;
 pub mod refresh;

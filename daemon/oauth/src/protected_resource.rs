@@ -31,8 +31,9 @@ pub struct ProtectedResource {
     pub typed: Resource,
     /// What is sent as `resource` (RFC 8707): as published, byte for byte; as typed where nothing is published.
     pub resource: Resource,
-    /// In the order of the document; never empty. The first whose metadata can be used is the one. Without metadata about the
-    /// resource: its origin, in both spellings, of which at most one can be right.
+    /// In the order of the document; never empty. The first whose metadata can be used is the one
+    /// ([`DiscoveryError::leads_on`](crate::discovery::DiscoveryError::leads_on)). Without metadata about the resource: its
+    /// origin, in both spellings, of which at most one can be right.
     pub authorization_servers: Vec<Issuer>,
     /// What to ask for.
     pub scopes: ScopesToAsk,

@@ -3,27 +3,34 @@
 //! Must never: send twice (I1), or call an outcome known that is not (D56).
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use crate::client_authentication::{ClientAuthentication, Post};
 use crate::flow::{Flow, Input, Step};
 use crate::http::{AnswerLost, HttpAnswer, HttpRequest, Patience, Undelivered};
+use crate::profile::{ErrorWords, Profile};
 use crate::secret::RefreshToken;
 use crate::time::Now;
 use crate::token::{Binding, ErrorAnswer, OutcomeUnknown, RefreshOutcome};
 use crate::wire::error_answer::{RawError, Sent};
 use crate::wire::token_answer::{self, TokenAnswer};
-use crate::wire::{NoErrorCode, StatusClass, retry_after};
+use crate::wire::{NoErrorCode, StatusClass, is_web_page, retry_after};
 
 /// The `error` that stands in an [`ErrorAnswer`] where the token endpoint answered with a redirect. No server sends it: it is ours.
 ///
 /// A redirect is never followed (D5); it comes as [`RefreshOutcome::Configuration`], because only another endpoint helps.
 pub const REDIRECTED: &str = "redirected";
 
+/// The `error` that stands in an [`ErrorAnswer`] where a status alone ended the grant, as its profile says. No server sends it:
+/// it is ours.
+pub const REFUSED_BY_STATUS: &str = "refused_by_status";
+
 /// One refresh.
 #[derive(Debug)]
 pub struct RefreshFlow {
     client: ClientAuthentication,
     binding: Binding,
+    profile: Arc<Profile>,
     state: State,
 }
 
@@ -37,7 +44,13 @@ impl RefreshFlow {
     /// A refresh of this grant, where it came from (P14).
     #[must_use]
     pub fn new(refresh_token: RefreshToken, binding: Binding, client: ClientAuthentication) -> Self {
-        Self { client, binding, state: State::New(refresh_token) }
+        Self { client, binding, profile: Arc::default(), state: State::New(refresh_token) }
+    }
+
+    /// The same, as this provider wants it.
+    #[must_use]
+    pub fn by(self, profile: Arc<Profile>) -> Self {
+        Self { profile, ..self }
     }
 }
 
@@ -46,21 +59,30 @@ impl Flow for RefreshFlow {
     type Output = RefreshOutcome;
 
     fn handle(self, input: Input, now: Now) -> Step<Self> {
-        let Self { client, binding, state } = self;
+        let Self { client, binding, profile, state } = self;
         let (requested_at, secrets) = match state {
             State::New(refresh_token) => {
-                let request = request(&refresh_token, &binding, &client);
+                let request = request(&refresh_token, &binding, &client, &profile);
                 let secrets = client.sent(&binding.client_id, Some(refresh_token.expose()));
-                return Step::Send(request, Self { client, binding, state: State::Sent { requested_at: now, secrets } });
+                return Step::Send(request, Self { client, binding, profile, state: State::Sent { requested_at: now, secrets } });
             }
             State::Sent { requested_at, secrets } => (requested_at, secrets),
         };
+        let errors = &profile.errors;
+        let by = profile.understood(&profile.refresh);
         Step::Done(match input {
-            Input::Answered(Ok(answer)) => match token_answer::read(&answer, &binding, requested_at) {
+            Input::Answered(Ok(answer)) => match token_answer::read_by(&answer, &binding, requested_at, by) {
                 TokenAnswer::Success(success) => RefreshOutcome::Success(success),
+                TokenAnswer::Error(error, _) if is_dead_grant(&error, answer.status, errors) => {
+                    RefreshOutcome::DeadGrant(error.shown(answer.status, &secrets))
+                }
                 TokenAnswer::Error(error, _) => refused(&error, &secrets, &answer, now),
                 TokenAnswer::UnreadableSuccess(why) => RefreshOutcome::OutcomeUnknown(OutcomeUnknown::Unreadable(why)),
                 TokenAnswer::NoErrorCode(NoErrorCode::Redirect) => RefreshOutcome::Configuration(redirected(answer.status)),
+                // A web page may have come from anything on the way (P15): it ends nothing.
+                TokenAnswer::NoErrorCode(_) if errors.ends_the_grant(answer.status) && !is_web_page(&answer) => {
+                    RefreshOutcome::DeadGrant(refused_by_status(answer.status))
+                }
                 TokenAnswer::NoErrorCode(_) => later(&answer, now),
             },
             Input::Answered(Err(Undelivered::NothingSent(why))) => RefreshOutcome::NothingSent(why),
@@ -71,22 +93,31 @@ impl Flow for RefreshFlow {
     }
 }
 
-fn request(refresh_token: &RefreshToken, binding: &Binding, client: &ClientAuthentication) -> HttpRequest {
+fn request(refresh_token: &RefreshToken, binding: &Binding, client: &ClientAuthentication, profile: &Profile) -> HttpRequest {
     let mut parameters = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
     // D36: as at the login, byte for byte. No `scope`: the refresh keeps what was granted (RFC 6749, section 6).
-    if let Some(resource) = &binding.resource {
+    if let Some(resource) = profile.sent_resource(binding) {
         parameters.push(("resource", resource.as_str()));
     }
+    if let Some(redirect_uri) = profile.refresh_redirect_uri() {
+        parameters.push(("redirect_uri", redirect_uri));
+    }
     Post { endpoint: &binding.token_endpoint, client_id: &binding.client_id, parameters, patience: Patience::Spending }
-        .signed_by(client)
+        .shaped_by(&profile.refresh.request, client)
 }
 
-/// D45-D49: known codes decide, whatever the status; the status decides about the others.
+/// D45, D47: a word that is known, or that the provider means so; a status only where nobody knows the word.
+fn is_dead_grant(error: &RawError, status: u16, errors: &ErrorWords) -> bool {
+    error.is_dead_grant()
+        || errors.is_dead_grant(error.code())
+        || (error.code() == "unauthorized_client" && error.blames_the_refresh_token())
+        || (errors.ends_the_grant(status) && !error.is_configuration() && !error.may_pass())
+}
+
+/// D46-D49: known codes decide, whatever the status; the status decides about the others.
 fn refused(error: &RawError, secrets: &Sent, answer: &HttpAnswer, now: Now) -> RefreshOutcome {
     let shown = || error.shown(answer.status, secrets);
-    if error.is_dead_grant() || (error.code() == "unauthorized_client" && error.blames_the_refresh_token()) {
-        RefreshOutcome::DeadGrant(shown())
-    } else if error.is_configuration() {
+    if error.is_configuration() {
         RefreshOutcome::Configuration(shown())
     } else if error.may_pass() || StatusClass::of(answer.status) == StatusClass::Later {
         later(answer, now)
@@ -97,6 +128,11 @@ fn refused(error: &RawError, secrets: &Sent, answer: &HttpAnswer, now: Now) -> R
 
 fn later(answer: &HttpAnswer, now: Now) -> RefreshOutcome {
     RefreshOutcome::Later { retry_after: retry_after::read(answer, now), status: answer.status }
+}
+
+fn refused_by_status(status: u16) -> ErrorAnswer {
+    let description = "the token endpoint refused the refresh with no more than a status, which ends the grant at this provider";
+    ErrorAnswer { error: REFUSED_BY_STATUS.to_owned(), description: Some(description.to_owned()), status }
 }
 
 fn redirected(status: u16) -> ErrorAnswer {

@@ -3,6 +3,7 @@
 //! Must never: keep anybody from forgetting the tokens here. Its end is told, and changes nothing.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client_authentication::{ClientAuthentication, Post};
@@ -10,6 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::flow::{Flow, Input, Step};
 use crate::http::{HttpAnswer, HttpRequest, NothingSent, Patience, Undelivered};
 use crate::misbehaved::ServerMisbehaved;
+use crate::profile::{AnswerShape, Profile};
 use crate::secret::{AccessToken, RefreshToken};
 use crate::time::Now;
 use crate::token::{Binding, ErrorAnswer};
@@ -84,6 +86,7 @@ pub enum RevocationFailure {
 pub struct RevocationFlow {
     client: ClientAuthentication,
     binding: Binding,
+    profile: Arc<Profile>,
     state: State,
 }
 
@@ -99,7 +102,13 @@ impl RevocationFlow {
     #[must_use]
     pub fn new(request: RevocationRequest) -> Self {
         let RevocationRequest { refresh_token, access_token, binding, client } = request;
-        Self { client, binding, state: State::New { refresh_token, access_token } }
+        Self { client, binding, profile: Arc::default(), state: State::New { refresh_token, access_token } }
+    }
+
+    /// The same, as this provider wants it.
+    #[must_use]
+    pub fn by(self, profile: Arc<Profile>) -> Self {
+        Self { profile, ..self }
     }
 }
 
@@ -108,9 +117,9 @@ impl Flow for RevocationFlow {
     type Output = RevocationReport;
 
     fn handle(self, input: Input, now: Now) -> Step<Self> {
-        let Self { client, binding, state } = self;
+        let Self { client, binding, profile, state } = self;
         let Some(endpoint) = binding.revocation_endpoint.clone() else { return Step::Done(without_endpoint(&state)) };
-        let asker = Asker { client, binding, endpoint };
+        let asker = Asker { client, binding, profile, endpoint };
         match state {
             State::New { refresh_token: Some(token), access_token } => {
                 let (request, secrets) = asker.request(token.expose(), "refresh_token");
@@ -118,10 +127,12 @@ impl Flow for RevocationFlow {
             }
             State::New { refresh_token: None, access_token } => asker.go_on((Revocation::NotHeld, Sent::default()), access_token),
             State::RefreshTokenSent { secrets, access_token } => {
-                asker.go_on((revocation(input, &secrets, now), secrets), access_token)
+                let ended = revocation(input, &secrets, now, asker.answers());
+                asker.go_on((ended, secrets), access_token)
             }
             State::AccessTokenSent { secrets, refresh_token } => {
-                Step::Done(RevocationReport { refresh_token, access_token: revocation(input, &secrets, now) })
+                let access_token = revocation(input, &secrets, now, asker.answers());
+                Step::Done(RevocationReport { refresh_token, access_token })
             }
         }
     }
@@ -131,12 +142,17 @@ impl Flow for RevocationFlow {
 struct Asker {
     client: ClientAuthentication,
     binding: Binding,
+    profile: Arc<Profile>,
     endpoint: Endpoint,
 }
 
 impl Asker {
     fn in_state(self, state: State) -> RevocationFlow {
-        RevocationFlow { client: self.client, binding: self.binding, state }
+        RevocationFlow { client: self.client, binding: self.binding, profile: self.profile, state }
+    }
+
+    fn answers(&self) -> &AnswerShape {
+        &self.profile.revocation.answer
     }
 
     /// However the refresh token fared, the access token is tried too. A server may echo in its second answer what was in the
@@ -157,7 +173,7 @@ impl Asker {
             parameters: vec![("token", token), ("token_type_hint", hint)],
             patience: Patience::Endpoint,
         };
-        (post.signed_by(&self.client), self.client.sent(&self.binding.client_id, Some(token)))
+        (post.shaped_by(&self.profile.revocation.request, &self.client), self.client.sent(&self.binding.client_id, Some(token)))
     }
 }
 
@@ -174,7 +190,7 @@ fn without_endpoint(state: &State) -> RevocationReport {
     }
 }
 
-fn revocation(input: Input, secrets: &Sent, now: Now) -> Revocation {
+fn revocation(input: Input, secrets: &Sent, now: Now, answers: &AnswerShape) -> Revocation {
     let answer = match input {
         Input::Answered(Ok(answer)) => answer,
         Input::Answered(Err(Undelivered::NothingSent(why))) => return Revocation::Failed(RevocationFailure::Unreachable(why)),
@@ -183,7 +199,7 @@ fn revocation(input: Input, secrets: &Sent, now: Now) -> Revocation {
         }
     };
     let status = answer.status;
-    Revocation::Failed(match revocation_answer::read(&answer) {
+    Revocation::Failed(match revocation_answer::read(&answer, answers) {
         RevocationAnswer::Revoked => return Revocation::Revoked,
         RevocationAnswer::Error(error) if error.code() == "unsupported_token_type" => return Revocation::NotSupported,
         RevocationAnswer::Error(error) if error.may_pass() => later(&answer, now),

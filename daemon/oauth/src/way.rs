@@ -150,41 +150,61 @@ pub enum NoWay {
     WishedCode(NoCode),
 }
 
-/// Chooses. A person's wish goes before what the server lists, but not before what it lacks.
+/// Where a login may begin: as the server's metadata says, or as a profile says in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct BeginsAt<'a> {
+    /// RFC 8628, 3.1.
+    pub device_authorization: Option<&'a Endpoint>,
+    /// RFC 6749, 3.1.
+    pub authorization: Option<&'a Endpoint>,
+}
+
+impl<'a> BeginsAt<'a> {
+    /// As the metadata says.
+    #[must_use]
+    pub fn of(metadata: &'a ServerMetadata) -> Self {
+        Self {
+            device_authorization: metadata.device_authorization_endpoint.as_ref(),
+            authorization: metadata.authorization_endpoint.as_ref(),
+        }
+    }
+}
+
+/// Chooses. A person's wish goes before what the server lists, but not before what it lacks. Without metadata nothing is listed.
 ///
 /// # Errors
 /// [`NoWay`], with the reason against each way.
-pub fn choose(metadata: &ServerMetadata, wishes: Wishes) -> Result<Choice, NoWay> {
+pub fn choose(begins: BeginsAt<'_>, metadata: Option<&ServerMetadata>, wishes: Wishes) -> Result<Choice, NoWay> {
     match wishes.flow {
         Some(wish @ FlowWish::Device) => {
-            let endpoint = metadata.device_authorization_endpoint.clone().ok_or(NoWay::WishedDevice(NoDevice::NoEndpoint))?;
+            let endpoint = begins.device_authorization.cloned().ok_or(NoWay::WishedDevice(NoDevice::NoEndpoint))?;
             Ok(Choice { way: Way::DeviceGrant { endpoint }, because: Because::Wished(wish) })
         }
         Some(wish @ FlowWish::Code) => {
-            let way = possible_code(metadata, wishes.pkce).map_err(NoWay::WishedCode)?;
+            let way = possible_code(begins, metadata, wishes.pkce).map_err(NoWay::WishedCode)?;
             Ok(Choice { way, because: Because::Wished(wish) })
         }
-        None => match device(metadata) {
+        None => match device(begins, metadata) {
             Ok(way) => Ok(Choice { way, because: Because::DeviceAdvertised }),
             Err(device) => {
-                let way = code(metadata, wishes.pkce).map_err(|code| NoWay::Neither { device, code })?;
+                let way = code(begins, metadata, wishes.pkce).map_err(|code| NoWay::Neither { device, code })?;
                 Ok(Choice { way, because: Because::CodeIsLeft(device) })
             }
         },
     }
 }
 
-fn device(metadata: &ServerMetadata) -> Result<Way, NoDevice> {
-    let endpoint = metadata.device_authorization_endpoint.clone().ok_or(NoDevice::NoEndpoint)?;
-    if excludes(&metadata.grant_types_supported, DEVICE_CODE) {
+fn device(begins: BeginsAt<'_>, metadata: Option<&ServerMetadata>) -> Result<Way, NoDevice> {
+    let endpoint = begins.device_authorization.cloned().ok_or(NoDevice::NoEndpoint)?;
+    if metadata.is_some_and(|metadata| excludes(&metadata.grant_types_supported, DEVICE_CODE)) {
         return Err(NoDevice::GrantNotListed);
     }
     Ok(Way::DeviceGrant { endpoint })
 }
 
-fn code(metadata: &ServerMetadata, pkce: PkceRule) -> Result<Way, NoCode> {
-    let way = possible_code(metadata, pkce);
-    if metadata.authorization_endpoint.is_some() {
+fn code(begins: BeginsAt<'_>, metadata: Option<&ServerMetadata>, pkce: PkceRule) -> Result<Way, NoCode> {
+    let way = possible_code(begins, metadata, pkce);
+    if let (Some(_), Some(metadata)) = (begins.authorization, metadata) {
         if excludes(&metadata.grant_types_supported, "authorization_code") {
             return Err(NoCode::GrantNotListed);
         }
@@ -196,9 +216,9 @@ fn code(metadata: &ServerMetadata, pkce: PkceRule) -> Result<Way, NoCode> {
 }
 
 /// What no wish can replace: the endpoint and S256.
-fn possible_code(metadata: &ServerMetadata, pkce: PkceRule) -> Result<Way, NoCode> {
-    let authorization_endpoint = metadata.authorization_endpoint.clone().ok_or(NoCode::NoEndpoint)?;
-    let pkce = match (support(metadata), pkce) {
+fn possible_code(begins: BeginsAt<'_>, metadata: Option<&ServerMetadata>, pkce: PkceRule) -> Result<Way, NoCode> {
+    let authorization_endpoint = begins.authorization.cloned().ok_or(NoCode::NoEndpoint)?;
+    let pkce = match (metadata.map_or(PkceSupport::Unstated, support), pkce) {
         (PkceSupport::S256, _) => PkceRule::Required,
         (_, PkceRule::Assumed) => PkceRule::Assumed,
         (PkceSupport::Otherwise, PkceRule::Required) => return Err(NoCode::NoS256),
@@ -233,7 +253,7 @@ pub fn findings(metadata: &ServerMetadata) -> Vec<Finding> {
     let registers = metadata.registration_endpoint.is_some() || metadata.client_id_metadata_document_supported;
     let noticed = [
         (metadata.device_authorization_endpoint.is_none(), Finding::NoDeviceGrant),
-        (device(metadata) == Err(NoDevice::GrantNotListed), Finding::DeviceGrantNotListed),
+        (device(BeginsAt::of(metadata), Some(metadata)) == Err(NoDevice::GrantNotListed), Finding::DeviceGrantNotListed),
         (metadata.authorization_endpoint.is_none(), Finding::NoAuthorizationEndpoint),
         (support == PkceSupport::Unstated, Finding::NoCodeChallengeMethods),
         (support == PkceSupport::Otherwise, Finding::NoS256),
@@ -304,8 +324,12 @@ mod tests {
         Way::Code { authorization_endpoint: endpoint("authorize"), pkce }
     }
 
+    fn of(metadata: &ServerMetadata, wishes: Wishes) -> Result<Choice, NoWay> {
+        choose(BeginsAt::of(metadata), Some(metadata), wishes)
+    }
+
     fn chosen(metadata: &ServerMetadata, wishes: Wishes) -> (Way, Because) {
-        let choice = choose(metadata, wishes).unwrap();
+        let choice = of(metadata, wishes).unwrap();
         (choice.way, choice.because)
     }
 
@@ -319,6 +343,18 @@ mod tests {
         assert_eq!(chosen(&unlisted, Wishes::default()), left);
         let silent = ServerMetadata { grant_types_supported: Vec::new(), response_types_supported: Vec::new(), ..complete() };
         assert_eq!(chosen(&silent, Wishes::default()).0, by_device(), "a list that is not there excludes nothing");
+    }
+
+    #[test]
+    fn where_nothing_was_read_nothing_is_excluded_and_pkce_needs_somebody_s_word() {
+        let (device, authorize) = (endpoint("device"), endpoint("authorize"));
+        let both = BeginsAt { device_authorization: Some(&device), authorization: Some(&authorize) };
+        let in_browser = BeginsAt { device_authorization: None, ..both };
+        let assumed = Wishes { pkce: PkceRule::Assumed, ..Wishes::default() };
+        assert_eq!(choose(both, None, Wishes::default()).unwrap().way, by_device());
+        let no_word = NoWay::Neither { device: NoDevice::NoEndpoint, code: NoCode::NoCodeChallengeMethods };
+        assert_eq!(choose(in_browser, None, Wishes::default()), Err(no_word));
+        assert_eq!(choose(in_browser, None, assumed).unwrap().way, by_code(PkceRule::Assumed));
     }
 
     #[test]
@@ -336,12 +372,12 @@ mod tests {
 
     #[test]
     fn a_wish_that_cannot_be_is_an_error_and_not_another_way() {
-        let wished = choose(&without_device(), wishing(FlowWish::Device));
+        let wished = of(&without_device(), wishing(FlowWish::Device));
         assert_eq!(wished, Err(NoWay::WishedDevice(NoDevice::NoEndpoint)));
         let no_code = ServerMetadata { authorization_endpoint: None, ..complete() };
-        assert_eq!(choose(&no_code, wishing(FlowWish::Code)), Err(NoWay::WishedCode(NoCode::NoEndpoint)));
+        assert_eq!(of(&no_code, wishing(FlowWish::Code)), Err(NoWay::WishedCode(NoCode::NoEndpoint)));
         let no_pkce = ServerMetadata { code_challenge_methods_supported: None, ..complete() };
-        assert_eq!(choose(&no_pkce, wishing(FlowWish::Code)), Err(NoWay::WishedCode(NoCode::NoCodeChallengeMethods)));
+        assert_eq!(of(&no_pkce, wishing(FlowWish::Code)), Err(NoWay::WishedCode(NoCode::NoCodeChallengeMethods)));
     }
 
     #[test]
@@ -355,7 +391,7 @@ mod tests {
         ] {
             let server = ServerMetadata { code_challenge_methods_supported: methods, ..without_device() };
             let refused = Err(NoWay::Neither { device: NoDevice::NoEndpoint, code: why });
-            assert_eq!(choose(&server, Wishes::default()), refused);
+            assert_eq!(of(&server, Wishes::default()), refused);
             assert_eq!(chosen(&server, assumed).0, by_code(PkceRule::Assumed));
         }
         assert_eq!(chosen(&without_device(), assumed).0, by_code(PkceRule::Required), "what is listed need not be assumed");
@@ -368,7 +404,7 @@ mod tests {
             (ServerMetadata { grant_types_supported: words(&["implicit"]), ..without_device() }, NoCode::GrantNotListed),
             (ServerMetadata { response_types_supported: words(&["token"]), ..without_device() }, NoCode::ResponseTypeNotListed),
         ] {
-            let why = choose(&server, Wishes::default()).unwrap_err();
+            let why = of(&server, Wishes::default()).unwrap_err();
             assert_eq!(why, NoWay::Neither { device: NoDevice::NoEndpoint, code });
             assert!(why.to_string().contains(&code.to_string()) && why.to_string().contains("Next: "), "{why}");
         }

@@ -5,7 +5,7 @@
 use mcp_authd_oauth::token::Binding;
 
 use super::AccountConfig;
-use crate::config::ServerConfig;
+use crate::config::{ClientConfig, ServerConfig};
 
 /// Whether what is bound so was issued by the server, to the client and for the resource that the account names now.
 pub(super) fn belongs(binding: &Binding, config: &AccountConfig) -> bool {
@@ -18,9 +18,12 @@ pub(super) fn belongs(binding: &Binding, config: &AccountConfig) -> bool {
 pub fn is_same_client(binding: &Binding, config: &AccountConfig) -> bool {
     let same_server = match &config.server {
         ServerConfig::Issuer(issuer) => binding.issuer.as_ref() == Some(issuer),
-        ServerConfig::Endpoints { token_endpoint, .. } => binding.issuer.is_none() && binding.token_endpoint == *token_endpoint,
+        ServerConfig::Endpoints { token_endpoint, .. } | ServerConfig::Profile { token_endpoint, .. } => {
+            binding.issuer.is_none() && binding.token_endpoint == *token_endpoint
+        }
     };
-    same_server && binding.client_id == config.client_id
+    // Where none is configured, the client was found at this issuer, and every account there uses the same.
+    same_server && config.client.pre_registered().is_none_or(|client_id| binding.client_id == *client_id)
 }
 
 /// The account as it was when this was issued, as far as the binding tells: enough to give tokens back as the same client. How
@@ -28,16 +31,15 @@ pub fn is_same_client(binding: &Binding, config: &AccountConfig) -> bool {
 pub(super) fn as_issued(binding: &Binding, config: &AccountConfig) -> AccountConfig {
     let server = match &binding.issuer {
         Some(issuer) => ServerConfig::Issuer(issuer.clone()),
-        None => ServerConfig::Endpoints {
-            // Nobody logs in there any more.
-            device_authorization_endpoint: binding.token_endpoint.clone(),
+        // Nobody logs in there any more.
+        None => ServerConfig::Profile {
             token_endpoint: binding.token_endpoint.clone(),
             revocation_endpoint: binding.revocation_endpoint.clone(),
         },
     };
     AccountConfig {
         server,
-        client_id: binding.client_id.clone(),
+        client: ClientConfig::PreRegistered(binding.client_id.clone()),
         resource: binding.resource.clone(),
         token_endpoint_auth_method: None,
         client_secret_file: None,

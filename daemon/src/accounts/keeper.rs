@@ -9,12 +9,13 @@ pub(super) mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mcp_authd_oauth::profile::RefreshEnds;
 use tokio::sync::{oneshot, watch};
 
 use super::client_secret::Client;
 use super::description::Description;
 use super::handle::{AccountHandle, Described, Order, Reception};
-use super::machine::{Account, Beginning, Effect, Event, Policy, ReplayTime, WaiterId};
+use super::machine::{Account, Beginning, Effect, Event, Policy, WaiterId};
 use super::need::Answer;
 use super::{AccountConfig, KeyState, Upstream, Vault};
 use crate::host::clock::{Clock, LONGEST_NAP};
@@ -178,5 +179,7 @@ fn described(config: &Arc<AccountConfig>, house: &House) -> Described {
 }
 
 fn policy(config: Arc<AccountConfig>) -> Policy {
-    Policy { config, replay: ReplayTime::AtOnce, refresh_ends_access_tokens: false }
+    let profile = &config.profile;
+    let refresh_ends_access_tokens = profile.refresh_ends == RefreshEnds::AccessTokensToo;
+    Policy { replay: profile.replay, refresh_ends_access_tokens, config }
 }

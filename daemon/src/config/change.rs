@@ -3,6 +3,7 @@
 //! Must never: take a change for harmless that lets a token reach another server, client or resource than it was issued for (P14).
 
 use mcp_authd_oauth::endpoint::Endpoint;
+use mcp_authd_oauth::profile::{DiscoveryMode, HostRewrite, Profile, ResourceMode};
 use mcp_authd_oauth::terms::Issuer;
 
 use super::account::{AccountConfig, ServerConfig};
@@ -26,26 +27,47 @@ impl AccountConfig {
         let Self {
             name,
             server,
-            client_id,
+            client,
             resource,
             audience,
             // What a login asks for next time, and how the client shows who it is: no token reaches anybody else by them.
+            flow: _,
             token_endpoint_auth_method: _,
             client_secret_file: _,
             scopes: _,
             extra_parameters: _,
+            profile: _,
         } = self;
         let same_grant = *name == newer.name
             && server.identity() == newer.server.identity()
-            && *client_id == newer.client_id
+            && *client == newer.client
             && *resource == newer.resource
-            && *audience == newer.audience;
+            && *audience == newer.audience
+            && self.reach() == newer.reach();
         match (self == newer, same_grant) {
             (true, _) => Change::Same,
             (false, true) => Change::Mild,
             (false, false) => Change::SecurityRelevant,
         }
     }
+
+    fn reach(&self) -> Reach<'_> {
+        let Profile { resource, discovery, endpoints, host_rewrites, .. } = &*self.profile;
+        let token_endpoint = match self.server {
+            ServerConfig::Issuer(_) => Some((*discovery, endpoints.token.as_ref(), host_rewrites.as_slice())),
+            ServerConfig::Endpoints { .. } | ServerConfig::Profile { .. } => None,
+        };
+        Reach { resource: *resource, token_endpoint }
+    }
+}
+
+/// What else of a profile decides where a token goes, and what it is for.
+#[derive(PartialEq, Eq)]
+struct Reach<'a> {
+    /// Whether the resource is asked for.
+    resource: ResourceMode,
+    /// Where the token endpoint is found, where the issuer alone does not tell.
+    token_endpoint: Option<(DiscoveryMode, Option<&'a Endpoint>, &'a [HostRewrite])>,
 }
 
 /// Whom refresh tokens are sent to.
@@ -64,7 +86,8 @@ impl ServerConfig {
                 // A login begins or ends there. A refresh token goes to the revocation endpoint only to be ended.
                 device_authorization_endpoint: _,
                 revocation_endpoint: _,
-            } => Identity::TokenEndpoint(token_endpoint),
+            }
+            | Self::Profile { token_endpoint, revocation_endpoint: _ } => Identity::TokenEndpoint(token_endpoint),
         }
     }
 }

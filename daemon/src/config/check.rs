@@ -2,20 +2,22 @@
 //!
 //! Must never: stop at the first error, or guess a value that is missing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use mcp_authd_oauth::profile::ClientNeed;
 use toml_edit::Document;
 
 use super::account::{Account, AccountConfig, AccountName, TokenFileConfig};
 use super::error::{ConfigErrors, Hint, Problem, printable};
 use super::network::{self, Network};
+use super::profile::{self, OfAccount, Provider, Providers};
 use super::raw::{Entry, Findings, Reported, Section};
 use super::{client, parameters, request, server, token_file};
 
 /// What stands at the top of the file.
-const TOP: &[&str] = &["accounts", "network"];
+const TOP: &[&str] = &["accounts", "network", "providers"];
 /// What stands below `[accounts.NAME]`.
 pub(super) const ACCOUNT: &[&str] = &[
     "issuer",
@@ -23,12 +25,16 @@ pub(super) const ACCOUNT: &[&str] = &[
     "token_endpoint",
     "revocation_endpoint",
     "client_id",
+    client::DOCUMENT,
+    request::FLOW,
     "scopes",
     "resource",
     "audience",
     "extra_parameters",
     "token_endpoint_auth_method",
     "client_secret_file",
+    profile::KEYS[0],
+    profile::KEYS[1],
     token_file::KEY,
 ];
 
@@ -37,6 +43,7 @@ pub(super) const ACCOUNT: &[&str] = &[
 pub(super) struct Checked {
     pub(super) accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     pub(super) token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
+    pub(super) providers: BTreeSet<String>,
     pub(super) network: Network,
 }
 
@@ -65,8 +72,11 @@ pub(super) fn whole(text: &str, path: &Path) -> Result<Checked, ConfigErrors> {
         let problem = top.unknown_key(&entry, TOP, outside_accounts(&entry));
         findings.report(entry.line, problem);
     }
-    let mut checked = top.entry("accounts", &findings).map(|entry| all(&entry, &mut findings)).unwrap_or_default();
+    let providers = top.entry("providers", &findings).map(|entry| Providers::of_file(&entry, &mut findings)).unwrap_or_default();
+    let accounts = top.entry("accounts", &findings);
+    let mut checked = accounts.map(|entry| all(&entry, &providers, &mut findings)).unwrap_or_default();
     let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
+    checked.providers = providers.own_names();
     // Where it did not hold, that stands in the findings.
     checked.network = network.and_then(Result::ok).unwrap_or_default();
     findings.settle(checked, path)
@@ -79,7 +89,7 @@ fn outside_accounts(entry: &Entry<'_>) -> Option<Hint> {
     ACCOUNT.contains(&entry.key).then_some(Hint::BelowAnAccount)
 }
 
-fn all(entry: &Entry<'_>, findings: &mut Findings) -> Checked {
+fn all(entry: &Entry<'_>, providers: &Providers, findings: &mut Findings) -> Checked {
     let mut checked = Checked::default();
     let Some(table) = entry.item.as_table_like() else {
         entry.wrong_type("a table for each account", "[accounts.NAME]".to_owned(), findings);
@@ -90,7 +100,7 @@ fn all(entry: &Entry<'_>, findings: &mut Findings) -> Checked {
     let entries = section.entries(findings);
     entries
         .iter()
-        .flat_map(|entry| account(names.take(entry, findings), entry, findings))
+        .flat_map(|entry| account(names.take(entry, findings), entry, providers, findings))
         .for_each(|account| checked.take(account));
     checked
 }
@@ -125,7 +135,12 @@ fn fitting_name(name: &str) -> String {
     }
 }
 
-fn account(name: Result<AccountName, Reported>, entry: &Entry<'_>, findings: &mut Findings) -> Result<Account, Reported> {
+fn account(
+    name: Result<AccountName, Reported>,
+    entry: &Entry<'_>,
+    providers: &Providers,
+    findings: &mut Findings,
+) -> Result<Account, Reported> {
     let title = format!("[accounts.{}]", printable(entry.key));
     let Some(table) = entry.item.as_table_like() else {
         return Err(entry.wrong_type("a table", title, findings));
@@ -135,28 +150,50 @@ fn account(name: Result<AccountName, Reported>, entry: &Entry<'_>, findings: &mu
         return token_file::check(name, section, findings).map(Account::TokenFile);
     }
     refuse_unknown(entry.key, section, findings);
-    login(name, section, findings).map(Account::Login)
+    login(name, section, providers, findings).map(Account::Login)
 }
 
-fn login(name: Result<AccountName, Reported>, section: &Section<'_>, findings: &mut Findings) -> Result<AccountConfig, Reported> {
-    let server = server::check(section, findings);
-    let client_id = request::client_id(section, findings);
+fn login(
+    name: Result<AccountName, Reported>,
+    section: &Section<'_>,
+    providers: &Providers,
+    findings: &mut Findings,
+) -> Result<AccountConfig, Reported> {
+    let whose = if server::is_named(section, findings) { OfAccount::OwnServer } else { OfAccount::ProvidersServer };
+    let provider = profile::of_account(section, providers, whose, findings);
+    let server = match &provider {
+        Ok(Some(Provider { server: Some(server), .. })) => Ok(server.clone()),
+        // Why there is none is told already.
+        Err(reported) if whose == OfAccount::ProvidersServer => Err(*reported),
+        _ => server::check(section, findings),
+    };
+    let which = match &provider {
+        Ok(Some(provider)) if provider.profile.client == ClientNeed::None => profile::no_client(section, provider, findings),
+        _ => client::which(section, server.as_ref().ok(), findings),
+    };
     let client = client::check(section, findings);
+    let flow = request::flow(section, findings);
     let scopes = request::scopes(section, findings);
     let resource = request::resource(section, findings);
     let audience = request::audience(section, findings);
     let extra_parameters = parameters::check(section, findings);
-    let client = client?;
+    let (client, provider) = (client?, provider?);
+    let names_scopes = section.entry("scopes", findings).is_some();
+    let (profile, method) =
+        provider.map_or_else(Default::default, |provider| (provider.profile, provider.token_endpoint_auth_method));
+    let scopes = if names_scopes { scopes? } else { profile.scopes.clone() };
     Ok(AccountConfig {
         name: name?,
         server: server?,
-        client_id: client_id?,
-        token_endpoint_auth_method: client.method,
+        client: which?,
+        flow: flow?,
+        token_endpoint_auth_method: client.method.or(method),
         client_secret_file: client.secret_file,
-        scopes: scopes?,
+        scopes,
         resource: resource?,
         audience: audience?,
         extra_parameters: extra_parameters?,
+        profile: Arc::new(profile),
     })
 }
 

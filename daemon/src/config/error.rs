@@ -6,8 +6,10 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use mcp_authd_oauth::endpoint::InvalidEndpoint;
+use mcp_authd_oauth::registration::NotAClientIdUrl;
 
 use super::account::InvalidName;
+use super::profile::ProviderProblem;
 
 /// Everything that is wrong with one file. Displays each as `PATH:LINE: sentence. Next step`, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +175,33 @@ pub enum Problem {
     /// RFC 6749, appendix A.1.
     #[error("`client_id` holds something else than printable ASCII. Copy it again from where the client was registered")]
     BadClientId,
+    /// Both a client and a document that stands in for one.
+    #[error(
+        "`client_id` and `client_id_metadata_document` cannot stand together. Keep `client_id` if the client was registered at \
+         the server, else keep the document"
+    )]
+    TwoClients,
+    /// Not a Client ID Metadata Document's URL.
+    #[error("`client_id_metadata_document` {0}. Write: client_id_metadata_document = \"https://example.com/mcp-authd.json\"")]
+    BadDocument(NotAClientIdUrl),
+    /// A document needs metadata that says that the server takes one.
+    #[error(
+        "`client_id_metadata_document` needs an `issuer`, whose metadata says whether it takes one. Write `issuer` in the place of \
+         the endpoints, or `client_id` in the place of the document"
+    )]
+    DocumentWithoutIssuer,
+    /// A secret or a method of a client that is not named.
+    #[error(
+        "`{key}` belongs to a client that was registered beforehand, and there is no `client_id`. Write: client_id = \"...\"; or \
+         delete `{key}`, and mcp-authd registers a client of its own"
+    )]
+    WithoutClientId {
+        /// The key.
+        key: String,
+    },
+    /// A way that there is not.
+    #[error("`flow` must be \"device\" or \"code\" (a browser). Write one of them, or delete the line: then the server decides")]
+    UnknownFlow,
     /// A secret in a file that is read by others.
     #[error(
         "a client secret does not belong in this file. Delete the line, and give the secret on standard input to: \
@@ -261,6 +290,9 @@ pub enum Problem {
     /// Not an HTTP proxy, or one with a password in its URL (D64).
     #[error("`proxy` must be the URL of an HTTP proxy without a user name. Write: proxy = \"http://proxy.example:3128\"")]
     BadProxy,
+    /// A provider.
+    #[error(transparent)]
+    Provider(ProviderProblem),
     /// A name that no account can have.
     #[error("`{name}` cannot be an account: {why}. Write: {example}")]
     BadName {

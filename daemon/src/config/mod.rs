@@ -18,6 +18,7 @@ mod lines;
 mod network;
 mod parameters;
 mod present;
+mod profile;
 mod raw;
 mod replace;
 mod request;
@@ -25,7 +26,7 @@ mod server;
 mod token_file;
 mod writer;
 
-pub use account::{AccountConfig, AccountName, InvalidName, ServerConfig, TokenFileConfig};
+pub use account::{AccountConfig, AccountName, ClientConfig, InvalidName, ServerConfig, TokenFileConfig};
 pub use change::Change;
 pub use draft::AccountDraft;
 pub use draft_errors::DraftErrors;
@@ -33,6 +34,7 @@ pub use edit_error::{ByHand, EditError};
 pub use error::{ConfigError, ConfigErrors, Hint, Instead, Problem};
 pub use file::{Config, Origin};
 pub use network::{Network, ProxyUrl};
+pub use profile::{ProviderProblem, ShippedProfile, shipped};
 pub use writer::{Added, ConfigFile};
 
 #[cfg(test)]

@@ -41,8 +41,17 @@ const RESERVED: &[(&str, Instead)] = &[
 
 /// The table `extra_parameters`, empty where there is none.
 pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<BTreeMap<String, String>, Reported> {
-    let Some(entry) = section.entry("extra_parameters", findings) else { return Ok(BTreeMap::new()) };
-    let title = section.title.replace(']', ".extra_parameters]");
+    table(section, "extra_parameters", findings)
+}
+
+/// The table of this key, empty where there is none.
+pub(super) fn table(
+    section: &Section<'_>,
+    key: &'static str,
+    findings: &mut Findings,
+) -> Result<BTreeMap<String, String>, Reported> {
+    let Some(entry) = section.entry(key, findings) else { return Ok(BTreeMap::new()) };
+    let title = section.title.replace(']', &format!(".{key}]"));
     let Some(table) = entry.item.as_table_like() else {
         return Err(entry.wrong_type("a table of strings", title, findings));
     };
@@ -67,4 +76,10 @@ fn parameter(entry: &Entry<'_>, findings: &mut Findings) -> Result<(String, Stri
         return Err(findings.report(text.line, Problem::ControlCharacters { key: name }));
     }
     Ok((entry.key.to_owned(), text.value.to_owned()))
+}
+
+/// What to do in the place of a parameter of this name that stands in the file, where it is one that carries a secret.
+pub(super) fn secret_instead(name: &str) -> Option<Instead> {
+    let reserved = RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved));
+    reserved.map(|(_, instead)| *instead).filter(|instead| *instead == Instead::Secret)
 }

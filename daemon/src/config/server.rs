@@ -13,6 +13,11 @@ const DEVICE_AUTHORIZATION: &str = "device_authorization_endpoint";
 const TOKEN: &str = "token_endpoint";
 const REVOCATION: &str = "revocation_endpoint";
 
+/// Whether the account names its server itself.
+pub(super) fn is_named(section: &Section<'_>, findings: &Findings) -> bool {
+    ["issuer", DEVICE_AUTHORIZATION, TOKEN, REVOCATION].iter().any(|key| section.entry(key, findings).is_some())
+}
+
 /// The server of an account.
 pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<ServerConfig, Reported> {
     let given: Vec<_> = [DEVICE_AUTHORIZATION, TOKEN, REVOCATION].iter().filter_map(|key| section.entry(key, findings)).collect();
@@ -36,7 +41,12 @@ pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<Se
 
 fn issuer_of(section: &Section<'_>, findings: &mut Findings) -> Result<Issuer, Reported> {
     let text = required(section, "issuer", findings)?;
-    url(&text, "issuer", findings)?;
+    checked_issuer(&text, findings)
+}
+
+/// An issuer as it may stand in the file.
+pub(super) fn checked_issuer(text: &Text<'_>, findings: &mut Findings) -> Result<Issuer, Reported> {
+    url(text, "issuer", findings)?;
     // RFC 8414, section 2: no query and no fragment. An endpoint may have a query (RFC 6749, 3.2).
     if text.value.contains('?') {
         return Err(findings.report(text.line, Problem::IssuerWithQuery));
@@ -75,7 +85,7 @@ fn required<'d>(section: &Section<'d>, key: &'static str, findings: &mut Finding
 }
 
 /// The person typed it, so loopback is in order (D3).
-fn url(text: &Text<'_>, key: &'static str, findings: &mut Findings) -> Result<Endpoint, Reported> {
+pub(super) fn url(text: &Text<'_>, key: &'static str, findings: &mut Findings) -> Result<Endpoint, Reported> {
     // `https:host` is a URL to some parsers and a slip of the hand to everybody else.
     let checked = if text.value.contains("://") || !text.value.starts_with("http") {
         Endpoint::parse(text.value, Loopback::Allowed)

@@ -5,7 +5,7 @@
 use mcp_authd_oauth::discovery::Discovery;
 use mcp_authd_oauth::protected_resource::{FoundAt, ProtectedResource, ResourceDiscovery, ResourceError};
 use mcp_authd_oauth::terms::{Resource, Scopes};
-use mcp_authd_oauth::way::{Because, NoDevice, Way, Wishes, choose};
+use mcp_authd_oauth::way::{Because, BeginsAt, NoDevice, Way, Wishes, choose};
 
 use super::drive::drive;
 use super::scripted::{Act, Scripted};
@@ -47,7 +47,7 @@ async fn a_url_leads_to_its_authorization_server_and_to_a_way_to_log_in() {
     let found = discover(&typed).await.unwrap();
     let [named] = found.authorization_servers.as_slice() else { panic!("{found:?}") };
     let server = drive(Discovery::new(named.clone()), &transport(), &Clock::system(), |never| match never {}).await.unwrap();
-    let choice = choose(&server, Wishes::default()).unwrap();
+    let choice = choose(BeginsAt::of(&server), Some(&server), Wishes::default()).unwrap();
 
     // then everything that a login needs is known, and each place was asked once
     assert_eq!((found.resource.as_str(), found.scopes.scopes()), (typed.as_str(), Scopes::parse("a b")));

@@ -1,4 +1,5 @@
-//! Where a login goes: the endpoints of the configuration, or those of the server's metadata (RFC 8414), kept at most a day (D8).
+//! Where a login goes: the endpoints of the configuration, those of the profile, or those of the server's metadata (RFC 8414), kept at
+//! most a day (D8).
 //!
 //! Must never: keep a failure, guess an endpoint, or lead a refresh anywhere: a grant goes to the endpoint of its binding (P14).
 
@@ -7,14 +8,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mcp_authd_oauth::authorization_code::judge::IssParameter;
-use mcp_authd_oauth::authorization_code::pkce::PkceSupport;
+use mcp_authd_oauth::authorization_code::pkce::{PkceRule, PkceSupport};
 use mcp_authd_oauth::discovery::{Discovery, DiscoveryError, MediaType, ServerMetadata};
-use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
+use mcp_authd_oauth::endpoint::{Endpoint, InvalidEndpoint, Loopback};
+use mcp_authd_oauth::profile::{DeviceGrant, DiscoveryMode, Pkce, Profile, rewritten};
+use mcp_authd_oauth::registration::Documents;
 use mcp_authd_oauth::sign_in::SignInFailure;
-use mcp_authd_oauth::terms::Issuer;
+use mcp_authd_oauth::terms::{ClientId, Issuer};
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer};
-use mcp_authd_oauth::way::{self, Choice, Way, Wishes};
+use mcp_authd_oauth::way::{self, Because, BeginsAt, Choice, FlowWish, NoWay, Way, Wishes};
 
 use super::drive::{Transport, drive};
 use crate::config::{AccountConfig, ServerConfig};
@@ -37,14 +40,54 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) way: Way,
-    /// What the grant will be bound to.
-    pub(super) binding: Binding,
+    /// A browser, where the device grant was chosen and may turn out not to be for this client.
+    pub(super) otherwise: Option<Way>,
+    /// The issuer, where one is configured.
+    pub(super) issuer: Option<Issuer>,
+    token_endpoint: Endpoint,
+    revocation_endpoint: Option<Endpoint>,
+    /// How it takes clients.
+    pub(super) registrar: Registrar,
     /// Whether the person typed a URL on this machine (D3, D19).
     pub(super) loopback: Loopback,
     /// Whether its authorization responses name it (RFC 9207, section 3).
     pub(super) iss_parameter: IssParameter,
     /// What it says about PKCE.
     pub(super) pkce: PkceSupport,
+}
+
+/// How a server takes clients.
+#[derive(Debug)]
+pub(super) struct Registrar {
+    /// RFC 7591, section 3.
+    pub(super) endpoint: Option<Endpoint>,
+    /// Whether a `client_id` may be the URL of a document.
+    pub(super) documents: Documents,
+    /// RFC 8414, section 2; empty where it lists none.
+    pub(super) auth_methods: Vec<String>,
+}
+
+impl Server {
+    /// What a grant of this client will be bound to.
+    pub(super) fn binding(&self, client_id: ClientId, account: &AccountConfig) -> Binding {
+        Binding {
+            issuer: self.issuer.clone(),
+            token_endpoint: self.token_endpoint.clone(),
+            revocation_endpoint: self.revocation_endpoint.clone(),
+            client_id,
+            resource: account.resource.clone(),
+        }
+    }
+}
+
+/// What is known of a server, wherever it stands.
+struct Found {
+    authorization: Option<Endpoint>,
+    device: Option<Endpoint>,
+    token: Endpoint,
+    revocation: Option<Endpoint>,
+    /// What was read, where anything was.
+    metadata: Option<ServerMetadata>,
 }
 
 impl Servers {
@@ -55,38 +98,79 @@ impl Servers {
         transport: &impl Transport,
         clock: &Clock,
     ) -> Result<Server, SignInFailure> {
-        let bound = |issuer, token_endpoint, revocation_endpoint| Binding {
-            issuer,
-            token_endpoint,
-            revocation_endpoint,
-            client_id: account.client_id.clone(),
-            resource: account.resource.clone(),
-        };
-        match &account.server {
-            ServerConfig::Endpoints { device_authorization_endpoint, token_endpoint, revocation_endpoint } => Ok(Server {
-                loopback: loopback(device_authorization_endpoint.is_loopback()),
-                way: Way::DeviceGrant { endpoint: device_authorization_endpoint.clone() },
-                binding: bound(None, token_endpoint.clone(), revocation_endpoint.clone()),
-                iss_parameter: IssParameter::NotPromised,
-                pkce: PkceSupport::Unstated,
-            }),
-            ServerConfig::Issuer(issuer) => {
-                let metadata = self.metadata(issuer, transport, clock).await.map_err(|why| no_metadata(issuer, why))?;
-                if metadata.media_type == MediaType::Other {
-                    tracing::warn!(%issuer, "the metadata document is not labelled as JSON; read all the same");
-                }
-                let Choice { way, because } = way::choose(&metadata, Wishes::default()).map_err(SignInFailure::NoWay)?;
-                tracing::debug!(%issuer, %because, "the way of a login was chosen");
-                let promised = metadata.authorization_response_iss_parameter_supported;
-                Ok(Server {
-                    way,
-                    loopback: loopback(names_this_machine(issuer)),
-                    iss_parameter: if promised { IssParameter::Promised } else { IssParameter::NotPromised },
-                    pkce: PkceSupport::of(metadata.code_challenge_methods_supported.as_deref()),
-                    binding: bound(Some(issuer.clone()), metadata.token_endpoint, metadata.revocation_endpoint),
-                })
+        let named = account.profile.endpoints.clone();
+        let (issuer, found) = match &account.server {
+            ServerConfig::Endpoints { device_authorization_endpoint, token_endpoint, revocation_endpoint } => {
+                let device = Some(device_authorization_endpoint.clone());
+                (None, Found::without_metadata((named.authorization, device), token_endpoint, revocation_endpoint.as_ref()))
             }
+            ServerConfig::Profile { token_endpoint, revocation_endpoint } => {
+                let begins = (named.authorization, named.device_authorization);
+                (None, Found::without_metadata(begins, token_endpoint, revocation_endpoint.as_ref()))
+            }
+            ServerConfig::Issuer(issuer) => (Some(issuer), self.of_issuer(issuer, account, (transport, clock)).await?),
+        };
+        let Choice { way, because } = found.way(account, account.flow).map_err(SignInFailure::NoWay)?;
+        tracing::debug!(account = %account.name, %because, "the way of a login was chosen");
+        let in_browser = || found.way(account, Some(FlowWish::Code)).ok().map(|choice| choice.way);
+        let otherwise = if because == Because::DeviceAdvertised { in_browser() } else { None };
+        let typed_loopback = match (issuer, &way) {
+            (Some(issuer), _) => names_this_machine(issuer),
+            (None, Way::DeviceGrant { endpoint } | Way::Code { authorization_endpoint: endpoint, .. }) => endpoint.is_loopback(),
+        };
+        let promised = found.metadata.as_ref().is_some_and(|metadata| metadata.authorization_response_iss_parameter_supported);
+        Ok(Server {
+            way,
+            otherwise,
+            issuer: issuer.cloned(),
+            loopback: loopback(typed_loopback),
+            iss_parameter: if promised { IssParameter::Promised } else { IssParameter::NotPromised },
+            pkce: found.pkce(),
+            registrar: found.registrar(),
+            token_endpoint: found.token,
+            revocation_endpoint: found.revocation,
+        })
+    }
+
+    /// What the profile names goes first: a person named it, or it is shipped. The rest comes from the metadata, if any is read.
+    async fn of_issuer(
+        &self,
+        issuer: &Issuer,
+        account: &AccountConfig,
+        (transport, clock): (&impl Transport, &Clock),
+    ) -> Result<Found, SignInFailure> {
+        let profile = &account.profile;
+        let named = profile.endpoints.clone();
+        let begins = (named.authorization, named.device_authorization);
+        match (profile.discovery, &named.token) {
+            (DiscoveryMode::None, Some(token)) => {
+                return Ok(Found::without_metadata(begins, token, named.revocation.as_ref()));
+            }
+            // There is nothing left to be read.
+            (DiscoveryMode::Metadata, Some(token)) if begins.1.is_some() => {
+                return Ok(Found::without_metadata(begins, token, named.revocation.as_ref()));
+            }
+            (DiscoveryMode::Metadata, _) => {}
+            // The configuration lets no such account through.
+            (DiscoveryMode::None, None) => return Err(SignInFailure::NoDeviceGrant),
         }
+        let mut metadata = self.metadata(issuer, transport, clock).await.map_err(|why| no_metadata(issuer, why))?;
+        if metadata.media_type == MediaType::Other {
+            tracing::warn!(%issuer, "the metadata document is not labelled as JSON; read all the same");
+        }
+        let loopback = loopback(names_this_machine(issuer));
+        let meant =
+            |endpoint: &Endpoint| rewritten(&profile.host_rewrites, endpoint, loopback).map_err(|why| not_meant(issuer, why));
+        let meant_or_none = |endpoint: &Option<Endpoint>| endpoint.as_ref().map(meant).transpose();
+        let (authorization, device) = begins;
+        let authorization =
+            authorization.map_or_else(|| meant_or_none(&metadata.authorization_endpoint), |named| Ok(Some(named)))?;
+        let device = device.map_or_else(|| meant_or_none(&metadata.device_authorization_endpoint), |named| Ok(Some(named)))?;
+        let revocation =
+            named.revocation.map_or_else(|| meant_or_none(&metadata.revocation_endpoint), |named| Ok(Some(named)))?;
+        let token = named.token.map_or_else(|| meant(&metadata.token_endpoint), Ok)?;
+        metadata.registration_endpoint = meant_or_none(&metadata.registration_endpoint)?;
+        Ok(Found { authorization, device, token, revocation, metadata: Some(metadata) })
     }
 
     /// Reads the account's server anew next time: what its metadata led to did not work.
@@ -120,12 +204,61 @@ impl Servers {
     }
 }
 
+impl Found {
+    fn without_metadata(
+        (authorization, device): (Option<Endpoint>, Option<Endpoint>),
+        token: &Endpoint,
+        revocation: Option<&Endpoint>,
+    ) -> Self {
+        Self { authorization, device, token: token.clone(), revocation: revocation.cloned(), metadata: None }
+    }
+
+    /// Chosen among what is meant, which a profile may have put in the place of what the metadata says.
+    fn way(&self, account: &AccountConfig, flow: Option<FlowWish>) -> Result<Choice, NoWay> {
+        let profile = &account.profile;
+        let device = self.device.as_ref().filter(|_| profile.device_grant == DeviceGrant::Allowed);
+        let endpoints = BeginsAt { device_authorization: device, authorization: self.authorization.as_ref() };
+        way::choose(endpoints, self.metadata.as_ref(), Wishes { flow, ..wishes(profile) })
+    }
+
+    fn registrar(&self) -> Registrar {
+        let Some(metadata) = &self.metadata else {
+            return Registrar { endpoint: None, documents: Documents::NotSupported, auth_methods: Vec::new() };
+        };
+        let takes_documents = metadata.client_id_metadata_document_supported;
+        Registrar {
+            endpoint: metadata.registration_endpoint.clone(),
+            documents: if takes_documents { Documents::Supported } else { Documents::NotSupported },
+            auth_methods: metadata.token_endpoint_auth_methods_supported.clone().unwrap_or_default(),
+        }
+    }
+
+    fn pkce(&self) -> PkceSupport {
+        PkceSupport::of(self.metadata.as_ref().and_then(|metadata| metadata.code_challenge_methods_supported.as_deref()))
+    }
+}
+
+fn wishes(profile: &Profile) -> Wishes {
+    let pkce = match profile.pkce {
+        Pkce::AsAdvertised => PkceRule::Required,
+        Pkce::Assumed => PkceRule::Assumed,
+    };
+    Wishes { flow: None, pkce }
+}
+
 fn names_this_machine(issuer: &Issuer) -> bool {
     Endpoint::parse(issuer.as_str(), Loopback::Allowed).is_ok_and(|issuer| issuer.is_loopback())
 }
 
 fn loopback(named_by_the_person: bool) -> Loopback {
     if named_by_the_person { Loopback::Allowed } else { Loopback::Refused }
+}
+
+/// A host that stands in the profile makes no endpoint of what the metadata names.
+fn not_meant(issuer: &Issuer, why: InvalidEndpoint) -> SignInFailure {
+    tracing::warn!(%issuer, %why, "an endpoint of the metadata, with its host rewritten, cannot be used");
+    let description = Some(format!("an endpoint whose host was rewritten {why}; mend `rewrite_hosts` of the provider"));
+    SignInFailure::Refused(ErrorAnswer { error: "bad_host_rewrite".to_owned(), description, status: 0 })
 }
 
 /// In the words of a login. What only the configuration can mend says so.

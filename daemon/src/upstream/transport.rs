@@ -9,7 +9,7 @@ use std::time::Duration;
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, NothingSent, PROBE, Patience, Undelivered};
 use mcp_authd_oauth::secret::SecretText;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
 use tokio::sync::{Mutex, watch};
 
@@ -143,6 +143,10 @@ impl HttpTransport {
                     .body(reqwest::Body::wrap(body));
                 self.hand_over(post, receipt, patience).await
             }
+            Method::PostEmpty => {
+                let post = client.post(endpoint.as_str()).header(ACCEPT, "application/json").header(CONTENT_LENGTH, 0);
+                self.ask(authorized(post, authorization)?, patience).await
+            }
             Method::PostForm(form) => {
                 let post = client.post(endpoint.as_str()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
                 self.post(authorized(post, authorization)?, form, patience).await
@@ -192,6 +196,21 @@ impl HttpTransport {
         }
     }
 
+    /// Sends a request that has no body to be handed over: it spends nothing, and how far it got matters to the words only.
+    async fn ask(&self, post: RequestBuilder, patience: Patience) -> Result<HttpAnswer, Undelivered> {
+        let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
+        let asked = async {
+            let response = post.send().await.map_err(|failure| undelivered_document(&failure))?;
+            answer::read(response, bytes).await.map_err(Undelivered::AnswerLost)
+        };
+        let over = self.clock.now().instant + time;
+        tokio::select! {
+            biased;
+            ended = asked => ended,
+            () = self.clock.sleep_until(over) => Err(Undelivered::AnswerLost(AnswerLost::TimeOver(time))),
+        }
+    }
+
     /// Reads a document, over at most three redirects within its origin where it is metadata (D5).
     async fn read_document(&self, client: &Client, endpoint: Endpoint, patience: Patience) -> Result<HttpAnswer, Undelivered> {
         let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
@@ -216,7 +235,7 @@ impl Transport for HttpTransport {
         let begun = self.clock.now().instant;
         let method = match &request.method {
             Method::Get => "GET",
-            Method::Probe | Method::PostForm(_) | Method::PostJson(_) => "POST",
+            Method::Probe | Method::PostForm(_) | Method::PostJson(_) | Method::PostEmpty => "POST",
         };
         let endpoint = request.endpoint.clone();
         let ended = Box::pin(self.carry(request)).await;

@@ -119,6 +119,27 @@ async fn json_goes_out_as_json_by_the_same_way_and_is_not_sent_to_a_redirect() {
 }
 
 #[tokio::test]
+async fn a_post_may_have_no_body_at_all() {
+    let server = Scripted::plain([Act::answer(200, "", "{}")]).await;
+    let request = HttpRequest { method: Method::PostEmpty, ..post(&server.url("/code"), Patience::Endpoint) };
+    assert_eq!(transport().exchange(request).await.unwrap().status, 200);
+
+    let received = server.received();
+    let lower = received[0].to_ascii_lowercase();
+    assert!(received[0].starts_with("POST /code HTTP/1.1\r\n") && received[0].ends_with("\r\n\r\n"), "{received:?}");
+    assert_eq!(lower.matches("content-length: 0\r\n").count(), 1, "{received:?}");
+    assert!(lower.contains("\r\naccept: application/json\r\n") && !lower.contains("content-type"), "{received:?}");
+
+    let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/code");
+    let nobody = HttpRequest { method: Method::PostEmpty, ..post(&url, Patience::Endpoint) };
+    assert_eq!(not_sent(transport().exchange(nobody).await), NothingSent::NotConnected);
+    let silent = Scripted::plain([Act::Reset]).await;
+    let cut = HttpRequest { method: Method::PostEmpty, ..post(&silent.url("/code"), Patience::Endpoint) };
+    assert_eq!(lost(transport().exchange(cut).await), AnswerLost::ConnectionEnded);
+}
+
+#[tokio::test]
 async fn a_refused_port_means_nothing_was_sent() {
     let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
     assert_eq!(not_sent(refresh(&format!("http://127.0.0.1:{port}/token")).await), NothingSent::NotConnected);

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mcp_authd::config::{Config, ConfigErrors};
+use mcp_authd::upstream::callback;
 use mcp_authd_oauth::challenge;
 use mcp_authd_oauth::client_authentication::ClientAuthentication;
 use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
@@ -21,7 +22,7 @@ use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::refresh::RefreshFlow;
 use mcp_authd_oauth::registration::{GrantsWanted, RedirectUri, RegistrationError, RegistrationFlow, RegistrationRequest};
 use mcp_authd_oauth::revocation::{RevocationFlow, RevocationRequest};
-use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken, State};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes};
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, RefreshOutcome};
@@ -30,7 +31,7 @@ use mcp_authd_oauth::token::{Binding, ErrorAnswer, RefreshOutcome};
 pub(crate) type Target = fn(&[u8]);
 
 /// The pure ones. The reader of records needs a folder, the sockets a daemon: `records`, and P7.
-pub(crate) const PURE: [(&str, Target, &[&str]); 8] = [
+pub(crate) const PURE: [(&str, Target, &[&str]); 9] = [
     ("token_answer", token_answer, &JSON),
     ("device_answer", device_answer, &JSON),
     ("metadata", metadata, &JSON),
@@ -39,6 +40,7 @@ pub(crate) const PURE: [(&str, Target, &[&str]); 8] = [
     ("revocation", revocation, &JSON),
     ("registration", registration, &JSON),
     ("config", config, &TOML),
+    ("callback_request", callback_request, &HTTP),
 ];
 
 /// What servers say, in JSON, in forms and before the body.
@@ -132,6 +134,42 @@ const TOML: [&str; 24] = [
     "\u{0}",
 ];
 
+/// What browsers, and those that are none, write before a response.
+const HTTP: [&str; 30] = [
+    "GET ",
+    "POST ",
+    "/callback",
+    "?",
+    "&",
+    "#",
+    "%00",
+    "%",
+    "code=SNTL_CO_000004_fuzzed",
+    "state=SNTL_ST_000003_fuzzed",
+    "%73tate=",
+    "error=",
+    "iss=",
+    " HTTP/1.1",
+    " HTTP/1.0",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "\r\n",
+    "\r\n\r\n",
+    "\n",
+    "\r",
+    "\r\n ",
+    "Host: 127.0.0.1:8765\r\n",
+    "Host: [::1]:8765\r\n",
+    "Host: localhost:8765\r\n",
+    "host:evil.example\r\n",
+    "Content-Length: 1\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Cookie: ",
+    "\u{16}\u{3}\u{1}",
+    "http://127.0.0.1:8765",
+];
+
+const STATE: &str = "SNTL_ST_000003_fuzzed";
+const CODE: &str = "SNTL_CO_000004_fuzzed";
 const REFRESH: &str = "SNTL_RT_000001_fuzzed";
 const ACCESS: &str = "SNTL_AT_000002_fuzzed";
 const CLIENT: &str = "SNTL_CS_fuzzed";
@@ -395,4 +433,21 @@ pub(crate) fn config(bytes: &[u8]) {
         assert!(error.line.is_none_or(|line| (1..=lines).contains(&line)), "{error:?}");
         may_be_shown(&error.problem.to_string());
     }
+}
+
+/// A request to the callback listener while one login waits.
+pub(crate) fn callback_request(bytes: &[u8]) {
+    let (response, given) = callback::answered(bytes, &State::new(STATE));
+    let response = String::from_utf8(response).expect("a page is text");
+    tells_nothing_of(&[STATE, CODE], &response);
+    assert!(response.is_empty() || response.starts_with("HTTP/1.1 "), "an answer has a status: {response:?}");
+    assert_eq!(given.is_some(), response.starts_with("HTTP/1.1 200 "), "the page says what has happened");
+    let Some(given) = given else { return };
+    tells_nothing_of(&[STATE, CODE], &format!("{given:?}"));
+    assert_eq!(given.state.expose(), STATE, "D26: another login's answer");
+    let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+    let hosts: Vec<&str> = head.split("\r\n").skip(1).filter_map(|line| line.strip_prefix("host:")).map(str::trim).collect();
+    assert!(matches!(hosts[..], ["127.0.0.1:8765" | "[::1]:8765"]), "D30: taken with these hosts: {hosts:?}");
+    assert!(bytes.starts_with(b"GET /callback?") && head.len() <= 8 * 1024, "D30: no such request is an answer");
 }

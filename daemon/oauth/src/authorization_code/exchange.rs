@@ -3,6 +3,7 @@
 //! Must never: send again what may have reached its server (D35).
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::judge::JudgedCode;
@@ -10,6 +11,7 @@ use crate::client_authentication::{ClientAuthentication, Post};
 use crate::flow::{Deadline, Flow, Input, Step, WaitReason};
 use crate::http::{HttpAnswer, HttpRequest, NothingSent, Patience, Undelivered};
 use crate::misbehaved::ServerMisbehaved;
+use crate::profile::Profile;
 use crate::sign_in::{PendingCode, SignInFailure};
 use crate::time::{Instant, Now};
 use crate::token::{Granted, TokenSuccess};
@@ -37,6 +39,7 @@ struct Exchange {
     pending: PendingCode,
     code: JudgedCode,
     client: ClientAuthentication,
+    profile: Arc<Profile>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +66,14 @@ impl ExchangeFlow {
     /// The end of this login.
     #[must_use]
     pub fn new(pending: PendingCode, code: JudgedCode, client: ClientAuthentication) -> Self {
-        Self { exchange: Box::new(Exchange { pending, code, client }), state: State::New }
+        Self { exchange: Box::new(Exchange { pending, code, client, profile: Arc::default() }), state: State::New }
+    }
+
+    /// The same at a provider that differs from the RFCs.
+    #[must_use]
+    pub fn by(mut self, profile: Arc<Profile>) -> Self {
+        self.exchange.profile = profile;
+        self
     }
 
     fn send(exchange: Box<Exchange>, attempt: Attempt) -> Step<Self> {
@@ -107,7 +117,7 @@ impl Flow for ExchangeFlow {
 impl Exchange {
     /// RFC 6749, 4.1.3.
     fn request(&self) -> HttpRequest {
-        let Self { pending, code, client } = self;
+        let Self { pending, code, client, profile } = self;
         let mut parameters = vec![
             ("grant_type", "authorization_code"),
             ("code", code.0.expose()),
@@ -115,7 +125,7 @@ impl Exchange {
             ("code_verifier", pending.verifier.expose()),
         ];
         // D36: as in the authorization request.
-        if let Some(resource) = &pending.binding.resource {
+        if let Some(resource) = profile.sent_resource(&pending.binding) {
             parameters.push(("resource", resource.as_str()));
         }
         Post {
@@ -124,13 +134,14 @@ impl Exchange {
             parameters,
             patience: Patience::Spending,
         }
-        .signed_by(client)
+        .shaped_by(&profile.token_request.request, client)
     }
 
     fn answered(self, attempt: Attempt, answer: &HttpAnswer, now: Now) -> Result<Granted, SignInFailure> {
         let status = answer.status;
         let unavailable = || SignInFailure::Unavailable { retry_after: retry_after::read(answer, now) };
-        Err(match token_answer::read(answer, &self.pending.binding, attempt.this) {
+        let by = self.profile.understood(&self.profile.token_request);
+        Err(match token_answer::read_by(answer, &self.pending.binding, attempt.this, by) {
             TokenAnswer::Success(TokenSuccess { refresh_token: None, token: Err(why) }) => SignInFailure::Misbehaved(why),
             // Bad perhaps, but with a refresh token: the account saves that before it complains (D43).
             TokenAnswer::Success(success) => {
@@ -153,7 +164,7 @@ impl Exchange {
 
     /// RFC 6749, 5.2.
     fn refused(&self, error: &RawError, status: u16) -> SignInFailure {
-        let Self { pending, code, client } = self;
+        let Self { pending, code, client, .. } = self;
         match error.code() {
             "access_denied" | "authorization_declined" => SignInFailure::Denied,
             _ => {

@@ -16,7 +16,7 @@ use crate::extra_parameters;
 use crate::misbehaved::ServerMisbehaved;
 use crate::secret::{CodeVerifier, State};
 use crate::sign_in::{AuthorizationUrl, PendingCode, SignInFailure};
-use crate::terms::{Audience, RedirectUri, Scopes};
+use crate::terms::{Audience, RedirectUri, Resource, Scopes};
 use crate::time::Now;
 use crate::token::Binding;
 use crate::wire::form;
@@ -26,8 +26,10 @@ use crate::wire::form;
 pub struct CodeRequest {
     /// Where the person is sent. May have a query of its own (RFC 6749, 3.1).
     pub authorization_endpoint: Endpoint,
-    /// Where the tokens will come from; the issuer, the `client_id` and the `resource` (RFC 8707, section 2) are in it.
+    /// Where the tokens will come from; the issuer and the `client_id` are in it.
     pub binding: Binding,
+    /// The `resource` that is sent (RFC 8707, section 2): the one of the binding, or none where the provider takes none.
+    pub sent_resource: Option<Resource>,
     /// Where the response is to come.
     pub redirect_uri: RedirectUri,
     /// What is asked for. Empty: no `scope` is sent.
@@ -93,7 +95,7 @@ fn url(request: &CodeRequest, state: &State, verifier: &CodeVerifier) -> Authori
         parameters.push(("scope", &scope));
     }
     // D36: percent-encoded, and behind that byte for byte what the token endpoint is sent.
-    if let Some(resource) = &request.binding.resource {
+    if let Some(resource) = request.sent_resource.as_ref() {
         parameters.push(("resource", resource.as_str()));
     }
     if let Some(audience) = &request.audience {

@@ -36,6 +36,7 @@ fn code_request() -> CodeRequest {
             client_id: ClientId::new("me"),
             resource: Some(Resource::new("https://Mcp.example/a b")),
         },
+        sent_resource: Some(Resource::new("https://Mcp.example/a b")),
         redirect_uri: RedirectUri::new("http://127.0.0.1:49152/callback"),
         scopes: Scopes::default(),
         audience: None,

@@ -16,7 +16,7 @@ use super::metadata::{Asked, Disliked, RegistrationRequest};
 use super::redirect_uri::RedirectUri;
 use crate::endpoint::Loopback;
 use crate::flow::{Flow, Input, Step};
-use crate::http::{HttpAnswer, HttpRequest, Method, Patience, Undelivered};
+use crate::http::{HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
 use crate::misbehaved::ServerMisbehaved;
 use crate::terms::TokenEndpointAuthMethod;
 use crate::time::Now;
@@ -57,7 +57,7 @@ impl RegistrationFlow {
 
     fn ask(self, asked: Asked, turn: Turn) -> Step<Self> {
         let Some(json) = asked.to_json() else {
-            return Step::Done(Err(RegistrationError::Misbehaved(ServerMisbehaved::RegistrationMember("client_id"))));
+            return Step::Done(Err(RegistrationError::Unreachable(NothingSent::NoResources)));
         };
         let request = HttpRequest {
             endpoint: self.request.registration_endpoint.clone(),

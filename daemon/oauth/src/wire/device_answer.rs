@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::error_answer::{self, ErrorMember, RawError};
 use super::members::{Members, Value};
 use super::token_answer::life_of;
-use super::{NoErrorCode, Reading, StatusClass, read as read_body, shown};
+use super::{NoErrorCode, Reading, StatusClass, read_as, shown};
 use crate::endpoint::{Endpoint, InvalidEndpoint, Loopback};
 use crate::http::HttpAnswer;
 use crate::misbehaved::ServerMisbehaved;
+use crate::profile::AnswerShape;
 use crate::secret::DeviceCode;
 use crate::sign_in::DevicePrompt;
 use crate::terms::UserCode;
@@ -51,10 +52,16 @@ pub(crate) struct DeviceAuthorization {
     pub(crate) interval: Duration,
 }
 
+/// Reads an answer of the device authorization endpoint as the RFCs have it.
+#[cfg(test)]
+fn read(answer: &HttpAnswer, loopback: Loopback) -> DeviceAnswer {
+    read_shaped(answer, loopback, &AnswerShape::default())
+}
+
 /// Reads an answer of the device authorization endpoint.
-pub(crate) fn read(answer: &HttpAnswer, loopback: Loopback) -> DeviceAnswer {
+pub(crate) fn read_shaped(answer: &HttpAnswer, loopback: Loopback, shape: &AnswerShape) -> DeviceAnswer {
     let status = StatusClass::of(answer.status);
-    let reading = read_body(answer);
+    let reading = read_as(answer, shape);
     let without_code = NoErrorCode::of(status, &reading);
     match reading {
         _ if status == StatusClass::Redirect => DeviceAnswer::NoErrorCode(NoErrorCode::Redirect),

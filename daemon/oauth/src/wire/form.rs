@@ -5,6 +5,7 @@
 use url::form_urlencoded;
 
 use super::members::{Members, Value};
+use crate::profile::AnswerShape;
 use crate::secret::SecretText;
 
 /// A body without any of these is no form of ours.
@@ -24,8 +25,8 @@ pub(crate) fn encode_value(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-/// Reads a body as a form, where it is one.
-pub(crate) fn parse(body: &[u8]) -> Option<Members> {
+/// Reads a body as a form, where it is one: it holds a word of OAuth, or one that stands for it.
+pub(crate) fn parse_as(body: &[u8], shape: &AnswerShape) -> Option<Members> {
     let body = body.trim_ascii();
     if body.iter().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'{' | b'"') || *byte < b' ') {
         return None;
@@ -40,7 +41,7 @@ pub(crate) fn parse(body: &[u8]) -> Option<Members> {
         let value = decode(value).map_or(Value::Damaged, |text| Value::Text(SecretText::new(text)));
         members.add(name, value).ok()?;
     }
-    members.has_any(KNOWN).then_some(members)
+    (members.has_any(KNOWN) || shape.places().any(|place| members.has_any(&[place]))).then_some(members)
 }
 
 /// One name or value; `None` where it is no UTF-8. `url`'s own decoder would put replacement characters there.
@@ -70,6 +71,10 @@ pub(crate) fn decode(raw: &[u8]) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    fn parse(body: &[u8]) -> Option<Members> {
+        parse_as(body, &AnswerShape::default())
+    }
     use proptest::prelude::*;
 
     #[test]

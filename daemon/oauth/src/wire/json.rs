@@ -1,11 +1,13 @@
 //! A reader for one JSON object (RFC 8259) that loses as little as it can: a damaged value spoils its own member and no other,
 //! because a refresh token beside it must not be lost (I9, D43).
 //!
-//! Must never: recurse, so that depth costs nothing; trust a value that it could not read whole; copy a secret around.
+//! Must never: follow the body into its depth but where the shape of the answer leads, so that depth costs nothing; trust a value
+//! that it could not read whole; copy a secret around.
 
 use zeroize::Zeroizing;
 
 use super::members::{Members, Value, number};
+use crate::profile::AnswerShape;
 use crate::secret::SecretText;
 
 /// More elements of an array than this are read over.
@@ -22,9 +24,15 @@ pub(crate) enum Object {
 
 /// Reads an object. `bytes` begin with `{`.
 pub(crate) fn object(bytes: &[u8]) -> Object {
-    let mut reader = Reader { bytes, at: 0 };
+    object_as(bytes, &AnswerShape::default())
+}
+
+/// Reads an object. `bytes` begin with `{`. Where the shape names a place within objects (`data.accessToken`), what stands there
+/// is a member of that name.
+pub(crate) fn object_as(bytes: &[u8], shape: &AnswerShape) -> Object {
+    let mut reader = Reader { bytes, at: 0, shape };
     let mut members = Members::default();
-    match reader.members(&mut members) {
+    match reader.members(&mut members, "").and_then(|()| reader.end()) {
         Ok(()) => Object::Whole(members),
         Err(Broken) => Object::Broken(members),
     }
@@ -36,35 +44,52 @@ struct Broken;
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    shape: &'a AnswerShape,
 }
 
 impl Reader<'_> {
-    fn members(&mut self, members: &mut Members) -> Result<(), Broken> {
+    /// The members of an object that stands below `place`, which is empty or ends in a dot.
+    fn members(&mut self, members: &mut Members, place: &str) -> Result<(), Broken> {
         self.expect(b'{')?;
         if self.after_space() == Some(b'}') {
             self.at += 1;
-            return self.end();
+            return Ok(());
         }
         loop {
             self.space();
-            let name = self.string()?;
+            let name = self.string()?.map(|name| format!("{place}{}", name.as_str()));
             self.expect(b':')?;
-            let value = self.value()?;
+            let value = match name.as_deref().and_then(|name| self.leads_on(name)) {
+                Some(below) => {
+                    self.members(members, &below)?;
+                    Value::Object
+                }
+                None => self.value()?,
+            };
             // A value counts only once its end is certain: a number could go on behind the cut.
             let next = self.after_space().filter(|byte| matches!(byte, b',' | b'}')).ok_or(Broken)?;
             if let Some(name) = name {
-                members.add(name.to_string(), value).map_err(|_| Broken)?;
+                members.add(name, value).map_err(|_| Broken)?;
             }
             self.at += 1;
             if next == b'}' {
-                return self.end();
+                return Ok(());
             }
             if self.after_space() == Some(b'}') {
                 // A comma before the end: wrong, and harmless.
                 self.at += 1;
-                return self.end();
+                return Ok(());
             }
         }
+    }
+
+    /// What the names below the member `name` begin with, where it is an object that the shape names something in.
+    fn leads_on(&mut self, name: &str) -> Option<String> {
+        if self.after_space() != Some(b'{') {
+            return None;
+        }
+        let below = format!("{name}.");
+        self.shape.places().any(|place| place.starts_with(&below)).then_some(below)
     }
 
     fn value(&mut self) -> Result<Value, Broken> {

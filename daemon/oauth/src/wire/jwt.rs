@@ -10,7 +10,7 @@ use base64::engine::general_purpose::GeneralPurposeConfig;
 use zeroize::Zeroizing;
 
 use super::json::{self, Object};
-use super::members::Members;
+use super::members::{Members, Value};
 use crate::terms::{ClientId, Issuer, Subject};
 use crate::time::WallTime;
 
@@ -25,7 +25,10 @@ const LEEWAY: Duration = Duration::from_secs(120);
 
 /// When a token ends by its own words, where it is a JWT that tells (D38).
 pub(crate) fn expiry(token: &str) -> Option<WallTime> {
-    date(&payload(token)?, "exp")
+    let payload = payload(token)?;
+    // A string is no NumericDate. Who writes one may mean anything by it, and nobody has to guess: a report of rejection decides.
+    let is_number = matches!(payload.value("exp"), Some(Value::Number(_)));
+    if is_number { date(&payload, "exp") } else { None }
 }
 
 /// Whom an ID token is about, where it is one for us and still good (OpenID Connect Core, 3.1.3.7; D41).
@@ -84,6 +87,9 @@ pub(crate) mod tests {
         assert_eq!(expiry(&jwt(&serde_json::json!({ "exp": -1 }))), Some(WallTime::from_millis(0)));
         for other in ["opaque", "a.b", "a.!!.c", "e30.e30.c2ln", "a.W10.c", "..", "a.b.c.d"] {
             assert_eq!(expiry(other), None, "{other}");
+        }
+        for exp in [serde_json::json!("1000060"), serde_json::json!("soon"), serde_json::json!(null), serde_json::json!([1])] {
+            assert_eq!(expiry(&jwt(&serde_json::json!({ "exp": exp }))), None, "{exp}");
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::profile::AnswerShape;
 use crate::secret::SecretText;
 
 /// More members than this, and the body is not read on: no honest answer has so many.
@@ -14,7 +15,7 @@ const MOST_MEMBERS: usize = 4096;
 pub(crate) struct Members(BTreeMap<String, Vec<Value>>);
 
 /// A value, as far as an answer of OAuth needs it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Value {
     /// A string of clean UTF-8.
     Text(SecretText),
@@ -44,6 +45,45 @@ impl Members {
         }
         self.0.entry(name).or_default().push(value);
         Ok(())
+    }
+
+    /// Under the names of the RFCs, wherever they stood.
+    pub(crate) fn named_by(mut self, shape: &AnswerShape) -> Self {
+        if shape.is_plain() {
+            return self;
+        }
+        let found: Vec<_> = shape
+            .members
+            .iter()
+            .map(|(name, places)| {
+                let place = places.iter().find(|place| self.value(place).is_some());
+                (name, place.and_then(|place| self.0.get(place)).cloned())
+            })
+            .collect();
+        for (name, values) in found {
+            match values {
+                Some(values) => drop(self.0.insert(name.clone(), values)),
+                None => drop(self.0.remove(name)),
+            }
+        }
+        self.settle_error(shape);
+        self
+    }
+
+    /// An error by number becomes one by word, and what says that there is none goes.
+    fn settle_error(&mut self, shape: &AnswerShape) {
+        let Some(values) = self.0.get_mut("error") else { return };
+        if shape.members.contains_key("error") {
+            for value in values.iter_mut() {
+                if let Value::Number(number) = value {
+                    *value = if *number == 0.0 { Value::Null } else { Value::Text(SecretText::new(number.to_string())) };
+                }
+            }
+        }
+        values.retain(|value| !value.text().is_some_and(|text| shape.no_error.iter().any(|word| word == text)));
+        if values.is_empty() {
+            self.0.remove("error");
+        }
     }
 
     /// Whether any name came twice (D42).

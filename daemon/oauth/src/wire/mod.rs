@@ -7,6 +7,7 @@ pub(crate) mod device_answer;
 pub(crate) mod error_answer;
 pub(crate) mod form;
 mod json;
+pub(crate) mod json_body;
 mod jwt;
 mod members;
 pub(crate) mod metadata;
@@ -19,6 +20,7 @@ pub(crate) mod token_answer;
 
 use crate::http::HttpAnswer;
 use crate::misbehaved::ServerMisbehaved;
+use crate::profile::AnswerShape;
 use json::Object;
 use members::Members;
 
@@ -36,21 +38,38 @@ enum Reading {
     Unreadable(ServerMisbehaved),
 }
 
-/// Reads a body: a JSON object, else a form.
+/// Reads a body as the RFCs have it: a JSON object, else a form.
 fn read(answer: &HttpAnswer) -> Reading {
+    read_as(answer, &AnswerShape::default())
+}
+
+/// Reads a body: a JSON object, else a form. Its members have the names of the RFCs, wherever they stood.
+fn read_as(answer: &HttpAnswer, shape: &AnswerShape) -> Reading {
     let body = answer.body.expose();
     if body.len() > LARGEST_BODY {
         return Reading::Unreadable(ServerMisbehaved::TooLarge);
     }
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    let body = text_of(body);
     match body.first() {
-        Some(b'{') => match json::object(body) {
-            Object::Whole(members) => Reading::Whole(members),
-            Object::Broken(members) => Reading::Broken(members),
+        Some(b'{') => match json::object_as(body, shape) {
+            Object::Whole(members) => Reading::Whole(members.named_by(shape)),
+            Object::Broken(members) => Reading::Broken(members.named_by(shape)),
         },
         Some(b'<') => Reading::Unreadable(ServerMisbehaved::WebPage),
-        _ => form::parse(body).map_or(Reading::Unreadable(ServerMisbehaved::NotAnObject), Reading::Whole),
+        _ => match form::parse_as(body, shape) {
+            Some(members) => Reading::Whole(members.named_by(shape)),
+            None => Reading::Unreadable(ServerMisbehaved::NotAnObject),
+        },
     }
+}
+
+/// Whether a web page came, which anything on the way may have sent (P15).
+pub(crate) fn is_web_page(answer: &HttpAnswer) -> bool {
+    text_of(answer.body.expose()).first() == Some(&b'<')
+}
+
+fn text_of(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
 }
 
 /// How a status is understood where no `error` member decides (D16, D48).

@@ -3,9 +3,10 @@
 //! Must never: take a web page for a revocation.
 
 use super::error_answer::{self, ErrorMember, RawError};
-use super::{NoErrorCode, Reading, StatusClass, read as read_body};
+use super::{NoErrorCode, Reading, StatusClass, read_as};
 use crate::http::HttpAnswer;
 use crate::misbehaved::ServerMisbehaved;
+use crate::profile::AnswerShape;
 
 /// What a revocation endpoint said.
 #[derive(Debug)]
@@ -21,9 +22,9 @@ pub(crate) enum RevocationAnswer {
 }
 
 /// Reads an answer. The RFC ignores a success answer's body; an error in it, or a web page, is heard all the same.
-pub(crate) fn read(answer: &HttpAnswer) -> RevocationAnswer {
+pub(crate) fn read(answer: &HttpAnswer, shape: &AnswerShape) -> RevocationAnswer {
     let status = StatusClass::of(answer.status);
-    let reading = read_body(answer);
+    let reading = read_as(answer, shape);
     let without_code = NoErrorCode::of(status, &reading);
     if let Reading::Whole(members) = &reading
         && let ErrorMember::Error(error) = error_answer::read(members)

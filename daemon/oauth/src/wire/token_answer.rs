@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::error_answer::{self, ErrorMember, RawError};
 use super::members::{Members, Value};
-use super::{NoErrorCode, Reading, StatusClass, jwt, read as read_body};
+use super::{NoErrorCode, Reading, StatusClass, jwt, read_as};
 use crate::http::HttpAnswer;
 use crate::misbehaved::{ServerMisbehaved, UnusableToken};
+use crate::profile::{AnswerShape, Expiry, ExpirySource};
 use crate::secret::{AccessToken, RefreshToken};
 use crate::terms::Scopes;
 use crate::time::Now;
@@ -32,10 +33,25 @@ pub(crate) enum TokenAnswer {
     NoErrorCode(NoErrorCode),
 }
 
-/// Reads an answer to a request that was sent at `requested_at` for a token of this binding.
+/// How an answer is to be understood.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Understood<'a> {
+    /// Where its members stand.
+    pub(crate) shape: &'a AnswerShape,
+    /// Who tells how long the token lives.
+    pub(crate) expiry: &'a Expiry,
+}
+
+/// Reads an answer, as the RFCs have it, to a request that was sent at `requested_at` for a token of this binding.
+#[cfg(test)]
 pub(crate) fn read(answer: &HttpAnswer, binding: &Binding, requested_at: Now) -> TokenAnswer {
+    read_by(answer, binding, requested_at, Understood { shape: &AnswerShape::default(), expiry: &Expiry::default() })
+}
+
+/// Reads an answer to a request that was sent at `requested_at` for a token of this binding.
+pub(crate) fn read_by(answer: &HttpAnswer, binding: &Binding, requested_at: Now, by: Understood<'_>) -> TokenAnswer {
     let status = StatusClass::of(answer.status);
-    let reading = read_body(answer);
+    let reading = read_as(answer, by.shape);
     let without_code = NoErrorCode::of(status, &reading);
     match reading {
         _ if status == StatusClass::Redirect => TokenAnswer::NoErrorCode(NoErrorCode::Redirect),
@@ -43,7 +59,7 @@ pub(crate) fn read(answer: &HttpAnswer, binding: &Binding, requested_at: Now) ->
             ErrorMember::Error(error) => TokenAnswer::Error(error, interval(&members)),
             _ if status != StatusClass::Success => TokenAnswer::NoErrorCode(without_code),
             ErrorMember::Unreadable => TokenAnswer::Success(spoilt(&members, ServerMisbehaved::BadMember("error"))),
-            ErrorMember::None => TokenAnswer::Success(success(&members, binding, requested_at)),
+            ErrorMember::None => TokenAnswer::Success(success(&members, binding, (requested_at, by.expiry))),
         },
         _ if status != StatusClass::Success => TokenAnswer::NoErrorCode(without_code),
         Reading::Broken(members) => broken(&members),
@@ -71,8 +87,8 @@ fn spoilt(members: &Members, why: ServerMisbehaved) -> TokenSuccess {
     TokenSuccess { refresh_token: refresh_token(members), token: Err(why) }
 }
 
-fn success(members: &Members, binding: &Binding, requested_at: Now) -> TokenSuccess {
-    TokenSuccess { refresh_token: refresh_token(members), token: issued(members, binding, requested_at) }
+fn success(members: &Members, binding: &Binding, asked: (Now, &Expiry)) -> TokenSuccess {
+    TokenSuccess { refresh_token: refresh_token(members), token: issued(members, binding, asked) }
 }
 
 /// Readable is any text of sensible length: it goes back to its server percent-encoded, so that no character in it can harm.
@@ -80,14 +96,14 @@ fn refresh_token(members: &Members) -> Option<RefreshToken> {
     members.text("refresh_token").filter(|token| token.len() <= LARGEST_TOKEN).map(RefreshToken::new)
 }
 
-fn issued(members: &Members, binding: &Binding, requested_at: Now) -> Result<IssuedToken, ServerMisbehaved> {
+fn issued(members: &Members, binding: &Binding, (requested_at, expiry): (Now, &Expiry)) -> Result<IssuedToken, ServerMisbehaved> {
     if members.has_duplicates() {
         return Err(ServerMisbehaved::DuplicateMember);
     }
     let access_token = access_token(members)?;
     let token_type = token_type(members)?;
     let scopes = scopes(members)?;
-    let life = life(members, &access_token, requested_at);
+    let life = life(members, &access_token, requested_at, expiry);
     // Without a configured issuer there is nothing to check an ID token against: its subject does not count (D41).
     let subject = binding
         .issuer
@@ -148,12 +164,14 @@ fn is_scope(word: &str) -> bool {
 }
 
 /// D38.
-fn life(members: &Members, access_token: &AccessToken, requested_at: Now) -> Life {
-    match members.value("expires_in") {
-        Some(value) => value.number().map_or(Life::Unknown, |seconds| Life::Known(life_of(seconds))),
-        None => jwt::expiry(access_token.expose())
-            .map_or(Life::Unknown, |expiry| Life::Known(expiry.since(requested_at.wall).min(LONGEST_LIFE))),
-    }
+fn life(members: &Members, access_token: &AccessToken, requested_at: Now, expiry: &Expiry) -> Life {
+    let by_jwt = || jwt::expiry(access_token.expose()).map(|end| end.since(requested_at.wall));
+    let told = match (expiry.source, members.value("expires_in")) {
+        (ExpirySource::Fixed(life), _) => Some(life),
+        (ExpirySource::ExpiresIn, Some(value)) => value.number().map(life_of),
+        (ExpirySource::ExpiresIn, None) | (ExpirySource::Jwt, _) => by_jwt(),
+    };
+    told.or(expiry.fallback).map_or(Life::Unknown, |life| Life::Known(life.min(LONGEST_LIFE).saturating_sub(expiry.skew)))
 }
 
 /// Seconds as a life: nothing below zero, nothing above a year.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use mcp_authd_oauth::profile::{Profile, RefreshEnds, ReplayTime};
 use mcp_authd_oauth::registration::Registration;
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
@@ -386,4 +387,13 @@ async fn an_account_is_described_as_it_is_configured_now() {
     assert_eq!(account.description().kind.client_id(), "other");
     let answer = account.token(scene.need(Duration::from_secs(5))).await.unwrap();
     assert!(matches!(answer.state, AnswerState::Refusal(_)), "{answer:?}");
+}
+
+#[test]
+fn what_the_machine_does_about_a_refresh_is_what_the_profile_says() {
+    let plain = super::policy(Arc::new(config("client")));
+    assert_eq!((plain.replay, plain.refresh_ends_access_tokens), (ReplayTime::AtOnce, false));
+    let profile = Profile { replay: ReplayTime::AtTokenEnd, refresh_ends: RefreshEnds::AccessTokensToo, ..Profile::default() };
+    let strict = super::policy(Arc::new(AccountConfig { profile: Arc::new(profile), ..config("client") }));
+    assert_eq!((strict.replay, strict.refresh_ends_access_tokens), (ReplayTime::AtTokenEnd, true));
 }

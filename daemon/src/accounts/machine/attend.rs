@@ -49,6 +49,10 @@ impl Account {
             Credential::Unsaved(Unsaved { save: Save::First { .. }, .. }) => {
                 return self.attend_before(&waiter.need, now.instant);
             }
+            // The old token may have died at the server by now, and nobody here would know. At a deadline it is better than nothing.
+            Credential::Spending(_) if self.policy.refresh_ends_access_tokens && waiter.need.sign_in.who().0 => {
+                return Verdict::Wait;
+            }
             Credential::Held(grant)
             | Credential::Spending(super::Spending { grant, .. })
             | Credential::Resting(Resting { grant, .. })

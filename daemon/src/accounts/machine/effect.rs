@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use mcp_authd_oauth::profile::ReplayTime;
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Granted, RefreshOutcome};
@@ -116,15 +117,6 @@ pub struct Policy {
     pub replay: ReplayTime,
     /// Whether a refresh ends the access tokens that were issued before (GitHub Apps, GitLab).
     pub refresh_ends_access_tokens: bool,
-}
-
-/// When the one replay of D56 is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplayTime {
-    /// The server has a retry window, or nobody knows.
-    AtOnce,
-    /// The server is known to be strict, and would revoke the living access token too: at that token's end.
-    AtTokenEnd,
 }
 
 /// How long the store is left alone after it refused.

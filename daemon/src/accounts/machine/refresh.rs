@@ -258,12 +258,13 @@ impl Account {
             self.end_renewal(spending.grant, NotRenewable::InDoubt, work);
             return;
         }
-        let at_end = match self.policy.replay {
+        let later = match self.policy.replay {
             ReplayTime::AtOnce => None,
+            ReplayTime::After(wait) => Some(now + wait),
             ReplayTime::AtTokenEnd => spending.grant.access.as_ref().and_then(HeldToken::expires).filter(|end| *end > now),
         };
-        self.rest(spending.grant, at_end.unwrap_or(now), Rest::ReplayLater(why.to_owned()), Rested { failures, now });
-        if at_end.is_none() {
+        self.rest(spending.grant, later.unwrap_or(now), Rest::ReplayLater(why.to_owned()), Rested { failures, now });
+        if later.is_none() {
             self.prepare_refresh(work);
         }
     }

@@ -1,6 +1,6 @@
 //! The reader of request heads: what it takes and what it refuses, against a model that knows before.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -24,7 +24,7 @@ fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn the_url_carries_what_is_set_and_nothing_else() {
     let mut request = code_request();
-    request.binding.resource = None;
+    request.sent_resource = None;
     let state = "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8";
     let challenge = pending().verifier.challenge();
     let wanted = format!(
@@ -134,7 +134,7 @@ proptest! {
     ) {
         let mut request = code_request();
         request.binding.client_id = ClientId::new(client_id.as_str());
-        request.binding.resource = resource.as_deref().map(Resource::new);
+        request.sent_resource = resource.as_deref().map(Resource::new);
         request.redirect_uri = RedirectUri::new(redirect_uri.as_str());
         request.scopes = Scopes::from_words(&scopes);
         request.audience = audience.as_deref().map(Audience::new);

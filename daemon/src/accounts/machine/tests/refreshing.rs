@@ -154,6 +154,40 @@ fn where_a_refresh_ends_the_token_before_it_everybody_waits_for_the_new_one() {
 }
 
 #[test]
+fn where_a_refresh_ends_the_token_before_it_that_token_is_not_given_out_while_it_is_under_way() {
+    let mut world = World::signed_in_with(Policy { refresh_ends_access_tokens: true, ..policy() }, 1000);
+    let first = held(&mut world);
+    world.advance(950);
+    let prepared = world.ask(SignInMode::Never);
+    assert_eq!(world.answer(prepared), None, "its intent is being saved");
+    world.save_all();
+    assert_eq!(world.sent_refreshes, 1);
+    let sent = world.ask(SignInMode::Never);
+    assert_eq!(world.answer(sent), None, "it is out");
+    // Whoever cannot wait any longer gets what may still be good.
+    world.advance(20);
+    assert_eq!((world.token(prepared), world.token(sent)), (first.clone(), first));
+    let patient = world.ask(SignInMode::Never);
+    world.settle(Reply::Rotate, 1000);
+    world.save_all();
+    assert_eq!(world.token(patient), held(&mut world));
+}
+
+#[test]
+fn a_replay_may_wait_for_as_long_as_the_profile_says() {
+    let mut world = World::signed_in_with(Policy { replay: ReplayTime::After(Duration::from_secs(40)), ..policy() }, 1000);
+    world.advance(900);
+    world.save_all();
+    world.settle(Reply::LostBeforeCommit, 0);
+    world.save_all();
+    for (seconds, sent) in [(0, 1), (30, 1), (11, 2)] {
+        world.advance(seconds);
+        world.save_all();
+        assert_eq!(world.sent_refreshes, sent, "after {seconds} s more");
+    }
+}
+
+#[test]
 fn a_new_token_that_cannot_be_saved_is_served_visibly_degraded_and_not_refreshed_before_it_is_saved() {
     let mut world = World::signed_in(100);
     world.advance(101);
