@@ -69,8 +69,8 @@ async fn a_taken_port_is_named_and_the_next_login_takes_another_after(end: End) 
 
     // then the login is over, with a sentence that names the port
     let over = refused(&daemon, SignInEnd::Failed).await;
-    assert!(over.message.contains(&format!("port {port} of 127.0.0.1 is taken by another program")), "{over:?}");
-    assert!(over.next_step.contains("authctl login work"), "{over:?}");
+    let said = format!("Port {port} of 127.0.0.1 is taken by another program, and the login that waited there is over.");
+    assert_eq!((over.message, over.next_step), (said, "authctl login work".to_owned()));
     let status = account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
     assert!(status.message.as_ref().is_some_and(|why| why.contains(&port.to_string())), "{status:?}");
 

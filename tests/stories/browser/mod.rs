@@ -1,6 +1,7 @@
 //! A login in a browser: code + PKCE at a server without a device grant, answered at the daemon's one callback listener.
 
 mod authctl;
+mod certified;
 mod daemon_ends;
 mod many_at_once;
 mod one_login;

@@ -169,15 +169,15 @@ Connection: close
 
 You can close this window
 The answer to your login has arrived.
-Whether it worked out is told where you began the login: in your terminal, or by the program that asked for it. authctl status \
-tells it too.
+Go back to where you began the login, your terminal or the program that asked for it: there it says whether the login has worked. \
+authctl status says it too.
 This page comes from mcp-authd, which runs on your own computer.
 ";
 const ALREADY: &str = "\
 HTTP/1.1 409 Conflict
 This login has been answered already
 The first answer counts; this one was not used. You can close this window.
-How the login ended is told where you began it. authctl status tells it too.
+How the login ended is said where you began it, and by authctl status.
 This page comes from mcp-authd, which runs on your own computer.
 ";
 
