@@ -169,7 +169,10 @@ impl Exchange {
             "access_denied" | "authorization_declined" => SignInFailure::Denied,
             _ => {
                 let sent = client.sent(&pending.binding.client_id, [code.0.expose(), pending.verifier.expose()]);
-                SignInFailure::Refused(error.shown(status, &sent))
+                let shown = error.shown(status, &sent);
+                // No configuration mends a code that is over; another login may.
+                let is_the_code = error.code() == "invalid_grant";
+                if is_the_code { SignInFailure::CodeRefused(shown) } else { SignInFailure::Refused(shown) }
             }
         }
     }
