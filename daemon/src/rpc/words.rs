@@ -290,7 +290,7 @@ pub(super) fn sentence(text: &str) -> String {
 fn no_way(why: &str, account: &str) -> (String, String) {
     let (why, next) = why.split_once(" Next: ").unwrap_or((why, ""));
     let next = if next.is_empty() { login(account) } else { next.to_owned() };
-    (sentence(&format!("no login can begin: {}", why.trim_end_matches('.'))), next)
+    (sentence(why), next)
 }
 
 #[cfg(test)]

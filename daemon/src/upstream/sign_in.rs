@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::Wire;
 use super::authentication::{self, HasSecret, blames_the_client, judged_sign_in};
-use super::callback::{Expected, NotARedirect, Redirect};
+use super::callback::{Expected, NoListener, NotARedirect, Redirect};
 use super::clients::{Round, Used};
 use super::drive::{Transport, drive};
 use super::servers::Server;
@@ -196,7 +196,7 @@ impl<T: Transport> Wire<T> {
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
         let redirect = Redirect::parse(pending.redirect_uri.as_str()).map_err(no_callback)?;
-        let door = self.callbacks.open(redirect).map_err(no_callback)?.belonging_to(&account.name);
+        let door = self.callbacks.open(redirect).map_err(|why| not_resumed(why, account))?.belonging_to(&account.name);
         let expected = door.expect(&pending.state);
         self.answered_in_browser((pending, account.profile.clone()), expected, client).await
     }
@@ -280,6 +280,17 @@ fn parameters(account: &AccountConfig) -> BTreeMap<String, String> {
     let mut parameters = account.profile.authorization_parameters.clone();
     parameters.extend(account.extra_parameters.clone());
     parameters
+}
+
+/// Where any port will do, only the login that waited needs the one that is taken: the next one takes another.
+fn not_resumed(why: NoListener, account: &AccountConfig) -> SignInFailure {
+    match (why, &account.profile.redirect) {
+        (NoListener::PortTaken { port, address }, profile::Redirect::AnyPort) => SignInFailure::NotBegun(format!(
+            "port {port} of {address} is taken by another program, and the login that waited there is over. Next: authctl login {}",
+            account.name
+        )),
+        (why, _) => no_callback(why),
+    }
 }
 
 fn no_callback(why: impl std::fmt::Display) -> SignInFailure {

@@ -56,6 +56,7 @@ pub(super) enum Place {
     Token,
     Revocation,
     Page,
+    Authorization,
     Resource,
     Nowhere,
 }
@@ -101,20 +102,22 @@ impl Asked {
             Some("/token") => Place::Token,
             Some("/revoke") => Place::Revocation,
             Some("/device") => Place::Page,
+            Some("/authorize") => Place::Authorization,
             _ => Place::Nowhere,
         }
     }
 
-    /// Which script is for it. The page for people always behaves.
+    /// Which script is for it. The pages for people always behave.
     pub(super) fn at(&self, place: Place) -> Option<At> {
         match place {
             Place::Metadata(_) | Place::ProtectedResourceMetadata => Some(At::Metadata),
             Place::DeviceAuthorization => Some(At::DeviceAuthorization),
             Place::Token if self.form.one("grant_type") == Some("refresh_token") => Some(At::Refresh),
+            Place::Token if self.form.one("grant_type") == Some("authorization_code") => Some(At::Exchange),
             Place::Token => Some(At::Poll),
             Place::Revocation => Some(At::Revocation),
             Place::Resource => Some(At::Resource),
-            Place::Page | Place::Nowhere => None,
+            Place::Page | Place::Authorization | Place::Nowhere => None,
         }
     }
 

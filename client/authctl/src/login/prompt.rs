@@ -154,7 +154,10 @@ pub(super) fn how_to_go_on(sign_in: &SignIn, opened: Option<Result<(), NotOpened
         (false, Picture::None) => "open the address yourself, on any device.",
     };
     let now = match opened {
-        Some(Ok(())) => "Your browser opens. Go on only if it shows this host and this code.".to_owned(),
+        Some(Ok(())) => match sign_in.how {
+            How::Browser { .. } => "Your browser opens. Go on only if it shows this host.".to_owned(),
+            _ => "Your browser opens. Go on only if it shows this host and this code.".to_owned(),
+        },
         Some(Err(NotOpened::NotAWebAddress)) => "No browser was opened, because that is no web address.".to_owned(),
         Some(Err(NotOpened::NotStarted)) => format!("No browser could be started: {yourself}"),
         Some(Err(NotOpened::OverSsh)) => format!("Over SSH no browser is opened: {yourself}"),

@@ -125,7 +125,7 @@ impl Teller {
                 Audience::Program => screen::print(&json::line(&json::event("sign_in", json::sign_in(sign_in))))?,
                 Audience::Person { browser, qr } => {
                     if prompted {
-                        self.say(&format!("\n{}", Page::of_stdout().paragraph("The code before this one no longer counts.")))?;
+                        self.say(&format!("\n{}", Page::of_stdout().paragraph(overtaken(sign_in))))?;
                     }
                     match self.by_hand {
                         Allowed::Yes => self.show_for_pasting(sign_in)?,
@@ -245,6 +245,13 @@ impl Teller {
             }
             Audience::Person { .. } => Err(ending.failure(account)),
         }
+    }
+}
+
+fn overtaken(sign_in: &SignIn) -> &'static str {
+    match sign_in.how {
+        How::Browser { .. } => "The address before this one no longer counts.",
+        _ => "The code before this one no longer counts.",
     }
 }
 

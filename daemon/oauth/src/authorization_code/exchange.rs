@@ -173,7 +173,12 @@ impl Exchange {
     fn refused(&self, error: &RawError, status: u16) -> SignInFailure {
         match error.code() {
             "access_denied" | "authorization_declined" => SignInFailure::Denied,
-            _ => SignInFailure::Refused(error.shown(status, &self.sent())),
+            _ => {
+                let shown = error.shown(status, &self.sent());
+                // No configuration mends a code that is over; another login may.
+                let is_the_code = error.code() == "invalid_grant";
+                if is_the_code { SignInFailure::CodeRefused(shown) } else { SignInFailure::Refused(shown) }
+            }
         }
     }
 }
