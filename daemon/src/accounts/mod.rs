@@ -11,6 +11,7 @@ pub mod keeper;
 pub mod machine;
 pub mod need;
 mod news;
+pub mod probe;
 pub mod registry;
 pub mod roster;
 pub mod status;
@@ -29,6 +30,7 @@ use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
 use client_secret::SecretError;
 use grant::{GrantRecord, SignInRecord};
+use probe::{NotProbed, Probed, Question};
 
 /// The authorization servers, as the accounts need them. `upstream` implements it.
 pub trait Upstream: Send + Sync + 'static {
@@ -52,6 +54,9 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// Gives tokens back (RFC 7009): the refresh token first (D63). Its end is logged and changes nothing.
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()>;
+
+    /// Finds out what stands behind a URL. Needs no account, sends no secret, saves nothing, and ends within half a minute.
+    fn probe(&self, question: Question) -> BoxFuture<'static, Result<Probed, NotProbed>>;
 }
 
 /// What a refresh needs (RFC 6749, section 6).

@@ -11,6 +11,7 @@ mod frames;
 mod guarded;
 mod need;
 mod peer;
+mod probe;
 mod server;
 mod token_file;
 mod tokens;

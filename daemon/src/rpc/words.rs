@@ -269,7 +269,7 @@ fn in_words(wait: Option<Duration>) -> String {
 }
 
 /// A capital at the beginning, one full stop at the end.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut characters = text.trim_end_matches(['.', ' ']).chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", characters.as_str())

@@ -15,6 +15,9 @@ pub mod drive;
 mod form_body;
 #[cfg(test)]
 mod network_tests;
+mod probe;
+#[cfg(test)]
+mod probe_tests;
 #[cfg(test)]
 mod scripted;
 mod servers;
@@ -40,6 +43,7 @@ use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, Refr
 use tokio::sync::{oneshot, watch};
 
 use crate::accounts::belonging::is_same_client;
+use crate::accounts::probe::{NotProbed, Probed, Question};
 use crate::accounts::{RefreshRequest, RevokeRequest, Upstream, Vault};
 use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
@@ -130,6 +134,11 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()> {
         let wire = self.wire.clone();
         async move { wire.revoke(&account, request).await }.boxed()
+    }
+
+    fn probe(&self, question: Question) -> BoxFuture<'static, Result<Probed, NotProbed>> {
+        let wire = self.wire.clone();
+        async move { wire.probe(question).await }.boxed()
     }
 }
 

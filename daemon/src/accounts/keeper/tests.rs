@@ -23,6 +23,7 @@ use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, SignInRecord};
 use crate::accounts::machine::fixture::{binding, config};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
+use crate::accounts::probe::{NotProbed, Probed, Question};
 use crate::accounts::{
     AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored, Upstream, Vault,
 };
@@ -71,6 +72,10 @@ impl Upstream for SlowServer {
 
     fn revoke(&self, _: Arc<AccountConfig>, _: RevokeRequest) -> BoxFuture<'static, ()> {
         async {}.boxed()
+    }
+
+    fn probe(&self, _: Question) -> BoxFuture<'static, Result<Probed, NotProbed>> {
+        std::future::pending().boxed()
     }
 }
 
