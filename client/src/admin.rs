@@ -3,6 +3,7 @@
 //! Must never: ask for or receive a token.
 
 mod accounts;
+mod probe;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ use crate::start::Patience;
 use crate::status::{self, AccountStatus, DaemonStatus, SignedOut};
 
 pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloaded, Reloading, Removed};
+pub use probe::{
+    Finding, MetadataPlace, NotProbed, PassedOver, Probed, ProbedClient, ProbedResource, ProbedServer, Probing, Question,
+    ScopesFrom, Way,
+};
 
 /// The person's side of `admin.sock`.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 //! Must never: take a secret as an argument; everybody on the machine can read those (P11).
 
 pub(crate) mod account;
+pub(crate) mod provider;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
 use account::{AccountCommand, Reload};
+use provider::ProviderCommand;
 
 /// The person's tool for mcp-authd: log in, look, log out, hand a token to a script.
 #[derive(Debug, Parser)]
@@ -42,6 +44,12 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         command: AccountCommand,
+    },
+    /// Look at authorization servers
+    Provider {
+        /// What to do.
+        #[command(subcommand)]
+        command: ProviderCommand,
     },
     /// Have config.toml read again, after a change by hand
     Reload(Reload),

@@ -11,6 +11,7 @@ mod exit;
 mod json;
 mod login;
 mod logout;
+mod provider;
 mod reload;
 mod screen;
 mod status;
@@ -46,6 +47,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Token(token) => token::run(token).await,
             Command::Status(status) => status::run(status).await,
             Command::Account { command } => account::run(command).await,
+            Command::Provider { command } => provider::run(command).await,
             Command::Reload(reload) => reload::run(reload).await,
             Command::Daemon { command } => daemon::rule(command).await,
         }

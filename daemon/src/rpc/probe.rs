@@ -148,7 +148,9 @@ fn server(found: &ProbedServer) -> v1::ProbedServer {
             };
             (way, choice.because.to_string())
         }
-        Err(no_way) => (v1::Way::Unspecified, first_part(&no_way.to_string()).to_owned()),
+        Err(no_way) => {
+            (v1::Way::Unspecified, first_part(&no_way.to_string()).trim_start_matches("no way to log in: ").to_owned())
+        }
     };
     let client = match &found.client {
         None | Some(ProbedClient::Unread(_)) => v1::ProbedClient::Unspecified,
@@ -255,4 +257,80 @@ fn not_probed(why: &NotProbed, again: &str) -> v1::NotProbed {
 
 fn not_written(message: String, next_step: String) -> v1::NotWritten {
     v1::NotWritten { message, next_step, ..v1::NotWritten::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::accounts::probe::{NotNow, PassedOver};
+    use mcp_authd_oauth::discovery::DiscoveryError;
+    use mcp_authd_oauth::misbehaved::ServerMisbehaved;
+    use mcp_authd_oauth::protected_resource::ResourceError;
+    use std::time::Duration;
+
+    const URL: &str = "https://mcp.example/mcp?a=1&b=$(id)";
+
+    #[test]
+    fn a_command_to_copy_runs_nothing_that_a_server_or_a_url_has_in_it() {
+        assert_eq!(word("https://mcp.example/mcp"), "https://mcp.example/mcp");
+        for (text, quoted) in
+            [("a;id", "'a;id'"), ("$(id)", "'$(id)'"), ("a'b", "'a'\\''b'"), ("", "''"), ("a b", "'a b'"), ("`id`", "'`id`'")]
+        {
+            assert_eq!(word(text), quoted);
+        }
+        let named = vec![Issuer::new("https://as.example/$(id)")];
+        let why = NotProbed::AnotherIssuer { chosen: Issuer::new("https://x.example"), named };
+        assert_eq!(
+            not_probed(&why, "authctl account add U").next_step,
+            "authctl account add U --issuer 'https://as.example/$(id)'"
+        );
+    }
+
+    #[test]
+    fn each_end_says_what_to_do_next() {
+        let later = |retry_after| NotProbed::Later(NotNow::Resource(ResourceError::Unavailable { retry_after }));
+        for (why, next) in [
+            (NotProbed::AnotherUrl(mcp_authd_oauth::endpoint::InvalidEndpoint::NotHttps), "https://"),
+            (later(None), "AGAIN, when"),
+            (later(Some(Duration::from_secs(30))), "AGAIN, in 30 s"),
+            (NotProbed::Later(NotNow::TimeOver(Duration::from_secs(30))), "AGAIN, when"),
+            (NotProbed::Operator(ServerMisbehaved::DuplicateMember), "operator"),
+        ] {
+            let told = not_probed(&why, "AGAIN");
+            assert!(told.next_step.contains(next) && told.message.ends_with('.'), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn where_no_server_can_be_used_the_first_breach_is_the_reason() {
+        let why = DiscoveryError::Misbehaved(ServerMisbehaved::MetadataMember("token_endpoint"));
+        let passed_over = vec![PassedOver { issuer: Issuer::new("https://as.example"), why }];
+        let probed = Probed { url: URL.to_owned(), resource: None, passed_over, server: None };
+        let told = told(&probed, "");
+        assert!(!told.login_possible && told.server.is_none() && told.next_step.contains("authctl account add --issuer"));
+        assert!(
+            hopeless(&probed).starts_with("The authorization server https://as.example cannot be used: "),
+            "{}",
+            hopeless(&probed)
+        );
+        assert!(told.passed_over[0].message.ends_with("(RFC 8414, section 2)."), "{told:?}");
+    }
+
+    #[test]
+    fn only_a_description_without_a_server_is_looked_up() {
+        let resource = || AccountDraft { resource: URL.to_owned(), ..AccountDraft::default() };
+        assert_eq!(looked_up(&resource(), String::new()).as_deref(), Some(URL));
+        assert_eq!(looked_up(&AccountDraft::default(), URL.to_owned()).as_deref(), Some(URL));
+        let text = || "x".to_owned();
+        for described in [
+            AccountDraft { issuer: text(), ..resource() },
+            AccountDraft { device_authorization_endpoint: text(), ..resource() },
+            AccountDraft { token_endpoint: text(), ..resource() },
+            AccountDraft { token_file: text(), ..resource() },
+            AccountDraft { client_id: text(), ..AccountDraft::default() },
+        ] {
+            assert_eq!(looked_up(&described, String::new()), None, "{described:?}");
+        }
+    }
 }

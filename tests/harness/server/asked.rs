@@ -6,6 +6,7 @@ use url::form_urlencoded;
 
 use super::client;
 use super::misbehaviour::At;
+use super::protected;
 use crate::sentinel;
 
 /// A request as the endpoints see it.
@@ -84,11 +85,13 @@ impl Asked {
 
     pub(super) fn place(&self, issuer_path: &str) -> Place {
         use super::settings::MetadataForm;
+        if protected::is_metadata(&self.path) {
+            return Place::ProtectedResourceMetadata;
+        }
         if let Some(rest) = self.path.strip_prefix("/.well-known/") {
             return match rest.split_once('/').map_or((rest, String::new()), |(name, path)| (name, format!("/{path}"))) {
                 ("oauth-authorization-server", path) if path == issuer_path => Place::Metadata(MetadataForm::OAuth),
                 ("openid-configuration", path) if path == issuer_path => Place::Metadata(MetadataForm::OpenIdInserted),
-                ("oauth-protected-resource", path) if path == "/resource" => Place::ProtectedResourceMetadata,
                 _ => Place::Nowhere,
             };
         }

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::answer::{Answer, member};
 use super::asked::{Asked, Place};
-use super::book::{Book, Worth};
+use super::book::Book;
 use super::counts::one_more;
 use super::page;
+use super::protected;
 use super::settings::MetadataForm;
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -20,12 +21,12 @@ pub(super) fn answer(book: &mut Book, place: Place, asked: &Asked, now: Instant)
     }
     match place {
         Place::Metadata(form) => metadata(book, form),
-        Place::ProtectedResourceMetadata => protected_resource_metadata(book),
+        Place::ProtectedResourceMetadata => protected::metadata(book, asked),
         Place::DeviceAuthorization => book.device_authorization(asked, now),
         Place::Token => token(book, asked, now),
         Place::Revocation => book.revoke(asked),
         Place::Page => page::answer(book, asked, now),
-        Place::Resource => resource(book, asked, now),
+        Place::Resource => protected::resource(book, asked, now),
         Place::Nowhere => Answer::text(404, "text/plain", "There is nothing here.\n".to_owned()),
     }
 }
@@ -63,16 +64,6 @@ fn metadata(book: &Book, form: MetadataForm) -> Answer {
     Answer::json(200, members).spoilt(&book.settings.metadata_answers)
 }
 
-/// RFC 9728, section 2.
-fn protected_resource_metadata(book: &Book) -> Answer {
-    let members = vec![
-        member("resource", format!("{}/resource", origin(book))),
-        member("authorization_servers", json!([book.issuer])),
-        member("bearer_methods_supported", json!(["header"])),
-    ];
-    Answer::json(200, members)
-}
-
 fn token(book: &mut Book, asked: &Asked, now: Instant) -> Answer {
     if asked.method != "POST" || asked.form.has_doubles() {
         return book.token_error("invalid_request");
@@ -86,25 +77,4 @@ fn token(book: &mut Book, asked: &Asked, now: Instant) -> Answer {
         Some(_) => book.token_error("unsupported_grant_type"),
         None => book.token_error("invalid_request"),
     }
-}
-
-/// A protected resource (RFC 6750, section 3). `?need=SCOPE` asks for a scope.
-fn resource(book: &Book, asked: &Asked, now: Instant) -> Answer {
-    let metadata = format!("resource_metadata=\"{}/.well-known/oauth-protected-resource/resource\"", origin(book));
-    let Some(presented) = asked.bearer.as_deref() else {
-        return Answer::error(401, "no_token").with_header("www-authenticate", format!("Bearer {metadata}"));
-    };
-    match book.worth(presented, now) {
-        Worth::Nothing => Answer::error(401, "invalid_token")
-            .with_header("www-authenticate", format!("Bearer error=\"invalid_token\", {metadata}")),
-        Worth::Serves { subject, scopes } => match asked.query.one("need") {
-            Some(need) if !scopes.iter().any(|scope| scope == need) => Answer::error(403, "insufficient_scope")
-                .with_header("www-authenticate", format!("Bearer error=\"insufficient_scope\", scope=\"{need}\", {metadata}")),
-            _ => Answer::json(200, vec![member("sub", subject), member("scope", scopes.join(" "))]),
-        },
-    }
-}
-
-fn origin(book: &Book) -> &str {
-    book.issuer.strip_suffix(book.settings.issuer_path.as_str()).unwrap_or(&book.issuer)
 }

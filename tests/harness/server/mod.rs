@@ -22,6 +22,7 @@ mod endpoints;
 mod login;
 mod misbehaviour;
 mod page;
+mod protected;
 mod serve;
 mod settings;
 
@@ -40,6 +41,7 @@ pub use client::{ClientMethod, ConfidentialClient};
 pub use counts::{Counts, RequestRecord};
 pub use login::{CannotAnswer, PendingLogin};
 pub use misbehaviour::{At, Commit, Misbehaviour};
+pub use protected::{Challenge, MetadataPlace, Protected};
 pub use settings::{EarlyPolls, MetadataForm, OlderAccessTokens, RefreshTokens, Rotation, Settings};
 
 /// Longer than any story: only a story that would wait for ever meets it.

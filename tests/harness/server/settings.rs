@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::answer::Spoilt;
 use super::client::ConfidentialClient;
+use super::protected::Protected;
 
 /// The standing habits of a server. Change them while it runs with `AuthorizationServer::change`.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Settings {
     pub device_answers: Vec<Spoilt>,
     /// Done to the metadata: another `issuer`, an endpoint missing ...
     pub metadata_answers: Vec<Spoilt>,
+    /// What the protected resource says about itself.
+    pub protected: Protected,
 }
 
 impl Default for Settings {
@@ -66,6 +69,7 @@ impl Default for Settings {
             token_answers: Vec::new(),
             device_answers: Vec::new(),
             metadata_answers: Vec::new(),
+            protected: Protected::default(),
         }
     }
 }
