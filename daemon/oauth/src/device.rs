@@ -24,7 +24,7 @@ use crate::time::{Instant, Now};
 use crate::token::{Binding, ErrorAnswer, Granted, TokenSuccess};
 use crate::wire::device_answer::{self, DeviceAnswer, DeviceAuthorization};
 use crate::wire::error_answer::RawError;
-use crate::wire::token_answer::{self, TokenAnswer, Understood};
+use crate::wire::token_answer::{self, TokenAnswer};
 use crate::wire::{NoErrorCode, retry_after};
 use schedule::{Next, Polling, Setback};
 
@@ -279,7 +279,7 @@ impl Client {
 
     fn verdict(&self, poll: &Poll, answer: &HttpAnswer) -> Verdict {
         let status = answer.status;
-        let by = Understood { shape: &self.profile.poll.answer, expiry: &self.profile.expiry };
+        let by = self.profile.understood(&self.profile.poll);
         match token_answer::read_by(answer, &poll.polling.pending.binding, poll.sent, by) {
             TokenAnswer::Success(TokenSuccess { refresh_token: None, token: Err(why) }) => {
                 self.by_status(status).unwrap_or(Verdict::Failed(SignInFailure::Misbehaved(why)))

@@ -2,10 +2,11 @@
 //!
 //! Must never: stop at the first error, or guess a value that is missing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use mcp_authd_oauth::profile::ClientNeed;
 use toml_edit::Document;
 
 use super::account::{Account, AccountConfig, AccountName, TokenFileConfig};
@@ -24,6 +25,8 @@ pub(super) const ACCOUNT: &[&str] = &[
     "token_endpoint",
     "revocation_endpoint",
     "client_id",
+    client::DOCUMENT,
+    request::FLOW,
     "scopes",
     "resource",
     "audience",
@@ -40,6 +43,7 @@ pub(super) const ACCOUNT: &[&str] = &[
 pub(super) struct Checked {
     pub(super) accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     pub(super) token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
+    pub(super) providers: BTreeSet<String>,
     pub(super) network: Network,
 }
 
@@ -72,6 +76,7 @@ pub(super) fn whole(text: &str, path: &Path) -> Result<Checked, ConfigErrors> {
     let accounts = top.entry("accounts", &findings);
     let mut checked = accounts.map(|entry| all(&entry, &providers, &mut findings)).unwrap_or_default();
     let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
+    checked.providers = providers.own_names();
     // Where it did not hold, that stands in the findings.
     checked.network = network.and_then(Result::ok).unwrap_or_default();
     findings.settle(checked, path)
@@ -162,11 +167,12 @@ fn login(
         Err(reported) if whose == OfAccount::ProvidersServer => Err(*reported),
         _ => server::check(section, findings),
     };
-    let client_id = match &provider {
-        Ok(Some(provider)) => profile::client_id(section, provider, findings),
-        _ => request::client_id(section, findings),
+    let which = match &provider {
+        Ok(Some(provider)) if provider.profile.client == ClientNeed::None => profile::no_client(section, provider, findings),
+        _ => client::which(section, server.as_ref().ok(), findings),
     };
     let client = client::check(section, findings);
+    let flow = request::flow(section, findings);
     let scopes = request::scopes(section, findings);
     let resource = request::resource(section, findings);
     let audience = request::audience(section, findings);
@@ -179,7 +185,8 @@ fn login(
     Ok(AccountConfig {
         name: name?,
         server: server?,
-        client_id: client_id?,
+        client: which?,
+        flow: flow?,
         token_endpoint_auth_method: client.method.or(method),
         client_secret_file: client.secret_file,
         scopes,

@@ -2,7 +2,7 @@
 //!
 //! Must never: follow up a half-good file with its good half. One error, and none of it counts (B35).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -33,6 +33,8 @@ pub struct Config {
     pub accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     /// Every account whose token stands in a file, by its name. No name stands in both.
     pub token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
+    /// The providers that the file describes itself, by their names. See [`shipped`](super::shipped) for the others.
+    pub providers: BTreeSet<String>,
     /// How the network is reached.
     pub network: Network,
 }
@@ -81,8 +83,8 @@ impl Config {
         if let Some(at) = text.find('\0') {
             return Err(ConfigErrors::one(path, Some(line_of(text.as_bytes(), at)), Problem::NulByte));
         }
-        let check::Checked { accounts, token_files, network } = check::whole(text, path)?;
-        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, network })
+        let check::Checked { accounts, token_files, providers, network } = check::whole(text, path)?;
+        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, providers, network })
     }
 
     fn missing(path: &Path) -> Self {
@@ -91,6 +93,7 @@ impl Config {
             origin: Origin::Missing,
             accounts: BTreeMap::new(),
             token_files: BTreeMap::new(),
+            providers: BTreeSet::new(),
             network: Network::default(),
         }
     }

@@ -16,7 +16,7 @@ use crate::sign_in::{PendingCode, SignInFailure};
 use crate::time::{Instant, Now};
 use crate::token::{Granted, TokenSuccess};
 use crate::wire::error_answer::RawError;
-use crate::wire::token_answer::{self, TokenAnswer, Understood};
+use crate::wire::token_answer::{self, TokenAnswer};
 use crate::wire::{NoErrorCode, retry_after};
 
 /// The first wait after a request that was not sent. Each further one is twice as long.
@@ -140,7 +140,7 @@ impl Exchange {
     fn answered(self, attempt: Attempt, answer: &HttpAnswer, now: Now) -> Result<Granted, SignInFailure> {
         let status = answer.status;
         let unavailable = || SignInFailure::Unavailable { retry_after: retry_after::read(answer, now) };
-        let by = Understood { shape: &self.profile.token_request.answer, expiry: &self.profile.expiry };
+        let by = self.profile.understood(&self.profile.token_request);
         Err(match token_answer::read_by(answer, &self.pending.binding, attempt.this, by) {
             TokenAnswer::Success(TokenSuccess { refresh_token: None, token: Err(why) }) => SignInFailure::Misbehaved(why),
             // Bad perhaps, but with a refresh token: the account saves that before it complains (D43).

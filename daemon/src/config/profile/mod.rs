@@ -11,7 +11,7 @@ mod server;
 mod shipped;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mcp_authd_oauth::profile::Profile;
 use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
@@ -19,7 +19,7 @@ use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
 pub use error::ProviderProblem;
 pub use shipped::{ShippedProfile, shipped};
 
-pub(super) use account::{KEYS, OfAccount, client_id, of_account};
+pub(super) use account::{KEYS, OfAccount, no_client, of_account};
 
 use super::account::ServerConfig;
 use super::error::{Problem, printable};
@@ -62,6 +62,11 @@ impl Providers {
         let section = Section::new("[providers]".to_owned(), entry.line, table);
         let own = section.entries(findings).iter().map(|entry| (entry.key.to_owned(), one(entry, findings))).collect();
         Self { own }
+    }
+
+    /// The names of those of the file.
+    pub(super) fn own_names(&self) -> BTreeSet<String> {
+        self.own.keys().cloned().collect()
     }
 
     /// The provider of this name: the person's own one, else a shipped one.

@@ -19,6 +19,7 @@ use crate::accounts::belonging::{belongs, is_same_client};
 use crate::accounts::need::{Answer, AnswerState, LoginReason, Need, Refusal, SignInMode};
 use crate::accounts::status::{Health, Status};
 use crate::accounts::{AccountConfig, RefreshRequest, RevokeRequest, Stored};
+use crate::config::ClientConfig;
 
 pub(crate) use disk::{Disk, DiskWork};
 use server::{Closed, Family};
@@ -273,7 +274,11 @@ impl World {
             let text = token.access_token.expose().to_owned();
             assert!(self.settled.contains(&text), "I2: {text} is answered before the store has answered for it");
             assert!(!self.forbidden.contains(&text), "nothing comes back to life after a logout");
-            assert_eq!(self.issued_to[&text], self.policy.config.client_id, "P14: {text} was issued to another client");
+            assert_eq!(
+                self.issued_to[&text].as_str(),
+                self.policy.config.client.shown(),
+                "P14: {text} was issued to another client"
+            );
             let ends = self.ends.get(&text).expect("the server has issued it");
             assert!(self.jumped || *ends > self.now.instant, "no token is served past its real end");
             assert!(token.expires.is_none_or(|end| end > self.now.instant), "no token is served past its end");
@@ -358,7 +363,7 @@ impl World {
 
     /// The configuration names another client, and so its login belongs to what it was before.
     pub(crate) fn move_to(&mut self, client_id: &str) {
-        if *self.policy.config.client_id.as_str() != *client_id {
+        if *self.policy.config.client.shown() != *client_id {
             self.forbid();
             self.reconfigure(client_id);
             self.tell(Event::Moved(self.policy.clone()));
@@ -367,7 +372,8 @@ impl World {
 
     /// The same while no daemon runs.
     pub(crate) fn reconfigure(&mut self, client_id: &str) {
-        let config = AccountConfig { client_id: ClientId::new(client_id), ..(*self.policy.config).clone() };
+        let config =
+            AccountConfig { client: ClientConfig::PreRegistered(ClientId::new(client_id)), ..(*self.policy.config).clone() };
         self.policy = Policy { config: Arc::new(config), ..self.policy.clone() };
     }
 
@@ -448,7 +454,7 @@ impl World {
             return;
         }
         let (id, config, scopes) = self.logins.remove(0);
-        self.issuing_to = config.client_id.clone();
+        self.issuing_to = ClientId::new(config.client.shown());
         let result = self.login_result(how, (&config, scopes), life_seconds);
         self.tell(Event::SignInSettled(id, result));
     }
