@@ -88,7 +88,7 @@ impl<T: Transport> Wire<T> {
             documents: documents(metadata),
             kept: kept.as_ref(),
             registration_endpoint: metadata.registration_endpoint.as_ref(),
-            not_before: None,
+            not_before: self.clients.not_before(&metadata.issuer),
         };
         let redirect = RedirectUri::ipv4();
         let grant = match way {

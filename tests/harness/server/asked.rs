@@ -57,6 +57,7 @@ pub(super) enum Place {
     Token,
     Revocation,
     Page,
+    Registration,
     Resource,
     Nowhere,
 }
@@ -104,6 +105,7 @@ impl Asked {
             Some("/token") => Place::Token,
             Some("/revoke") => Place::Revocation,
             Some("/device") => Place::Page,
+            Some("/register") => Place::Registration,
             _ => Place::Nowhere,
         }
     }
@@ -117,7 +119,7 @@ impl Asked {
             Place::Token => Some(At::Poll),
             Place::Revocation => Some(At::Revocation),
             Place::Resource => Some(At::Resource),
-            Place::Page | Place::Nowhere => None,
+            Place::Page | Place::Registration | Place::Nowhere => None,
         }
     }
 

@@ -10,6 +10,7 @@ use super::book::Book;
 use super::counts::one_more;
 use super::page;
 use super::protected;
+use super::registration::{self, Registration};
 use super::settings::MetadataForm;
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -26,6 +27,7 @@ pub(super) fn answer(book: &mut Book, place: Place, asked: &Asked, now: Instant)
         Place::Token => token(book, asked, now),
         Place::Revocation => book.revoke(asked),
         Place::Page => page::answer(book, asked, now),
+        Place::Registration => registration::answer(book, asked),
         Place::Resource => protected::resource(book, asked, now),
         Place::Nowhere => Answer::text(404, "text/plain", "There is nothing here.\n".to_owned()),
     }
@@ -42,7 +44,7 @@ pub(super) fn count_outcome(book: &mut Book, place: Place, asked: &Asked, outcom
         Place::Token => one_more(&mut book.counts.poll_outcomes, outcome),
         Place::Resource if outcome == "ok" => book.counts.resource_served += 1,
         Place::Resource => book.counts.resource_refused += 1,
-        Place::Revocation | Place::Page | Place::Nowhere => {}
+        Place::Revocation | Place::Page | Place::Registration | Place::Nowhere => {}
     }
 }
 
@@ -52,7 +54,7 @@ fn metadata(book: &Book, form: MetadataForm) -> Answer {
         return Answer::text(404, "text/plain", "No metadata here.\n".to_owned());
     }
     let issuer = &book.issuer;
-    let members = vec![
+    let mut members = vec![
         member("issuer", issuer.as_str()),
         member("token_endpoint", format!("{issuer}/token")),
         member("device_authorization_endpoint", format!("{issuer}/device_authorization")),
@@ -61,6 +63,9 @@ fn metadata(book: &Book, form: MetadataForm) -> Answer {
         member("response_types_supported", json!([])),
         member("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
     ];
+    if book.settings.registration == Registration::Open {
+        members.push(member("registration_endpoint", format!("{issuer}/register")));
+    }
     Answer::json(200, members).spoilt(&book.settings.metadata_answers)
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/.well-known/..` | metadata (RFC 8414, OpenID Connect Discovery) |
 //! | `/device_authorization`, `/token`, `/revoke` | RFC 8628, RFC 6749 (device code and refresh token grants), RFC 7009 |
+//! | `/register` | RFC 7591, where `Settings` say so |
 //! | `/device` | the page where a person approves |
 //! | `/resource` (without the issuer's path) | a protected resource: `sub` for a living token, else 401 `invalid_token`; `?seconds=N` takes so long |
 //!
@@ -23,6 +24,7 @@ mod login;
 mod misbehaviour;
 mod page;
 mod protected;
+mod registration;
 mod serve;
 mod settings;
 
@@ -42,6 +44,7 @@ pub use counts::{Counts, RequestRecord};
 pub use login::{CannotAnswer, PendingLogin};
 pub use misbehaviour::{At, Commit, Misbehaviour};
 pub use protected::{Challenge, MetadataPlace, Protected};
+pub use registration::Registration;
 pub use settings::{EarlyPolls, MetadataForm, OlderAccessTokens, RefreshTokens, Rotation, Settings};
 
 /// Longer than any story: only a story that would wait for ever meets it.

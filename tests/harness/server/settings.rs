@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::answer::Spoilt;
 use super::client::ConfidentialClient;
 use super::protected::Protected;
+use super::registration::Registration;
 
 /// The standing habits of a server. Change them while it runs with `AuthorizationServer::change`.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub struct Settings {
     pub metadata_answers: Vec<Spoilt>,
     /// What the protected resource says about itself.
     pub protected: Protected,
+    /// Whether clients may register themselves.
+    pub registration: Registration,
 }
 
 impl Default for Settings {
@@ -70,6 +73,7 @@ impl Default for Settings {
             device_answers: Vec::new(),
             metadata_answers: Vec::new(),
             protected: Protected::default(),
+            registration: Registration::None,
         }
     }
 }
