@@ -19,7 +19,7 @@ impl AdminFace {
     pub(super) async fn add(&self, request: v1::AddAccountRequest) -> Result<v1::AddAccountResponse, Refused> {
         use v1::add_account_response::Outcome;
         let (draft, found) = match self.by_url(draft(request.account.unwrap_or_default()), request.url).await {
-            ByUrl::Draft(draft, found) => (draft, found),
+            ByUrl::Draft(draft, found) => (*draft, found),
             ByUrl::Present(name) => {
                 let outcome = Outcome::Present(self.status_of(&self.account(name)?));
                 return Ok(v1::AddAccountResponse { outcome: Some(outcome), found: None });

@@ -12,6 +12,7 @@ mod guarded;
 mod need;
 mod peer;
 mod probe;
+mod probed;
 mod server;
 mod token_file;
 mod tokens;

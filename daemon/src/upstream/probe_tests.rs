@@ -1,6 +1,6 @@
 //! A URL in, everything that a person wants to know of it out; and whatever the servers say, no request goes where none may.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod hostile;
 mod web;
@@ -133,7 +133,7 @@ async fn the_client_is_the_given_one_then_the_kept_one_then_a_new_one_then_a_que
 async fn of_several_servers_the_first_that_can_be_used_is_taken_and_the_broken_one_is_named() {
     let web = Web::protected();
     let named = json!(["https://broken.example", AS, "https://third.example"]);
-    web.answers(PRM, 200, &document(json!({ "authorization_servers": named })));
+    web.answers(PRM, 200, &document(&json!({ "authorization_servers": named })));
     web.answers("https://broken.example/.well-known/oauth-authorization-server", 200, &server("https://evil.example", &[]));
     let probed = web.probe(MCP).await.unwrap();
     assert_eq!(found(&probed).metadata.issuer.as_str(), AS);
@@ -146,7 +146,7 @@ async fn of_several_servers_the_first_that_can_be_used_is_taken_and_the_broken_o
 #[tokio::test(start_paused = true)]
 async fn a_server_that_may_come_back_is_waited_for_and_no_other_one_is_taken() {
     let web = Web::protected();
-    web.answers(PRM, 200, &document(json!({ "authorization_servers": ["https://busy.example", AS] })));
+    web.answers(PRM, 200, &document(&json!({ "authorization_servers": ["https://busy.example", AS] })));
     web.answers("https://busy.example/.well-known/oauth-authorization-server", 503, "");
     let Err(NotProbed::Later(NotNow::Server { issuer, why })) = web.probe(MCP).await else { panic!("d2") };
     assert_eq!((issuer.as_str(), why), ("https://busy.example", DiscoveryError::Unavailable { retry_after: None }));
@@ -156,7 +156,7 @@ async fn a_server_that_may_come_back_is_waited_for_and_no_other_one_is_taken() {
 #[tokio::test(start_paused = true)]
 async fn a_person_chooses_among_the_servers_that_are_named_and_no_other_one() {
     let web = Web::protected();
-    web.answers(PRM, 200, &document(json!({ "authorization_servers": ["https://first.example", AS] })));
+    web.answers(PRM, 200, &document(&json!({ "authorization_servers": ["https://first.example", AS] })));
     web.answers("https://first.example/.well-known/oauth-authorization-server", 200, &server("https://first.example", &[]));
     let choosing = |issuer: &str| Question { issuer: Some(Issuer::new(issuer)), ..which(MCP) };
     assert_eq!(found(&web.probe_as(choosing(AS)).await.unwrap()).metadata.issuer.as_str(), AS);
@@ -202,7 +202,7 @@ async fn what_cannot_be_asked_is_told_by_what_to_do_next() {
 
     let unreachable = NotProbed::Later(NotNow::Resource(ResourceError::Unreachable(NothingSent::NotConnected)));
     assert_eq!(web.probe("https://down.example/mcp").await, Err(unreachable));
-    web.answers(PRM, 200, &document(json!({ "resource": "https://evil.example/mcp" })));
+    web.answers(PRM, 200, &document(&json!({ "resource": "https://evil.example/mcp" })));
     let Err(NotProbed::Operator(why)) = web.probe(MCP).await else { panic!("P14") };
     assert!(matches!(why, ServerMisbehaved::ResourceMismatch { .. }));
 }

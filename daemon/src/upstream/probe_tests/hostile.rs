@@ -51,7 +51,7 @@ async fn an_authorization_server_at_a_near_address_is_no_server_and_the_next_one
     for near in NEAR {
         let web = Web::protected();
         let named = json!([format!("https://{near}"), "file:///etc/passwd", "javascript:alert(1)", AS]);
-        web.answers(PRM, 200, &document(json!({ "authorization_servers": named })));
+        web.answers(PRM, 200, &document(&json!({ "authorization_servers": named })));
         let probed = web.probe(MCP).await.unwrap();
         assert_eq!(found(&probed).metadata.issuer.as_str(), AS, "{near}");
         let broken = |finding: &&Finding| matches!(finding, Finding::Broken(ServerMisbehaved::AuthorizationServer(_)));
@@ -59,7 +59,7 @@ async fn an_authorization_server_at_a_near_address_is_no_server_and_the_next_one
         assert_only_public(&web);
 
         // and where it is the only one, there is none
-        web.answers(PRM, 200, &document(json!({ "authorization_servers": [format!("https://{near}")] })));
+        web.answers(PRM, 200, &document(&json!({ "authorization_servers": [format!("https://{near}")] })));
         let alone = web.probe(MCP).await;
         assert!(matches!(alone, Err(NotProbed::Operator(ServerMisbehaved::AuthorizationServer(_)))), "{near}: {alone:?}");
         assert_only_public(&web);
@@ -99,7 +99,7 @@ async fn a_document_about_another_origin_or_issuer_counts_for_nothing() {
     for other in
         ["https://evil.example/mcp", "https://mcp.example.evil/mcp", "https://mcp.example:8443/mcp", "http://mcp.example/mcp"]
     {
-        web.answers(PRM, 200, &document(json!({ "resource": other })));
+        web.answers(PRM, 200, &document(&json!({ "resource": other })));
         let probed = web.probe(MCP).await;
         assert!(matches!(probed, Err(NotProbed::Operator(ServerMisbehaved::ResourceMismatch { .. }))), "{other}: {probed:?}");
     }
@@ -127,7 +127,7 @@ async fn a_web_page_in_the_place_of_a_document_is_no_answer_and_no_other_server_
 async fn many_servers_that_lead_on_are_not_all_looked_at() {
     let web = Web::protected();
     let many: Vec<String> = (0..16).map(|number| format!("https://as{number}.example")).collect();
-    web.answers(PRM, 200, &document(json!({ "authorization_servers": many })));
+    web.answers(PRM, 200, &document(&json!({ "authorization_servers": many })));
     let probed = web.probe(MCP).await.unwrap();
     assert!(probed.server.is_none() && probed.passed_over.len() == 4, "{probed:?}");
     assert!(web.asked().len() <= 2 + 4 * 3);
@@ -136,7 +136,7 @@ async fn many_servers_that_lead_on_are_not_all_looked_at() {
 #[tokio::test(start_paused = true)]
 async fn what_a_server_writes_into_its_names_cannot_steer_a_terminal() {
     let web = Web::protected();
-    web.answers(PRM, 200, &document(json!({ "resource": "https://evil.example/\u{1b}[2J\u{202e}" })));
+    web.answers(PRM, 200, &document(&json!({ "resource": "https://evil.example/\u{1b}[2J\u{202e}" })));
     let Err(why) = web.probe(MCP).await else { panic!("P14") };
     assert!(!why.to_string().contains(['\u{1b}', '\u{202e}']), "{why:?}");
 }

@@ -46,7 +46,7 @@ impl Web {
     pub(super) fn protected() -> Self {
         let web = Self::empty();
         web.challenge("Bearer");
-        web.answers(PRM, 200, &document(json!({})));
+        web.answers(PRM, 200, &document(&json!({})));
         web.answers(AS_METADATA, 200, &server(AS, &[]));
         web
     }
@@ -112,7 +112,7 @@ pub(super) fn which(url: &str) -> Question {
 }
 
 /// Protected resource metadata, with these members in the place of the usual ones.
-pub(super) fn document(members: Value) -> String {
+pub(super) fn document(members: &Value) -> String {
     let mut document = json!({ "resource": MCP, "authorization_servers": [AS] });
     document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     document.to_string()
