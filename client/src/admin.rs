@@ -5,6 +5,7 @@
 mod accounts;
 mod by_hand;
 mod clients;
+mod probe;
 mod providers;
 
 use std::path::Path;
@@ -28,6 +29,10 @@ use crate::status::{self, AccountStatus, DaemonStatus, SignedOut};
 pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloaded, Reloading, Removed};
 pub use by_hand::Completion;
 pub use clients::{RegisteredClient, RegisteredClients};
+pub use probe::{
+    Finding, MetadataPlace, NotProbed, PassedOver, Probed, ProbedClient, ProbedResource, ProbedServer, Probing, Question,
+    ScopesFrom, Way,
+};
 pub use providers::{ClientNeeded, ProfileOrigin, ProviderParameter, ProviderProfile, WayOffered};
 
 /// The person's side of `admin.sock`.

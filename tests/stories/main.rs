@@ -10,6 +10,7 @@ mod browser;
 mod by_hand;
 mod client_secret;
 mod demo;
+mod discovered;
 mod logged_in;
 mod login;
 mod mcp;

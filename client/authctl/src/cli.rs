@@ -53,7 +53,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ClientCommand,
     },
-    /// Look at the providers that an account can name
+    /// Look at authorization servers, and at the providers that an account can name
     Provider {
         /// What to do.
         #[command(subcommand)]

@@ -13,6 +13,7 @@ use mcp_authd_proto::v1::reload_response::Outcome as ReloadOutcome;
 use mcp_authd_proto::v1::remove_account_response::Outcome as RemoveOutcome;
 
 use super::AdminClient;
+use super::probe::{LONGEST_PROBE, Probed, probed};
 use crate::call::{self, GRACE, SILENCE_LIMIT};
 use crate::convert::filled;
 use crate::error::CallError;
@@ -128,15 +129,30 @@ impl AdminClient {
     /// # Errors
     /// A [`CallError`] where there is no answer.
     pub async fn add_account(&self, account: AccountDescription) -> Result<Added, CallError> {
-        let request = v1::AddAccountRequest { account: Some(described(account)) };
-        let answer =
-            self.call(WRITE_LIMIT, || async { call::message("AddAccount", self.stub().add_account(request.clone()).await) });
-        match answer.await?.outcome {
-            Some(AddOutcome::Added(account)) => Ok(Added::Written(status::account(account)?)),
-            Some(AddOutcome::Present(account)) => Ok(Added::Present(status::account(account)?)),
-            Some(AddOutcome::NotWritten(why)) => Ok(Added::NotWritten(not_written(why))),
-            None => Err(unknown_outcome()),
-        }
+        Ok(self.add_account_at(None, account).await?.0)
+    }
+
+    /// The same; what the account leaves empty of resource, issuer and scopes is found out behind the URL of a protected resource
+    /// first. With what was found, where that was needed.
+    ///
+    /// # Errors
+    /// A [`CallError`] where there is no answer.
+    pub async fn add_account_at(
+        &self,
+        url: Option<String>,
+        account: AccountDescription,
+    ) -> Result<(Added, Option<Probed>), CallError> {
+        let request = v1::AddAccountRequest { account: Some(described(account)), url: url.unwrap_or_default() };
+        let limit = WRITE_LIMIT.saturating_add(LONGEST_PROBE);
+        let answer = self.call(limit, || async { call::message("AddAccount", self.stub().add_account(request.clone()).await) });
+        let v1::AddAccountResponse { outcome, found } = answer.await?;
+        let added = match outcome {
+            Some(AddOutcome::Added(account)) => Added::Written(status::account(account)?),
+            Some(AddOutcome::Present(account)) => Added::Present(status::account(account)?),
+            Some(AddOutcome::NotWritten(why)) => Added::NotWritten(not_written(why)),
+            None => return Err(unknown_outcome()),
+        };
+        Ok((added, found.map(probed)))
     }
 
     /// Has an account taken out of `config.toml`, its grant forgotten, and revoked upstream where that is possible (RFC 7009).

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod need;
 mod news;
 pub mod paste;
+pub mod probe;
 pub mod registry;
 pub mod roster;
 pub mod status;
@@ -32,6 +33,7 @@ pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
 use client_secret::SecretError;
 use grant::{GrantRecord, SignInRecord};
 use paste::NotCompleted;
+use probe::{NotProbed, Probed, Question};
 
 /// The authorization servers, as the accounts need them. `upstream` implements it.
 pub trait Upstream: Send + Sync + 'static {
@@ -66,6 +68,9 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// Gives tokens back (RFC 7009): the refresh token first (D63). Its end is logged and changes nothing.
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()>;
+
+    /// Finds out what stands behind a URL. Needs no account, sends no secret, saves nothing, and ends within half a minute.
+    fn probe(&self, question: Question) -> BoxFuture<'static, Result<Probed, NotProbed>>;
 }
 
 /// What a refresh needs (RFC 6749, section 6).

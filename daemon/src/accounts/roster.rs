@@ -19,6 +19,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use super::handle::{AccountHandle, Order};
 use super::keeper::{self, House};
 use super::machine::Beginning;
+use super::probe::{NotProbed, Probed, Question};
 use super::registry::Registry;
 use super::status::Status;
 use super::{AccountConfig, AccountName, TokenFileConfig, Upstream, Vault, token_file};
@@ -205,6 +206,14 @@ impl Roster {
             Ok(AddedAccount { account, is_new })
         })
         .await?
+    }
+
+    /// Finds out what stands behind a URL. No turn: it changes nothing.
+    ///
+    /// # Errors
+    /// Where nothing is known of it.
+    pub async fn probe(&self, question: Question) -> Result<Probed, NotProbed> {
+        self.0.house.upstream.probe(question).await
     }
 
     /// Takes an account out of the file, and ends it; whatever else the file says now is served too.

@@ -6,6 +6,7 @@ use mcp_authd_proto::v1;
 use tonic::Status as Refused;
 
 use super::admin::{AdminFace, revocation, settled};
+use super::probe::ByUrl;
 use super::{convert, words};
 use crate::accounts::AccountName;
 use crate::accounts::description::Kind;
@@ -15,9 +16,19 @@ use crate::accounts::status::{Health, Status};
 use crate::config::AccountDraft;
 
 impl AdminFace {
-    pub(super) async fn add(&self, account: v1::AccountDescription) -> Result<v1::AddAccountResponse, Refused> {
+    pub(super) async fn add(&self, request: v1::AddAccountRequest) -> Result<v1::AddAccountResponse, Refused> {
         use v1::add_account_response::Outcome;
-        let outcome = match self.0.roster.add(draft(account)).await {
+        let (draft, found) = match self.by_url(draft(request.account.unwrap_or_default()), request.url).await {
+            ByUrl::Draft(draft, found) => (*draft, found),
+            ByUrl::Present(name) => {
+                let outcome = Outcome::Present(self.status_of(&self.account(name)?));
+                return Ok(v1::AddAccountResponse { outcome: Some(outcome), found: None });
+            }
+            ByUrl::Hopeless(why, found) => {
+                return Ok(v1::AddAccountResponse { outcome: Some(Outcome::NotWritten(why)), found });
+            }
+        };
+        let outcome = match self.0.roster.add(draft).await {
             // Its record is being read: a moment later it is known whether somebody has to log in.
             Ok(added) => {
                 settled(added.account.status(), |status| status.health != Health::Loading).await;
@@ -27,7 +38,7 @@ impl AdminFace {
             Err(NotEdited::File(why)) => Outcome::NotWritten(convert::not_edited(&why)),
             Err(NotEdited::Unable(why)) => return Err(unable(why)),
         };
-        Ok(v1::AddAccountResponse { outcome: Some(outcome) })
+        Ok(v1::AddAccountResponse { outcome: Some(outcome), found })
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<v1::RemoveAccountResponse, Refused> {

@@ -102,7 +102,11 @@ impl Admin for AdminFace {
     }
 
     async fn add_account(&self, request: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Refused> {
-        Ok(Response::new(self.add(request.into_inner().account.unwrap_or_default()).await?))
+        Ok(Response::new(self.add(request.into_inner()).await?))
+    }
+
+    async fn probe(&self, request: Request<v1::ProbeRequest>) -> Result<Response<v1::ProbeResponse>, Refused> {
+        Ok(Response::new(self.probe_url(request.into_inner()).await))
     }
 
     async fn remove_account(

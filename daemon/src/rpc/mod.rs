@@ -13,6 +13,8 @@ mod guarded;
 mod need;
 mod paste;
 mod peer;
+mod probe;
+mod probed;
 mod providers;
 mod server;
 mod token_file;

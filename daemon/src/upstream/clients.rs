@@ -15,6 +15,7 @@ use mcp_authd_oauth::registration::{
 };
 use mcp_authd_oauth::sign_in::SignInFailure;
 use mcp_authd_oauth::terms::{ClientId, Issuer};
+use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{ErrorAnswer, RefreshOutcome};
 use mcp_authd_oauth::way::Way;
 
@@ -56,6 +57,11 @@ pub(super) enum Round {
 }
 
 impl Clients {
+    /// Before when nobody asks that issuer for a registration again (D59).
+    pub(super) fn not_before(&self, issuer: &Issuer) -> Option<Instant> {
+        lock(&self.attempts).not_before(issuer)
+    }
+
     /// Until it is dropped nobody else registers a client there.
     async fn turn(&self, issuer: &Issuer) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = lock(&self.turns).entry(issuer.clone()).or_default().clone();
@@ -132,7 +138,7 @@ impl<T: Transport> Wire<T> {
             documents: server.registrar.documents,
             kept,
             registration_endpoint: server.registrar.endpoint.as_ref(),
-            not_before: lock(&self.clients.attempts).not_before(issuer),
+            not_before: self.clients.not_before(issuer),
         }
     }
 

@@ -17,6 +17,9 @@ pub mod drive;
 mod form_body;
 #[cfg(test)]
 mod network_tests;
+mod probe;
+#[cfg(test)]
+mod probe_tests;
 #[cfg(test)]
 mod scripted;
 mod servers;
@@ -44,6 +47,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::accounts::belonging::is_same_client;
 use crate::accounts::paste::NotCompleted;
+use crate::accounts::probe::{NotProbed, Probed, Question};
 use crate::accounts::{AccountName, RefreshRequest, RevokeRequest, SaveError, Upstream, Vault};
 use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
@@ -158,6 +162,11 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()> {
         let wire = self.wire.clone();
         async move { wire.revoke(&account, request).await }.boxed()
+    }
+
+    fn probe(&self, question: Question) -> BoxFuture<'static, Result<Probed, NotProbed>> {
+        let wire = self.wire.clone();
+        async move { wire.probe(question).await }.boxed()
     }
 }
 

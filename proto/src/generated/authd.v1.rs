@@ -1142,9 +1142,17 @@ pub struct AccountDescription {
 pub struct AddAccountRequest {
     #[prost(message, optional, tag = "1")]
     pub account: ::core::option::Option<AccountDescription>,
+    /// The URL of a protected resource (or an issuer): what stands behind it is found out first, and fills in what the account leaves
+    /// empty of resource, issuer and scopes. account.issuer then chooses one of several authorization servers. A resource without a
+    /// server is found out about all the same.
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddAccountResponse {
+    /// What was found out about the URL, where that was needed.
+    #[prost(message, optional, tag = "4")]
+    pub found: ::core::option::Option<Probed>,
     #[prost(oneof = "add_account_response::Outcome", tags = "1, 2, 3")]
     pub outcome: ::core::option::Option<add_account_response::Outcome>,
 }
@@ -1262,6 +1270,131 @@ pub struct Reloaded {
 pub struct StopRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StopResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProbeRequest {
+    /// What a person types: the URL of a protected resource, or an issuer.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// One of the authorization servers that the resource names. Empty: the first that can be used.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// The client that an account would have. Empty: none.
+    #[prost(string, tag = "3")]
+    pub client_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProbeResponse {
+    #[prost(oneof = "probe_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<probe_response::Outcome>,
+}
+/// Nested message and enum types in `ProbeResponse`.
+pub mod probe_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Probed(super::Probed),
+        #[prost(message, tag = "2")]
+        NotProbed(super::NotProbed),
+    }
+}
+/// Nothing is known of the URL.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotProbed {
+    /// Why, for a person.
+    #[prost(string, tag = "1")]
+    pub message: ::prost::alloc::string::String,
+    /// What to do next.
+    #[prost(string, tag = "2")]
+    pub next_step: ::prost::alloc::string::String,
+}
+/// What stands behind a URL. All of it may be shown and logged.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Probed {
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// Absent: the URL is that of an authorization server.
+    #[prost(message, optional, tag = "2")]
+    pub resource: ::core::option::Option<ProbedResource>,
+    /// The authorization servers that were looked at in vain, in order.
+    #[prost(message, repeated, tag = "3")]
+    pub passed_over: ::prost::alloc::vec::Vec<PassedOver>,
+    /// The one that a login would go to. Absent: none can be used.
+    #[prost(message, optional, tag = "4")]
+    pub server: ::core::option::Option<ProbedServer>,
+    #[prost(bool, tag = "5")]
+    pub login_possible: bool,
+    /// What to do next.
+    #[prost(string, tag = "6")]
+    pub next_step: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProbedResource {
+    /// As it is sent (RFC 8707): as published, byte for byte.
+    #[prost(string, tag = "1")]
+    pub resource: ::prost::alloc::string::String,
+    /// Where its metadata stands (RFC 9728). Empty: nowhere.
+    #[prost(string, tag = "2")]
+    pub metadata_url: ::prost::alloc::string::String,
+    #[prost(enumeration = "MetadataPlace", tag = "3")]
+    pub metadata_place: i32,
+    #[prost(string, repeated, tag = "4")]
+    pub authorization_servers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(enumeration = "ScopesFrom", tag = "5")]
+    pub scopes_from: i32,
+    #[prost(message, repeated, tag = "6")]
+    pub findings: ::prost::alloc::vec::Vec<ProbeFinding>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PassedOver {
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Why, with the RFC's section where one is broken.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProbedServer {
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    /// What its metadata (RFC 8414) names and can be used.
+    #[prost(message, repeated, tag = "2")]
+    pub endpoints: ::prost::alloc::vec::Vec<ProbedEndpoint>,
+    /// What a login would ask for. Empty: no scope is sent.
+    #[prost(string, repeated, tag = "3")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(enumeration = "Way", tag = "4")]
+    pub way: i32,
+    /// Why this way, or why none.
+    #[prost(string, tag = "5")]
+    pub why: ::prost::alloc::string::String,
+    #[prost(enumeration = "ProbedClient", tag = "6")]
+    pub client: i32,
+    /// The client's name, where it has one already.
+    #[prost(string, tag = "7")]
+    pub client_id: ::prost::alloc::string::String,
+    /// The client in words.
+    #[prost(string, tag = "8")]
+    pub client_message: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "9")]
+    pub findings: ::prost::alloc::vec::Vec<ProbeFinding>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProbedEndpoint {
+    /// The member of the metadata.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProbeFinding {
+    /// Whether the server breaks a rule; else it only offers less than it could.
+    #[prost(bool, tag = "1")]
+    pub is_breach: bool,
+    /// One sentence, with the RFC's section where there is one.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Revocation {
@@ -1420,6 +1553,150 @@ impl SignInEnd {
             "SIGN_IN_END_CANCELLED" => Some(Self::Cancelled),
             "SIGN_IN_END_FAILED" => Some(Self::Failed),
             "SIGN_IN_END_OTHER_SUBJECT" => Some(Self::OtherSubject),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MetadataPlace {
+    Unspecified = 0,
+    /// Where the challenge said (RFC 9728, 5.1).
+    Challenge = 1,
+    /// At a well-known place (RFC 9728, 3.1).
+    WellKnown = 2,
+    /// Nowhere; the resource's origin is taken for the authorization server.
+    Nowhere = 3,
+}
+impl MetadataPlace {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "METADATA_PLACE_UNSPECIFIED",
+            Self::Challenge => "METADATA_PLACE_CHALLENGE",
+            Self::WellKnown => "METADATA_PLACE_WELL_KNOWN",
+            Self::Nowhere => "METADATA_PLACE_NOWHERE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "METADATA_PLACE_UNSPECIFIED" => Some(Self::Unspecified),
+            "METADATA_PLACE_CHALLENGE" => Some(Self::Challenge),
+            "METADATA_PLACE_WELL_KNOWN" => Some(Self::WellKnown),
+            "METADATA_PLACE_NOWHERE" => Some(Self::Nowhere),
+            _ => None,
+        }
+    }
+}
+/// Who says which scopes to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ScopesFrom {
+    Unspecified = 0,
+    Challenge = 1,
+    Metadata = 2,
+    Nobody = 3,
+}
+impl ScopesFrom {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SCOPES_FROM_UNSPECIFIED",
+            Self::Challenge => "SCOPES_FROM_CHALLENGE",
+            Self::Metadata => "SCOPES_FROM_METADATA",
+            Self::Nobody => "SCOPES_FROM_NOBODY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SCOPES_FROM_UNSPECIFIED" => Some(Self::Unspecified),
+            "SCOPES_FROM_CHALLENGE" => Some(Self::Challenge),
+            "SCOPES_FROM_METADATA" => Some(Self::Metadata),
+            "SCOPES_FROM_NOBODY" => Some(Self::Nobody),
+            _ => None,
+        }
+    }
+}
+/// How a login would go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Way {
+    /// Not at all.
+    Unspecified = 0,
+    /// RFC 8628.
+    Device = 1,
+    /// RFC 6749, 4.1, with RFC 7636.
+    Code = 2,
+}
+impl Way {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WAY_UNSPECIFIED",
+            Self::Device => "WAY_DEVICE",
+            Self::Code => "WAY_CODE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WAY_UNSPECIFIED" => Some(Self::Unspecified),
+            "WAY_DEVICE" => Some(Self::Device),
+            "WAY_CODE" => Some(Self::Code),
+            _ => None,
+        }
+    }
+}
+/// Which client a login would use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ProbedClient {
+    /// It could not be found out, or there is no way to log in.
+    Unspecified = 0,
+    Configured = 1,
+    MetadataDocument = 2,
+    /// One that was registered before (RFC 7591).
+    Registered = 3,
+    /// One would be registered at the first login.
+    ToBeRegistered = 4,
+    /// A person has to give one.
+    Missing = 5,
+}
+impl ProbedClient {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROBED_CLIENT_UNSPECIFIED",
+            Self::Configured => "PROBED_CLIENT_CONFIGURED",
+            Self::MetadataDocument => "PROBED_CLIENT_METADATA_DOCUMENT",
+            Self::Registered => "PROBED_CLIENT_REGISTERED",
+            Self::ToBeRegistered => "PROBED_CLIENT_TO_BE_REGISTERED",
+            Self::Missing => "PROBED_CLIENT_MISSING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROBED_CLIENT_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROBED_CLIENT_CONFIGURED" => Some(Self::Configured),
+            "PROBED_CLIENT_METADATA_DOCUMENT" => Some(Self::MetadataDocument),
+            "PROBED_CLIENT_REGISTERED" => Some(Self::Registered),
+            "PROBED_CLIENT_TO_BE_REGISTERED" => Some(Self::ToBeRegistered),
+            "PROBED_CLIENT_MISSING" => Some(Self::Missing),
             _ => None,
         }
     }
@@ -1665,6 +1942,25 @@ pub mod admin_client {
             req.extensions_mut().insert(GrpcMethod::new("authd.v1.Admin", "AddAccount"));
             self.inner.unary(req, path, codec).await
         }
+        /// Finds out what stands behind a URL and how a login there would go. Needs no account, sends no secret, saves nothing.
+        pub async fn probe(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProbeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ProbeResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/authd.v1.Admin/Probe");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("authd.v1.Admin", "Probe"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Takes an account out of config.toml, forgets its grant and revokes it upstream (RFC 7009) where there is an endpoint.
         pub async fn remove_account(
             &mut self,
@@ -1895,6 +2191,11 @@ pub mod admin_server {
             tonic::Response<super::AddAccountResponse>,
             tonic::Status,
         >;
+        /// Finds out what stands behind a URL and how a login there would go. Needs no account, sends no secret, saves nothing.
+        async fn probe(
+            &self,
+            request: tonic::Request<super::ProbeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ProbeResponse>, tonic::Status>;
         /// Takes an account out of config.toml, forgets its grant and revokes it upstream (RFC 7009) where there is an endpoint.
         async fn remove_account(
             &self,
@@ -2315,6 +2616,49 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AddAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/Probe" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProbeSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::ProbeRequest>
+                    for ProbeSvc<T> {
+                        type Response = super::ProbeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProbeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::probe(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProbeSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

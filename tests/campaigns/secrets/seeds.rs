@@ -87,6 +87,7 @@ pub(super) fn of(path: &str, rejected: &[u8]) -> Mutator {
                 extra_parameters: [("prompt".to_owned(), "consent".to_owned())].into(),
                 ..v1::AccountDescription::default()
             }),
+            url: String::new(),
         }]),
         "SetClientSecret" => encoded([
             v1::SetClientSecretRequest { account: spare(), client_secret: BY_COMMAND.to_owned() },

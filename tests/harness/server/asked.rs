@@ -6,6 +6,7 @@ use url::form_urlencoded;
 
 use super::client;
 use super::misbehaviour::At;
+use super::protected;
 use crate::sentinel;
 
 /// A request as the endpoints see it.
@@ -57,6 +58,7 @@ pub(super) enum Place {
     Revocation,
     Page,
     Authorization,
+    Registration,
     Resource,
     Nowhere,
 }
@@ -85,11 +87,13 @@ impl Asked {
 
     pub(super) fn place(&self, issuer_path: &str) -> Place {
         use super::settings::MetadataForm;
+        if protected::is_metadata(&self.path) {
+            return Place::ProtectedResourceMetadata;
+        }
         if let Some(rest) = self.path.strip_prefix("/.well-known/") {
             return match rest.split_once('/').map_or((rest, String::new()), |(name, path)| (name, format!("/{path}"))) {
                 ("oauth-authorization-server", path) if path == issuer_path => Place::Metadata(MetadataForm::OAuth),
                 ("openid-configuration", path) if path == issuer_path => Place::Metadata(MetadataForm::OpenIdInserted),
-                ("oauth-protected-resource", path) if path == "/resource" => Place::ProtectedResourceMetadata,
                 _ => Place::Nowhere,
             };
         }
@@ -103,6 +107,7 @@ impl Asked {
             Some("/revoke") => Place::Revocation,
             Some("/device") => Place::Page,
             Some("/authorize") => Place::Authorization,
+            Some("/register") => Place::Registration,
             _ => Place::Nowhere,
         }
     }
@@ -117,7 +122,7 @@ impl Asked {
             Place::Token => Some(At::Poll),
             Place::Revocation => Some(At::Revocation),
             Place::Resource => Some(At::Resource),
-            Place::Page | Place::Authorization | Place::Nowhere => None,
+            Place::Page | Place::Authorization | Place::Registration | Place::Nowhere => None,
         }
     }
 

@@ -7,10 +7,12 @@ use serde_json::json;
 use super::answer::{Answer, Members, member};
 use super::asked::{Asked, Place};
 use super::authorization;
-use super::book::{Book, Worth};
+use super::book::Book;
 use super::counts::one_more;
 use super::misbehaviour::At;
 use super::page;
+use super::protected;
+use super::registration::{self, Registration};
 use super::settings::{IssPromise, MetadataForm, Offer, Pkce};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -22,13 +24,14 @@ pub(super) fn answer(book: &mut Book, place: Place, asked: &Asked, now: Instant)
     }
     match place {
         Place::Metadata(form) => metadata(book, form),
-        Place::ProtectedResourceMetadata => protected_resource_metadata(book),
+        Place::ProtectedResourceMetadata => protected::metadata(book, asked),
         Place::DeviceAuthorization if book.settings.device_grant == Offer::Yes => book.device_authorization(asked, now),
         Place::Token => token(book, asked, now),
         Place::Revocation => book.revoke(asked),
         Place::Page => page::answer(book, asked, now),
         Place::Authorization => authorization::answer(book, asked, now),
-        Place::Resource => resource(book, asked, now),
+        Place::Registration => registration::answer(book, asked),
+        Place::Resource => protected::resource(book, asked, now),
         Place::DeviceAuthorization | Place::Nowhere => Answer::text(404, "text/plain", "There is nothing here.\n".to_owned()),
     }
 }
@@ -45,7 +48,7 @@ pub(super) fn count_outcome(book: &mut Book, place: Place, asked: &Asked, outcom
         },
         Place::Resource if outcome == "ok" => book.counts.resource_served += 1,
         Place::Resource => book.counts.resource_refused += 1,
-        Place::Revocation | Place::Page | Place::Authorization | Place::Nowhere => {}
+        Place::Revocation | Place::Page | Place::Authorization | Place::Registration | Place::Nowhere => {}
     }
 }
 
@@ -72,6 +75,9 @@ fn metadata(book: &Book, form: MetadataForm) -> Answer {
     if has_code {
         members.extend(code_members(book));
     }
+    if book.settings.registration == Registration::Open {
+        members.push(member("registration_endpoint", format!("{issuer}/register")));
+    }
     Answer::json(200, members).spoilt(&book.settings.metadata_answers)
 }
 
@@ -89,16 +95,6 @@ fn code_members(book: &Book) -> Members {
     members
 }
 
-/// RFC 9728, section 2.
-fn protected_resource_metadata(book: &Book) -> Answer {
-    let members = vec![
-        member("resource", format!("{}/resource", origin(book))),
-        member("authorization_servers", json!([book.issuer])),
-        member("bearer_methods_supported", json!(["header"])),
-    ];
-    Answer::json(200, members)
-}
-
 fn token(book: &mut Book, asked: &Asked, now: Instant) -> Answer {
     if asked.method != "POST" || asked.form.has_doubles() {
         return book.token_error("invalid_request");
@@ -113,25 +109,4 @@ fn token(book: &mut Book, asked: &Asked, now: Instant) -> Answer {
         Some(_) => book.token_error("unsupported_grant_type"),
         None => book.token_error("invalid_request"),
     }
-}
-
-/// A protected resource (RFC 6750, section 3). `?need=SCOPE` asks for a scope.
-fn resource(book: &Book, asked: &Asked, now: Instant) -> Answer {
-    let metadata = format!("resource_metadata=\"{}/.well-known/oauth-protected-resource/resource\"", origin(book));
-    let Some(presented) = asked.bearer.as_deref() else {
-        return Answer::error(401, "no_token").with_header("www-authenticate", format!("Bearer {metadata}"));
-    };
-    match book.worth(presented, now) {
-        Worth::Nothing => Answer::error(401, "invalid_token")
-            .with_header("www-authenticate", format!("Bearer error=\"invalid_token\", {metadata}")),
-        Worth::Serves { subject, scopes } => match asked.query.one("need") {
-            Some(need) if !scopes.iter().any(|scope| scope == need) => Answer::error(403, "insufficient_scope")
-                .with_header("www-authenticate", format!("Bearer error=\"insufficient_scope\", scope=\"{need}\", {metadata}")),
-            _ => Answer::json(200, vec![member("sub", subject), member("scope", scopes.join(" "))]),
-        },
-    }
-}
-
-fn origin(book: &Book) -> &str {
-    book.issuer.strip_suffix(book.settings.issuer_path.as_str()).unwrap_or(&book.issuer)
 }

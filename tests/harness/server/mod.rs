@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/.well-known/..` | metadata (RFC 8414, OpenID Connect Discovery) |
 //! | `/device_authorization`, `/token`, `/revoke` | RFC 8628, RFC 6749 (device code and refresh token grants), RFC 7009 |
+//! | `/register` | RFC 7591, where `Settings` say so |
 //! | `/device` | the page where a person approves |
 //! | `/authorize` | the authorization endpoint (RFC 6749, 3.1): the same page, then a redirect with a code. Offered where `Settings` say so |
 //! | `/resource` (without the issuer's path) | a protected resource: `sub` for a living token, else 401 `invalid_token`; `?seconds=N` takes so long |
@@ -25,6 +26,8 @@ mod endpoints;
 mod login;
 mod misbehaviour;
 mod page;
+mod protected;
+mod registration;
 mod serve;
 mod settings;
 
@@ -43,6 +46,8 @@ pub use client::{ClientMethod, ConfidentialClient};
 pub use counts::{Counts, RequestRecord};
 pub use login::{CannotAnswer, PendingLogin};
 pub use misbehaviour::{At, Commit, Misbehaviour};
+pub use protected::{Challenge, MetadataPlace, Protected};
+pub use registration::Registration;
 pub use settings::{
     AuthorizationResponses, EarlyPolls, IssParameter, IssPromise, MetadataForm, Offer, OlderAccessTokens, Pkce, RefreshTokens,
     Rotation, Settings,

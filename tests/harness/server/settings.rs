@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::answer::Spoilt;
 use super::client::ConfidentialClient;
+use super::protected::Protected;
+use super::registration::Registration;
 
 /// The standing habits of a server. Change them while it runs with `AuthorizationServer::change`.
 #[derive(Debug, Clone)]
@@ -57,6 +59,10 @@ pub struct Settings {
     pub device_answers: Vec<Spoilt>,
     /// Done to the metadata: another `issuer`, an endpoint missing ...
     pub metadata_answers: Vec<Spoilt>,
+    /// What the protected resource says about itself.
+    pub protected: Protected,
+    /// Whether clients may register themselves.
+    pub registration: Registration,
 }
 
 impl Default for Settings {
@@ -87,6 +93,8 @@ impl Default for Settings {
             iss: IssParameter::Own,
             responses: AuthorizationResponses::Right,
             code_life: Duration::from_secs(60),
+            protected: Protected::default(),
+            registration: Registration::None,
         }
     }
 }

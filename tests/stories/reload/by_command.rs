@@ -30,7 +30,7 @@ fn described(name: &str, server: &AuthorizationServer) -> v1::AccountDescription
 }
 
 async fn add(admin: &mut AdminClient<Channel>, account: v1::AccountDescription) -> add_account_response::Outcome {
-    let request = v1::AddAccountRequest { account: Some(account) };
+    let request = v1::AddAccountRequest { account: Some(account), url: String::new() };
     admin.add_account(request).await.unwrap().into_inner().outcome.unwrap()
 }
 

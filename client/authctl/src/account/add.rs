@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use mcp_authd_client::AdminClient;
-use mcp_authd_client::admin::{AccountDescription, Added};
+use mcp_authd_client::admin::{AccountDescription, Added, Probed};
 use mcp_authd_client::status::{AccountStatus, Health};
 use serde_json::json;
 
@@ -13,15 +13,16 @@ use super::{ByHand, Teller, config_path, next_step};
 use crate::cli::account::Add;
 use crate::exit::{Exit, Failure};
 use crate::json;
+use crate::provider::found;
 use crate::screen::{self, Page};
 
 /// `authctl account add`.
 pub(super) async fn run(add: Add) -> Result<Exit, Failure> {
     let teller = Teller::of(add.json);
-    let description = describe(add)?;
+    let (url, description) = describe(add)?;
     let asked = Asked::of(&description);
     let admin = AdminClient::find()?;
-    let added = admin.add_account(description).await?;
+    let (added, found) = admin.add_account_at(url, description).await?;
     let path = config_path(&admin).await;
     let (how, account) = match added {
         Added::Written(account) => (How::Added, account),
@@ -34,16 +35,27 @@ pub(super) async fn run(add: Add) -> Result<Exit, Failure> {
             "outcome": if how == How::Added { "added" } else { "present" },
             "account": json::account(&account),
             "config_path": path,
+            "found": found.as_ref().map(found::value),
             "next_step": next,
         })),
-        Teller::Person => asked.report(how, &account, path.as_deref(), Page::of_stdout()),
+        Teller::Person => asked.report(how, &account, (path.as_deref(), found.as_ref()), Page::of_stdout()),
     };
     screen::print(&text)?;
     Ok(Exit::Done)
 }
 
-/// What was typed, as it is sent.
-fn describe(add: Add) -> Result<AccountDescription, Failure> {
+/// What was typed, as it is sent: the URL to look behind, and the account.
+fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
+    let (name, url) = told_apart(add.name, add.url);
+    let others = [&add.device_authorization_endpoint, &add.token_file, &add.resource];
+    if url.is_some() && others.into_iter().any(Option::is_some) {
+        let message = "a URL stands for the resource and its server; neither endpoints, --token-file nor --resource go with it";
+        return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
+    }
+    if url.is_none() && add.issuer.is_none() && others.into_iter().all(Option::is_none) {
+        let message = "it is not said where the account's tokens come from";
+        return Err(Failure::new(Exit::Usage, message, "authctl account add URL, or: authctl account add --help"));
+    }
     let mut extra_parameters = BTreeMap::new();
     for (key, value) in add.parameters {
         if let Some(before) = extra_parameters.insert(key.clone(), value.clone())
@@ -53,8 +65,8 @@ fn describe(add: Add) -> Result<AccountDescription, Failure> {
             return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
         }
     }
-    Ok(AccountDescription {
-        name: add.name.unwrap_or_default(),
+    let description = AccountDescription {
+        name: name.unwrap_or_default(),
         issuer: add.issuer.unwrap_or_default(),
         device_authorization_endpoint: add.device_authorization_endpoint.unwrap_or_default(),
         token_endpoint: add.token_endpoint.unwrap_or_default(),
@@ -68,7 +80,14 @@ fn describe(add: Add) -> Result<AccountDescription, Failure> {
         token_endpoint_auth_method: add.token_endpoint_auth_method.unwrap_or_default(),
         client_secret_file: add.client_secret_file.unwrap_or_default(),
         token_file: add.token_file.unwrap_or_default(),
-    })
+    };
+    Ok((url, description))
+}
+
+/// A name and a URL, in whichever order they came: no name holds `://`.
+fn told_apart(name: Option<String>, url: Option<String>) -> (Option<String>, Option<String>) {
+    let is_url = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains("://"));
+    if is_url(&name) && !is_url(&url) { (url, name) } else { (name, url) }
 }
 
 /// Whether the account is new.
@@ -112,7 +131,7 @@ impl Asked {
         }
     }
 
-    fn report(&self, how: How, account: &AccountStatus, path: Option<&str>, page: Page) -> String {
+    fn report(&self, how: How, account: &AccountStatus, (path, found): (Option<&str>, Option<&Probed>), page: Page) -> String {
         let name = &account.name;
         let mut text = match how {
             How::Added => page.paragraph(&format!("{name} is added.")),
@@ -130,6 +149,9 @@ impl Asked {
             Some(file) => text.push_str(&page.whole("file", file, None)),
             None if !account.issuer.is_empty() => text.push_str(&page.whole("server", &account.issuer, None)),
             None => {}
+        }
+        if let Some(found) = found {
+            text.push_str(&found::summary(found, page));
         }
         if let Some(message) = account.message.as_ref().filter(|_| account.token_file.is_some()) {
             text.push_str(&page.field("why", message));
@@ -157,8 +179,8 @@ mod tests {
     #[test]
     fn an_added_account_is_told_with_its_file_and_the_login_that_comes_next() {
         let login = account("work", Health::LoginRequired);
-        let named_by_us = asked("").report(How::Added, &account("auth.example.com", Health::Loading), PATH, PAGE);
-        insta::assert_snapshot!(asked("work").report(How::Added, &login, PATH, PAGE) + "\n" + &named_by_us);
+        let named_by_us = asked("").report(How::Added, &account("auth.example.com", Health::Loading), (PATH, None), PAGE);
+        insta::assert_snapshot!(asked("work").report(How::Added, &login, (PATH, None), PAGE) + "\n" + &named_by_us);
     }
 
     #[test]
@@ -182,9 +204,9 @@ mod tests {
     #[test]
     fn an_account_that_is_there_already_is_told_so_under_the_name_that_it_has() {
         let good = AccountStatus { grant: Some(grant()), ..account("work", Health::Good) };
-        let shown = asked("work").report(How::Present, &good, PATH, PAGE)
+        let shown = asked("work").report(How::Present, &good, (PATH, None), PAGE)
             + "\n"
-            + &asked("office").report(How::Present, &account("work", Health::LoginRequired), PATH, PAGE);
+            + &asked("office").report(How::Present, &account("work", Health::LoginRequired), (PATH, None), PAGE);
         insta::assert_snapshot!(shown);
     }
 
@@ -197,15 +219,16 @@ mod tests {
             next_step: Some("put the token into /run/secrets/ci-token".into()),
             ..good.clone()
         };
-        let shown =
-            asked("ci").report(How::Added, &good, PATH, PAGE) + "\n" + &asked("ci").report(How::Added, &missing, None, PAGE);
+        let shown = asked("ci").report(How::Added, &good, (PATH, None), PAGE)
+            + "\n"
+            + &asked("ci").report(How::Added, &missing, (None, None), PAGE);
         insta::assert_snapshot!(shown);
     }
 
     #[test]
     fn a_name_of_200_characters_is_told_whole_and_only_its_command_is_wide() {
         let name = long_name();
-        let shown = asked(&name).report(How::Added, &account(&name, Health::LoginRequired), PATH, PAGE);
+        let shown = asked(&name).report(How::Added, &account(&name, Health::LoginRequired), (PATH, None), PAGE);
         insta::assert_snapshot!(shown);
         let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
         assert_eq!(wide, [format!("  next      authctl login {name}")]);
@@ -213,12 +236,45 @@ mod tests {
 
     #[test]
     fn scopes_in_one_argument_are_several_and_a_parameter_has_one_value() {
-        let add = Add { scopes: vec!["a b".into(), "c".into()], ..Add::default() };
-        assert_eq!(describe(add).unwrap().scopes, ["a", "b", "c"]);
+        let add = Add { issuer: Some("https://as.example".into()), scopes: vec!["a b".into(), "c".into()], ..Add::default() };
+        assert_eq!(describe(add).unwrap().1.scopes, ["a", "b", "c"]);
         let twice = |values: [&str; 2]| {
-            describe(Add { parameters: values.map(|value| ("p".into(), value.into())).into(), ..Add::default() })
+            describe(Add {
+                issuer: Some("https://as.example".into()),
+                parameters: values.map(|value| ("p".into(), value.into())).into(),
+                ..Add::default()
+            })
         };
         assert!(twice(["x", "x"]).is_ok());
         assert_eq!(twice(["x", "y"]).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_url_stands_in_either_place_and_for_itself() {
+        let typed = |name: &str, url: Option<&str>| {
+            let add = Add { name: Some(name.into()), url: url.map(Into::into), ..Add::default() };
+            describe(add).map(|(url, account)| (url.unwrap_or_default(), account.name))
+        };
+        let url = "https://mcp.example.com/mcp";
+        assert_eq!(typed(url, None), Ok((url.to_owned(), String::new())));
+        for named in [typed("work", Some(url)), typed(url, Some("work"))] {
+            assert_eq!(named, Ok((url.to_owned(), "work".to_owned())));
+        }
+        assert_eq!(typed("work", None).unwrap_err().exit, Exit::Usage);
+        let both = Add { name: Some(url.into()), token_file: Some("/t".into()), ..Add::default() };
+        assert_eq!(describe(both).unwrap_err().exit, Exit::Usage);
+        let issuer = Add { name: Some(url.into()), issuer: Some("https://as.example".into()), ..Add::default() };
+        assert_eq!(describe(issuer).unwrap().1.issuer, "https://as.example", "one of several servers");
+    }
+
+    #[test]
+    fn an_account_by_its_url_is_told_with_how_its_login_will_go() {
+        let shown = asked("").report(
+            How::Added,
+            &account("mcp.example.com", Health::LoginRequired),
+            (PATH, Some(&found::tests::good())),
+            PAGE,
+        );
+        insta::assert_snapshot!(shown);
     }
 }

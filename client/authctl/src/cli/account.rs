@@ -10,19 +10,25 @@ use clap::{ArgGroup, Args, Subcommand};
 use crate::exit;
 
 const ADD_USAGE: &str = "\
-authctl account add [NAME] --issuer URL --client-id ID [OPTIONS]
+authctl account add [NAME] URL [OPTIONS]
+       authctl account add [NAME] --issuer URL --client-id ID [OPTIONS]
        authctl account add [NAME] --device-authorization-endpoint URL \\
                 --token-endpoint URL --client-id ID [OPTIONS]
        authctl account add [NAME] --token-file PATH [OPTIONS]";
 
 const ADD_HELP: &str = "\
 Examples:
+  authctl account add https://mcp.example.com/mcp
   authctl account add work --issuer https://auth.example.com --client-id abc \\
     --scope openid --scope offline_access
   authctl account add github --client-id YOUR-CLIENT-ID \\
     --device-authorization-endpoint https://github.com/login/device/code \\
     --token-endpoint https://github.com/login/oauth/access_token
   authctl account add ci --token-file /run/secrets/ci-token
+
+With a URL the daemon finds out the resource, its authorization server, and the
+scopes by itself (RFC 9728, RFC 8414), and --issuer chooses one of several
+servers. To see what it finds, and write nothing: authctl provider check URL
 
 The daemon writes it into config.toml and serves it at once; whatever else is in
 the file stays as it is. Doing it again changes nothing. Where the file cannot
@@ -91,11 +97,14 @@ pub(crate) enum AccountCommand {
 
 /// `authctl account add`
 #[derive(Debug, Default, Args)]
-#[command(override_usage = ADD_USAGE, group(ArgGroup::new("where from").required(true).args(["issuer", "device_authorization_endpoint", "token_file"])))]
+#[command(override_usage = ADD_USAGE, group(ArgGroup::new("where from").args(["issuer", "device_authorization_endpoint", "token_file"])))]
 pub(crate) struct Add {
     /// What to call it. Left out: made from the host of the resource or issuer
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
+    /// The MCP server or another resource, by nothing but its URL
+    #[arg(conflicts_with_all = ["device_authorization_endpoint", "token_file", "resource"], value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) url: Option<String>,
     /// The authorization server, where it publishes its metadata (RFC 8414)
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) issuer: Option<String>,
@@ -112,8 +121,7 @@ pub(crate) struct Add {
     #[arg(long, value_name = "PATH", value_parser = absolute)]
     pub(crate) token_file: Option<String>,
     /// The client, as the server knows it
-    #[arg(long, value_name = "ID", required_unless_present = "token_file", conflicts_with = "token_file",
-        value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "ID", conflicts_with = "token_file", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) client_id: Option<String>,
     /// What a login asks for; may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_parser = NonEmptyStringValueParser::new())]
@@ -235,15 +243,14 @@ mod tests {
         assert!(add(&[&endpoints[..], &["--token-endpoint", "https://as.example/t"]].concat()).is_ok());
 
         for wrong in [
-            &["--client-id", "abc"][..],
-            &["--issuer", "https://as.example"],
-            &endpoints,
+            &endpoints[..],
             &["--token-endpoint", "https://as.example/t", "--client-id", "abc"],
             &["--token-file", "/t", "--client-id", "abc"],
             &["--token-file", "/t", "--client-secret-file", "/s"],
             &[&ISSUER[..], &["--token-file", "/t"]].concat(),
             &[&ISSUER[..], &["--revocation-endpoint", "https://as.example/r"]].concat(),
             &[&ISSUER[..], &["--resource", ""]].concat(),
+            &["work", "https://mcp.example/mcp", "--token-file", "/t"],
         ] {
             assert!(add(wrong).is_err(), "{wrong:?}");
         }

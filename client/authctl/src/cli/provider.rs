@@ -1,18 +1,27 @@
-//! What a person may type about providers: `authctl provider ..`.
+//! What a person may type about authorization servers: `authctl provider ..`.
+//!
+//! Must never: take a secret as an argument (P11).
+
+mod check;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use crate::exit;
 
+pub(crate) use check::Check;
+
 const JSON_HELP: &str = "  name, origin: shipped, configured, unknown, text (the file, where it is
   shipped), parameters [{name, usual}], client: any, with_secret, none, unknown,
   device, browser: yes, no, as_advertised, unknown, meaning [sentences]
 What is not known is null.";
 
-/// The commands about providers.
+/// The commands about authorization servers and providers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProviderCommand {
+    /// Find out what stands behind a URL, and how a login there would go
+    #[command(after_help = check::help())]
+    Check(Check),
     /// List the providers that an account can name, and what it has to give for each
     #[command(after_help = format!("With --json, one object on standard output: {{\"providers\" [{{..}}]}}, each with\n{JSON_HELP}\n\n{}", exit::HELP))]
     List(List),

@@ -1,7 +1,9 @@
-//! `authctl provider`: the providers that an account can name, shipped and configured.
+//! `authctl provider`: the providers that an account can name, shipped and configured, and what stands behind a URL.
 //!
-//! Must never: read the configuration, or know a provider by its name; the daemon tells.
+//! Must never: read the configuration, ask a server by itself, or know a provider by its name; the daemon does and tells.
 
+mod check;
+pub(crate) mod found;
 mod list;
 mod show;
 
@@ -14,6 +16,7 @@ use crate::exit::{Exit, Failure};
 /// `authctl provider ..`.
 pub(crate) async fn run(command: ProviderCommand) -> Result<Exit, Failure> {
     match command {
+        ProviderCommand::Check(check) => check::run(check).await,
         ProviderCommand::List(list) => list::run(list).await,
         ProviderCommand::Show(show) => show::run(show).await,
     }

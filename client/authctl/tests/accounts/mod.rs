@@ -90,6 +90,37 @@ fn what_is_sent_for_endpoints_and_for_a_token_file_is_that_alone() {
 }
 
 #[test]
+fn a_url_is_sent_as_it_was_typed_and_nothing_is_made_of_it() {
+    let daemon = Daemon::start();
+    let url = "https://MCP.example.com/mcp/?x=1";
+    assert_eq!(run(&daemon.socket(), &["account", "add", url, "--issuer", "https://a", "--client-id", "abc"]).0, Some(0));
+    assert_eq!(run(&daemon.socket(), &["account", "add", "work", url]).0, Some(0));
+    assert_eq!(daemon.urls(), [url, url]);
+    let [first, second] = daemon.described().try_into().unwrap();
+    let chosen =
+        v1::AccountDescription { issuer: "https://a".into(), client_id: "abc".into(), ..v1::AccountDescription::default() };
+    assert_eq!(first, chosen);
+    assert_eq!(second, v1::AccountDescription { name: "work".into(), ..v1::AccountDescription::default() });
+    assert_eq!(run(&daemon.socket(), &["account", "add", "work"]).0, Some(2));
+}
+
+#[test]
+fn a_check_ends_well_only_where_a_login_is_possible() {
+    let daemon = Daemon::start();
+    for (url, code) in [("https://good.example", 0), ("https://broken.example", 1)] {
+        let (ended, shown, complaint) = run(&daemon.socket(), &["provider", "check", url]);
+        assert!(ended == Some(code) && shown.starts_with(url) && complaint.is_empty(), "{shown}{complaint}");
+        let (ended, shown, _) = run(&daemon.socket(), &["provider", "check", url, "--json"]);
+        assert!(ended == Some(code) && shown.contains("\"outcome\":\"found\""), "{shown}");
+    }
+    let (code, shown, complaint) = run(&daemon.socket(), &["provider", "check", "https://down.example"]);
+    assert!(code == Some(1) && shown.is_empty(), "{shown}");
+    assert!(complaint.ends_with("\nnext: authctl provider check https://down.example, when it can be reached\n"), "{complaint}");
+    let (code, shown, _) = run(&daemon.socket(), &["provider", "check", "https://down.example", "--json"]);
+    assert!(code == Some(1) && shown.contains("\"outcome\":\"not_found\""), "{shown}");
+}
+
+#[test]
 fn an_account_that_is_there_already_is_no_failure() {
     let daemon = Daemon::start();
     let (code, shown, complaint) = add(&daemon, "github", &[]);

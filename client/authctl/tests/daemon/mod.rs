@@ -35,6 +35,7 @@ struct Face {
     cancelled: Arc<AtomicUsize>,
     refuses: Arc<AtomicBool>,
     described: Arc<Mutex<Vec<v1::AccountDescription>>>,
+    urls: Arc<Mutex<Vec<String>>>,
     secrets: Arc<Mutex<Vec<v1::SetClientSecretRequest>>>,
     removed: Arc<Mutex<Vec<String>>>,
     reload: Arc<Mutex<Option<v1::ReloadResponse>>>,
@@ -50,6 +51,7 @@ impl Daemon {
             cancelled: Arc::default(),
             refuses: Arc::default(),
             described: Arc::default(),
+            urls: Arc::default(),
             secrets: Arc::default(),
             removed: Arc::default(),
             reload: Arc::default(),
@@ -103,6 +105,11 @@ impl Daemon {
     /// The accounts that it was to add.
     pub(crate) fn described(&self) -> Vec<v1::AccountDescription> {
         self.face.described.lock().unwrap().clone()
+    }
+
+    /// The URLs behind which it was to look for them.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.face.urls.lock().unwrap().clone()
     }
 
     /// The accounts that it was to remove.
@@ -324,8 +331,10 @@ impl Admin for Face {
     }
 
     async fn add_account(&self, request: Request<v1::AddAccountRequest>) -> Result<Response<v1::AddAccountResponse>, Status> {
-        let described = request.into_inner().account.unwrap_or_default();
+        let request = request.into_inner();
+        let described = request.account.unwrap_or_default();
         let name = described.name.clone();
+        self.urls.lock().unwrap().push(request.url);
         self.described.lock().unwrap().push(described);
         let outcome = match name.as_str() {
             "read-only" => AddOutcome::NotWritten(read_only()),
@@ -334,7 +343,21 @@ impl Admin for Face {
             "too-new" => return Err(Status::unimplemented("")),
             _ => AddOutcome::Added(v1::AccountStatus { name, ..account(v1::Health::LoginRequired) }),
         };
-        Ok(Response::new(v1::AddAccountResponse { outcome: Some(outcome) }))
+        Ok(Response::new(v1::AddAccountResponse { outcome: Some(outcome), found: None }))
+    }
+
+    async fn probe(&self, request: Request<v1::ProbeRequest>) -> Result<Response<v1::ProbeResponse>, Status> {
+        let url = request.into_inner().url;
+        let outcome = if url.contains("down") {
+            v1::probe_response::Outcome::NotProbed(v1::NotProbed {
+                message: "The resource could not be reached.".into(),
+                next_step: format!("authctl provider check {url}, when it can be reached"),
+            })
+        } else {
+            let login_possible = !url.contains("broken");
+            v1::probe_response::Outcome::Probed(v1::Probed { url, login_possible, ..v1::Probed::default() })
+        };
+        Ok(Response::new(v1::ProbeResponse { outcome: Some(outcome) }))
     }
 
     async fn remove_account(

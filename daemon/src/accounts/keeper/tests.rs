@@ -24,6 +24,7 @@ use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, S
 use crate::accounts::machine::fixture::{binding, config};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::paste::NotCompleted;
+use crate::accounts::probe::{NotProbed, Probed, Question};
 use crate::accounts::{
     AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored, Upstream, Vault,
 };
@@ -80,6 +81,10 @@ impl Upstream for SlowServer {
 
     fn revoke(&self, _: Arc<AccountConfig>, _: RevokeRequest) -> BoxFuture<'static, ()> {
         async {}.boxed()
+    }
+
+    fn probe(&self, _: Question) -> BoxFuture<'static, Result<Probed, NotProbed>> {
+        std::future::pending().boxed()
     }
 }
 

@@ -1,0 +1,127 @@
+//! A URL that a person asks about, and an account that is described by nothing but its URL.
+//!
+//! Must never: add an account that nobody could log in to, or put anything in the place of what the person has said.
+
+use mcp_authd_oauth::terms::{ClientId, Issuer, Resource};
+use mcp_authd_proto::v1;
+use mcp_authd_proto::v1::probe_response::Outcome;
+
+use super::admin::AdminFace;
+use super::probed::{hopeless, not_probed, told, word};
+use crate::accounts::probe::{Probed, ProbedServer, Question};
+use crate::accounts::registry::Target;
+use crate::config::AccountDraft;
+
+/// An account as it was described, once the URL behind it is known.
+pub(super) enum ByUrl {
+    /// It may be written; with what was found, where that was looked for.
+    Draft(Box<AccountDraft>, Option<v1::Probed>),
+    /// It is there already, under this name.
+    Present(String),
+    /// Nobody could log in.
+    Hopeless(v1::NotWritten, Option<v1::Probed>),
+}
+
+impl AdminFace {
+    pub(super) async fn probe_url(&self, request: v1::ProbeRequest) -> v1::ProbeResponse {
+        let v1::ProbeRequest { url, issuer, client_id } = request;
+        let outcome = match self.0.roster.probe(question(url.clone(), &issuer, &client_id)).await {
+            Ok(probed) => Outcome::Probed(told(&probed, &issuer)),
+            Err(why) => Outcome::NotProbed(not_probed(&why, &format!("authctl provider check {}", word(&url)))),
+        };
+        v1::ProbeResponse { outcome: Some(outcome) }
+    }
+
+    /// Finds out what the description leaves open.
+    pub(super) async fn by_url(&self, draft: AccountDraft, url: String) -> ByUrl {
+        let Some(url) = looked_up(&draft, url) else { return ByUrl::Draft(Box::new(draft), None) };
+        if let Some(name) = self.present(&draft, &url) {
+            return ByUrl::Present(name);
+        }
+        match self.0.roster.probe(question(url.clone(), &draft.issuer, &draft.client_id)).await {
+            Ok(probed) => {
+                let found = told(&probed, &draft.issuer);
+                match &probed.server {
+                    Some(server) if probed.login_is_possible() => {
+                        ByUrl::Draft(Box::new(filled(draft, &probed, server)), Some(found))
+                    }
+                    _ => ByUrl::Hopeless(not_written(hopeless(&probed), found.next_step.clone()), Some(found)),
+                }
+            }
+            Err(why) => {
+                let v1::NotProbed { message, next_step } = not_probed(&why, &format!("authctl account add {}", word(&url)));
+                ByUrl::Hopeless(not_written(message, next_step), None)
+            }
+        }
+    }
+
+    /// The account for this very resource, where the person has described no other one: found without asking anybody.
+    fn present(&self, draft: &AccountDraft, url: &str) -> Option<String> {
+        let account = self.0.registry.find(&Target::Resource(Resource::new(url))).ok()?;
+        let name = account.name().as_str();
+        let only_named = AccountDraft { name: name.to_owned(), resource: draft.resource.clone(), ..AccountDraft::default() };
+        (draft.name.is_empty() || *draft == only_named).then(|| name.to_owned())
+    }
+}
+
+/// What is to be found out about, if anything is.
+fn looked_up(draft: &AccountDraft, url: String) -> Option<String> {
+    if !url.is_empty() {
+        return Some(url);
+    }
+    let server = [
+        &draft.issuer,
+        &draft.device_authorization_endpoint,
+        &draft.token_endpoint,
+        &draft.revocation_endpoint,
+        &draft.token_file,
+    ];
+    (!draft.resource.is_empty() && server.into_iter().all(String::is_empty)).then(|| draft.resource.clone())
+}
+
+fn question(url: String, issuer: &str, client_id: &str) -> Question {
+    Question {
+        url,
+        issuer: (!issuer.is_empty()).then(|| Issuer::new(issuer)),
+        client_id: (!client_id.is_empty()).then(|| ClientId::new(client_id)),
+    }
+}
+
+/// As published, byte for byte. What the person has said stands.
+fn filled(draft: AccountDraft, probed: &Probed, server: &ProbedServer) -> AccountDraft {
+    let scopes = if draft.scopes.is_empty() { server.scopes.iter().map(str::to_owned).collect() } else { draft.scopes };
+    AccountDraft {
+        resource: probed.resource.as_ref().map(|resource| resource.resource.to_string()).unwrap_or_default(),
+        issuer: server.metadata.issuer.to_string(),
+        scopes,
+        ..draft
+    }
+}
+
+fn not_written(message: String, next_step: String) -> v1::NotWritten {
+    v1::NotWritten { message, next_step, ..v1::NotWritten::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://mcp.example/mcp?a=1&b=$(id)";
+
+    #[test]
+    fn only_a_description_without_a_server_is_looked_up() {
+        let resource = || AccountDraft { resource: URL.to_owned(), ..AccountDraft::default() };
+        assert_eq!(looked_up(&resource(), String::new()).as_deref(), Some(URL));
+        assert_eq!(looked_up(&AccountDraft::default(), URL.to_owned()).as_deref(), Some(URL));
+        let text = || "x".to_owned();
+        for described in [
+            AccountDraft { issuer: text(), ..resource() },
+            AccountDraft { device_authorization_endpoint: text(), ..resource() },
+            AccountDraft { token_endpoint: text(), ..resource() },
+            AccountDraft { token_file: text(), ..resource() },
+            AccountDraft { client_id: text(), ..AccountDraft::default() },
+        ] {
+            assert_eq!(looked_up(&described, String::new()), None, "{described:?}");
+        }
+    }
+}
