@@ -91,7 +91,7 @@ pub(crate) struct Post<'a> {
 
 impl<'a> Post<'a> {
     /// The request as the RFCs have it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for whoever has no profile yet"))]
+    #[cfg(test)]
     pub(crate) fn signed_by(self, client: &'a ClientAuthentication) -> HttpRequest {
         self.shaped_by(&RequestShape::default(), client)
     }

@@ -13,16 +13,16 @@ use crate::secret::RefreshToken;
 use crate::time::Now;
 use crate::token::{Binding, ErrorAnswer, OutcomeUnknown, RefreshOutcome};
 use crate::wire::error_answer::{RawError, Sent};
-use crate::wire::token_answer::{self, TokenAnswer, Understood};
-use crate::wire::{NoErrorCode, StatusClass, is_web_page, retry_after};
+use crate::wire::token_answer::{self, TokenAnswer};
+use crate::wire::{NoErrorCode, StatusClass, is_web_page, repeated, retry_after};
 
 /// The `error` that stands in an [`ErrorAnswer`] where the token endpoint answered with a redirect. No server sends it: it is ours.
 ///
 /// A redirect is never followed (D5); it comes as [`RefreshOutcome::Configuration`], because only another endpoint helps.
 pub const REDIRECTED: &str = "redirected";
 
-/// The `error` that stands in an [`ErrorAnswer`] where a status alone ended the grant, as its profile says. No server sends it: it
-/// is ours.
+/// The `error` that stands in an [`ErrorAnswer`] where a status alone ended the grant, as its profile says. No server sends it:
+/// it is ours.
 pub const REFUSED_BY_STATUS: &str = "refused_by_status";
 
 /// One refresh.
@@ -69,10 +69,10 @@ impl Flow for RefreshFlow {
             State::Sent { requested_at, secrets } => (requested_at, secrets),
         };
         let errors = &profile.errors;
-        let by = Understood { shape: &profile.refresh.answer, expiry: &profile.expiry };
+        let by = profile.understood(&profile.refresh);
         Step::Done(match input {
             Input::Answered(Ok(answer)) => match token_answer::read_by(&answer, &binding, requested_at, by) {
-                TokenAnswer::Success(success) => RefreshOutcome::Success(success),
+                TokenAnswer::Success(success) => RefreshOutcome::Success(repeated::left_out(success, &secrets)),
                 TokenAnswer::Error(error, _) if is_dead_grant(&error, answer.status, errors) => {
                     RefreshOutcome::DeadGrant(error.shown(answer.status, &secrets))
                 }

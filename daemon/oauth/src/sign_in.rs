@@ -203,9 +203,9 @@ pub enum SignInFailure {
     /// Neither way is open.
     #[error(transparent)]
     NoWay(NoWay),
-    /// This machine has no port, or no randomness, for a login in a browser: in words, with what to do next.
+    /// No login can begin: this machine has no port for its answer, or there is no client for it. In words, with what to do next.
     #[error("{0}")]
-    NoCallback(String),
+    NotBegun(String),
     /// The login may have been answered, and its tokens were lost on the way (D35, D56).
     #[error("the answer to the login was lost")]
     AnswerLost,

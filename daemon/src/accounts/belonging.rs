@@ -5,7 +5,7 @@
 use mcp_authd_oauth::token::Binding;
 
 use super::AccountConfig;
-use crate::config::ServerConfig;
+use crate::config::{ClientConfig, ServerConfig};
 
 /// Whether what is bound so was issued by the server, to the client and for the resource that the account names now.
 pub(super) fn belongs(binding: &Binding, config: &AccountConfig) -> bool {
@@ -22,7 +22,8 @@ pub fn is_same_client(binding: &Binding, config: &AccountConfig) -> bool {
             binding.issuer.is_none() && binding.token_endpoint == *token_endpoint
         }
     };
-    same_server && binding.client_id == config.client_id
+    // Where none is configured, the client was found at this issuer, and every account there uses the same.
+    same_server && config.client.pre_registered().is_none_or(|client_id| binding.client_id == *client_id)
 }
 
 /// The account as it was when this was issued, as far as the binding tells: enough to give tokens back as the same client. How
@@ -38,7 +39,7 @@ pub(super) fn as_issued(binding: &Binding, config: &AccountConfig) -> AccountCon
     };
     AccountConfig {
         server,
-        client_id: binding.client_id.clone(),
+        client: ClientConfig::PreRegistered(binding.client_id.clone()),
         resource: binding.resource.clone(),
         token_endpoint_auth_method: None,
         client_secret_file: None,

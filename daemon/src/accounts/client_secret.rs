@@ -34,6 +34,11 @@ pub enum NotKept {
     /// Another file counts.
     #[error("the secret of its client is read from \"{}\" (client_secret_file); put the new one there", .0.display())]
     SecretFile(PathBuf),
+    /// The client is our own.
+    #[error(
+        "its client is registered by mcp-authd itself, which keeps what belongs to it; to use another one, write its client_id into config.toml first"
+    )]
+    OwnClient,
     /// Nobody would ask for it.
     #[error("its client needs none (token_endpoint_auth_method = \"none\"); mend that in config.toml first")]
     NotNeeded,
@@ -62,6 +67,9 @@ impl Client {
         let account = &self.config;
         if text.is_empty() {
             return Ok(self.vault.forget_client_secret(account).await?);
+        }
+        if account.client.pre_registered().is_none() {
+            return Err(NotKept::OwnClient);
         }
         if let Some(file) = &account.client_secret_file {
             return Err(NotKept::SecretFile(file.clone()));

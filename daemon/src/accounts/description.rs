@@ -37,7 +37,7 @@ impl From<&AccountConfig> for Description {
     fn from(config: &AccountConfig) -> Self {
         Self {
             name: config.name.clone(),
-            kind: Kind::Login { server: config.server_name().to_owned(), client_id: config.client_id.as_str().to_owned() },
+            kind: Kind::Login { server: config.server_name().to_owned(), client_id: config.client.shown().to_owned() },
             scopes: config.scopes.clone(),
             resource: config.resource.clone(),
         }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use mcp_authd_oauth::endpoint::Endpoint;
 use mcp_authd_oauth::profile::Profile;
+use mcp_authd_oauth::registration::ClientIdUrl;
 use mcp_authd_oauth::terms::{Audience, ClientId, Issuer, Resource, Scopes, TokenEndpointAuthMethod};
+use mcp_authd_oauth::way::FlowWish;
 
 /// The name of an account: 1 to 200 of `a-z 0-9 . _ -`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +52,9 @@ pub struct AccountConfig {
     /// The authorization server.
     pub server: ServerConfig,
     /// The client (RFC 6749, 2.2). Its secret, where it has one, never stands here.
-    pub client_id: ClientId,
+    pub client: ClientConfig,
+    /// Which way a login takes; `None`: the device grant where there is one, else a browser.
+    pub flow: Option<FlowWish>,
     /// How the client authenticates. `None`: `client_secret_basic` where a secret is kept, else as a public client.
     pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
     /// The file that holds the client's secret, on machines that somebody manages. Absolute.
@@ -65,6 +69,36 @@ pub struct AccountConfig {
     pub extra_parameters: BTreeMap<String, String>,
     /// How the server differs from the RFCs. What it names for an account that names nothing stands above already.
     pub profile: Arc<Profile>,
+}
+
+/// Which client an account is (RFC 6749, 2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientConfig {
+    /// One that was registered beforehand. Its name is empty where the provider knows no clients.
+    PreRegistered(ClientId),
+    /// None is configured, and the server is known by its issuer: this document where the server takes one (Client ID Metadata
+    /// Document), else a client that we register there ourselves (RFC 7591).
+    Found {
+        /// `client_id_metadata_document`.
+        document: Option<ClientIdUrl>,
+    },
+}
+
+impl ClientConfig {
+    /// The `client_id`, where one is configured.
+    #[must_use]
+    pub fn pre_registered(&self) -> Option<&ClientId> {
+        match self {
+            Self::PreRegistered(client_id) => Some(client_id),
+            Self::Found { .. } => None,
+        }
+    }
+
+    /// For a person; empty where it is not configured.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.pre_registered().map_or("", ClientId::as_str)
+    }
 }
 
 /// How an authorization server is known.

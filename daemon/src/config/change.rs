@@ -27,10 +27,11 @@ impl AccountConfig {
         let Self {
             name,
             server,
-            client_id,
+            client,
             resource,
             audience,
             // What a login asks for next time, and how the client shows who it is: no token reaches anybody else by them.
+            flow: _,
             token_endpoint_auth_method: _,
             client_secret_file: _,
             scopes: _,
@@ -39,7 +40,7 @@ impl AccountConfig {
         } = self;
         let same_grant = *name == newer.name
             && server.identity() == newer.server.identity()
-            && *client_id == newer.client_id
+            && *client == newer.client
             && *resource == newer.resource
             && *audience == newer.audience
             && self.reach() == newer.reach();
@@ -50,13 +51,23 @@ impl AccountConfig {
         }
     }
 
-    /// What else of the profile decides where a token goes and what it is for: whether the resource is asked for, and, where the
-    /// issuer alone does not tell, which token endpoint stands for it.
-    fn reach(&self) -> (ResourceMode, Option<(DiscoveryMode, Option<&Endpoint>, &[HostRewrite])>) {
+    fn reach(&self) -> Reach<'_> {
         let Profile { resource, discovery, endpoints, host_rewrites, .. } = &*self.profile;
-        let by_issuer = matches!(self.server, ServerConfig::Issuer(_));
-        (*resource, by_issuer.then_some((*discovery, endpoints.token.as_ref(), host_rewrites)))
+        let token_endpoint = match self.server {
+            ServerConfig::Issuer(_) => Some((*discovery, endpoints.token.as_ref(), host_rewrites.as_slice())),
+            ServerConfig::Endpoints { .. } | ServerConfig::Profile { .. } => None,
+        };
+        Reach { resource: *resource, token_endpoint }
     }
+}
+
+/// What else of a profile decides where a token goes, and what it is for.
+#[derive(PartialEq, Eq)]
+struct Reach<'a> {
+    /// Whether the resource is asked for.
+    resource: ResourceMode,
+    /// Where the token endpoint is found, where the issuer alone does not tell.
+    token_endpoint: Option<(DiscoveryMode, Option<&'a Endpoint>, &'a [HostRewrite])>,
 }
 
 /// Whom refresh tokens are sent to.

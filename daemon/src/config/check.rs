@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use mcp_authd_oauth::profile::ClientNeed;
 use toml_edit::Document;
 
 use super::account::{Account, AccountConfig, AccountName, TokenFileConfig};
@@ -24,6 +25,8 @@ pub(super) const ACCOUNT: &[&str] = &[
     "token_endpoint",
     "revocation_endpoint",
     "client_id",
+    client::DOCUMENT,
+    request::FLOW,
     "scopes",
     "resource",
     "audience",
@@ -164,11 +167,12 @@ fn login(
         Err(reported) if whose == OfAccount::ProvidersServer => Err(*reported),
         _ => server::check(section, findings),
     };
-    let client_id = match &provider {
-        Ok(Some(provider)) => profile::client_id(section, provider, findings),
-        _ => request::client_id(section, findings),
+    let which = match &provider {
+        Ok(Some(provider)) if provider.profile.client == ClientNeed::None => profile::no_client(section, provider, findings),
+        _ => client::which(section, server.as_ref().ok(), findings),
     };
     let client = client::check(section, findings);
+    let flow = request::flow(section, findings);
     let scopes = request::scopes(section, findings);
     let resource = request::resource(section, findings);
     let audience = request::audience(section, findings);
@@ -181,7 +185,8 @@ fn login(
     Ok(AccountConfig {
         name: name?,
         server: server?,
-        client_id: client_id?,
+        client: which?,
+        flow: flow?,
         token_endpoint_auth_method: client.method.or(method),
         client_secret_file: client.secret_file,
         scopes,

@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use mcp_authd_oauth::endpoint::InvalidEndpoint;
+use mcp_authd_oauth::registration::NotAClientIdUrl;
 
 use super::account::InvalidName;
 use super::profile::ProviderProblem;
@@ -174,6 +175,33 @@ pub enum Problem {
     /// RFC 6749, appendix A.1.
     #[error("`client_id` holds something else than printable ASCII. Copy it again from where the client was registered")]
     BadClientId,
+    /// Both a client and a document that stands in for one.
+    #[error(
+        "`client_id` and `client_id_metadata_document` cannot stand together. Keep `client_id` if the client was registered at \
+         the server, else keep the document"
+    )]
+    TwoClients,
+    /// Not a Client ID Metadata Document's URL.
+    #[error("`client_id_metadata_document` {0}. Write: client_id_metadata_document = \"https://example.com/mcp-authd.json\"")]
+    BadDocument(NotAClientIdUrl),
+    /// A document needs metadata that says that the server takes one.
+    #[error(
+        "`client_id_metadata_document` needs an `issuer`, whose metadata says whether it takes one. Write `issuer` in the place of \
+         the endpoints, or `client_id` in the place of the document"
+    )]
+    DocumentWithoutIssuer,
+    /// A secret or a method of a client that is not named.
+    #[error(
+        "`{key}` belongs to a client that was registered beforehand, and there is no `client_id`. Write: client_id = \"...\"; or \
+         delete `{key}`, and mcp-authd registers a client of its own"
+    )]
+    WithoutClientId {
+        /// The key.
+        key: String,
+    },
+    /// A way that there is not.
+    #[error("`flow` must be \"device\" or \"code\" (a browser). Write one of them, or delete the line: then the server decides")]
+    UnknownFlow,
     /// A secret in a file that is read by others.
     #[error(
         "a client secret does not belong in this file. Delete the line, and give the secret on standard input to: \

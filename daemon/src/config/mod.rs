@@ -26,7 +26,7 @@ mod server;
 mod token_file;
 mod writer;
 
-pub use account::{AccountConfig, AccountName, InvalidName, ServerConfig, TokenFileConfig};
+pub use account::{AccountConfig, AccountName, ClientConfig, InvalidName, ServerConfig, TokenFileConfig};
 pub use change::Change;
 pub use draft::AccountDraft;
 pub use draft_errors::DraftErrors;

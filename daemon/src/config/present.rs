@@ -60,7 +60,7 @@ fn same_grant(config: &Config, account: &Account) -> Option<AccountName> {
 fn serves_the_same(known: &AccountConfig, account: &AccountConfig) -> bool {
     known.resource.is_none()
         && known.server.identity() == account.server.identity()
-        && known.client_id == account.client_id
+        && known.client == account.client
         && known.audience == account.audience
 }
 

@@ -3,6 +3,7 @@
 //! Must never: normalise what a server compares byte by byte.
 
 use mcp_authd_oauth::terms::{Audience, ClientId, Resource, Scopes};
+use mcp_authd_oauth::way::FlowWish;
 use toml_edit::{Array, Value};
 
 use super::error::{Problem, printable};
@@ -24,6 +25,18 @@ pub(super) fn client_id(section: &Section<'_>, findings: &mut Findings) -> Resul
         return Err(findings.report(text.line, Problem::BadClientId));
     }
     Ok(ClientId::new(text.value))
+}
+
+/// The key of the way that a login takes.
+pub(super) const FLOW: &str = "flow";
+
+/// The way that a login takes, where the person wants a certain one.
+pub(super) fn flow(section: &Section<'_>, findings: &mut Findings) -> Result<Option<FlowWish>, Reported> {
+    let Some(text) = section.text(FLOW, findings)? else { return Ok(None) };
+    match FlowWish::parse(text.value) {
+        Some(wish) => Ok(Some(wish)),
+        None => Err(findings.report(text.line, Problem::UnknownFlow)),
+    }
 }
 
 /// The scopes of a login, none where there is no such key.

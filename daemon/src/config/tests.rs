@@ -57,7 +57,7 @@ fn everything_may_be_said() {
     assert_eq!(account.name.as_str(), "github");
     let ServerConfig::Issuer(issuer) = &account.server else { panic!("an issuer") };
     assert_eq!(issuer.as_str(), "https://auth.example.com/tenant/");
-    assert_eq!(account.client_id.as_str(), "abc");
+    assert_eq!(account.client.shown(), "abc");
     assert_eq!(account.scopes, Scopes::from_words(["a:read", "b"]));
     assert_eq!(account.resource.unwrap().as_str(), "https://mcp.example.com/mcp?x=1");
     assert_eq!(account.audience.unwrap().as_str(), "api://default");
@@ -131,7 +131,7 @@ c.toml:6: the account `github` differs from `GitHub` (line 3) only in letter cas
 c.toml:7: `issuer` must begin with https:// (http:// only on loopback). Copy the URL again from the server's documentation
 c.toml:8: `client_id` must be a string, not an integer. Write: client_id = \"...\"
 c.toml:9: `resource` must be an absolute URI (RFC 8707, section 2). Write: resource = \"https://...\"
-c.toml:10: `colour` is no key of [accounts.github]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, `revocation_endpoint`, `client_id`, `scopes`, `resource`, `audience`, `extra_parameters`, `token_endpoint_auth_method`, `client_secret_file`, `provider`, `provider_parameters`, `token_file`
+c.toml:10: `colour` is no key of [accounts.github]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, `revocation_endpoint`, `client_id`, `client_id_metadata_document`, `flow`, `scopes`, `resource`, `audience`, `extra_parameters`, `token_endpoint_auth_method`, `client_secret_file`, `provider`, `provider_parameters`, `token_file`
 c.toml:12: `scope` cannot be an extra parameter. Use the account's own key: scopes = [\"...\"]";
     assert_eq!(errors(text), expected);
 }
@@ -265,7 +265,7 @@ fn every_bad_value_has_its_own_sentence() {
         (
             "\"\\u001b[31m\" = 1",
             "`\\u{1b}[31m` is no key of [accounts.a]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, \
-             `revocation_endpoint`, `client_id`, `scopes`, `resource`, `audience`, `extra_parameters`, \
+             `revocation_endpoint`, `client_id`, `client_id_metadata_document`, `flow`, `scopes`, `resource`, `audience`, `extra_parameters`, \
              `token_endpoint_auth_method`, `client_secret_file`, `provider`, `provider_parameters`, `token_file`",
         ),
     ];

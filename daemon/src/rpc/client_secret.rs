@@ -43,7 +43,7 @@ fn refused(name: &str, why: &NotKept) -> Refused {
     let told = format!("{name}: {why}");
     match why {
         NotKept::NotASecret(_) => Refused::invalid_argument(told),
-        NotKept::TokenFile(_) | NotKept::SecretFile(_) | NotKept::NotNeeded | NotKept::NotSaved(_) => {
+        NotKept::TokenFile(_) | NotKept::SecretFile(_) | NotKept::NotNeeded | NotKept::OwnClient | NotKept::NotSaved(_) => {
             Refused::failed_precondition(told)
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! Must never: keep a copy of a secret that stands in a file, or of one that was read.
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use mcp_authd_oauth::secret::{ClientSecret, NotAClientSecret};
 use mcp_authd_oauth::terms::{ClientId, Issuer};
 
@@ -29,7 +29,7 @@ pub(super) fn read(
             Ok(Some(read.unwrap_or_else(|| Err(SecretError::Kept(LoadError::Io("the read itself failed".to_owned()))))?))
         });
     }
-    let (issuer, client_id) = place(account);
+    let Some((issuer, client_id)) = place(account) else { return Box::pin(ready(Ok(None))) };
     Box::pin(async move {
         let client = store.load_client(&issuer, &client_id).await?;
         Ok(client.and_then(|client| client.client_secret))
@@ -42,8 +42,9 @@ pub(super) fn save(
     account: &AccountConfig,
     secret: ClientSecret,
 ) -> BoxFuture<'static, Result<(), SaveError>> {
-    let (store, (issuer, client_id)) = (store.clone(), place(account));
+    let (store, place) = (store.clone(), place(account));
     Box::pin(async move {
+        let Some((issuer, client_id)) = place else { return Err(SaveError::Io(NO_CLIENT.to_owned())) };
         let registration_access_token = match store.load_client(&issuer, &client_id).await {
             Ok(known) => known.and_then(|known| known.registration_access_token),
             Err(LoadError::Locked | LoadError::WrongKey) => return Err(SaveError::Locked),
@@ -58,13 +59,17 @@ pub(super) fn save(
 
 /// Erases a kept secret. It needs no key.
 pub(super) fn forget(store: &SealedStore, account: &AccountConfig) -> BoxFuture<'static, Result<(), SaveError>> {
-    let (issuer, client_id) = place(account);
+    let Some((issuer, client_id)) = place(account) else { return Box::pin(ready(Ok(()))) };
     store.forget_client(&issuer, &client_id)
 }
 
-fn place(account: &AccountConfig) -> (Issuer, ClientId) {
-    (Issuer::new(account.server_name()), account.client_id.clone())
+/// Nowhere, where no client is configured: one that we registered ourselves is kept with its registration.
+fn place(account: &AccountConfig) -> Option<(Issuer, ClientId)> {
+    let client_id = account.client.pre_registered()?;
+    Some((Issuer::new(account.server_name()), client_id.clone()))
 }
+
+const NO_CLIENT: &str = "the account names no client";
 
 fn from_file(path: &std::path::Path) -> Result<ClientSecret, SecretError> {
     let bytes = private_file::read(path, ClientSecret::LONGEST)?;

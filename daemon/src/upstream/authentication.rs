@@ -5,14 +5,35 @@
 use mcp_authd_oauth::client_authentication::{ClientAuthentication, NotAuthenticated};
 use mcp_authd_oauth::profile::ClientNeed;
 use mcp_authd_oauth::sign_in::SignInFailure;
-use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
+use mcp_authd_oauth::terms::{ClientId, TokenEndpointAuthMethod};
 use mcp_authd_oauth::token::{ErrorAnswer, RefreshOutcome};
 
 use crate::accounts::Vault;
-use crate::config::AccountConfig;
+use crate::config::{AccountConfig, ServerConfig};
 
-/// The client of an account. A client that needs no secret asks for none.
-pub(super) async fn of(account: &AccountConfig, vault: &dyn Vault) -> Result<ClientAuthentication, NotAuthenticated> {
+/// The client that something was issued to, or is to be issued to: as it is configured, else as we registered it.
+pub(super) async fn of(
+    client_id: &ClientId,
+    account: &AccountConfig,
+    vault: &dyn Vault,
+) -> Result<ClientAuthentication, NotAuthenticated> {
+    let is_configured = account.client.pre_registered() == Some(client_id);
+    let configured = if is_configured { configured(account, vault).await? } else { ClientAuthentication::Public };
+    // Also after the account was configured anew: what was issued to our own client goes back as that client (P14).
+    let may_be_our_own = configured == ClientAuthentication::Public && account.token_endpoint_auth_method.is_none();
+    let ServerConfig::Issuer(issuer) = &account.server else { return Ok(configured) };
+    if !may_be_our_own {
+        return Ok(configured);
+    }
+    let kept = vault.registration(issuer).await.map_err(|why| NotAuthenticated::Unreadable(why.to_string()))?;
+    match kept.as_ref().and_then(|kept| kept.client(client_id)) {
+        Some(client) => client.authentication(),
+        None => Ok(configured),
+    }
+}
+
+/// A client that needs no secret asks for none.
+async fn configured(account: &AccountConfig, vault: &dyn Vault) -> Result<ClientAuthentication, NotAuthenticated> {
     let method = account.token_endpoint_auth_method;
     if method == Some(TokenEndpointAuthMethod::None) || account.profile.client == ClientNeed::None {
         return Ok(ClientAuthentication::Public);
@@ -61,7 +82,7 @@ impl From<&ClientAuthentication> for HasSecret {
 }
 
 /// RFC 6749, 5.2; GitHub has a word of its own.
-fn blames_the_client(error: &ErrorAnswer) -> bool {
+pub(super) fn blames_the_client(error: &ErrorAnswer) -> bool {
     matches!(error.error.as_str(), "invalid_client" | "incorrect_client_credentials")
 }
 

@@ -23,12 +23,8 @@ impl<T> Wire<T> {
     /// Forgets the client of an issuer, and what bounds the next registration there.
     pub(super) async fn forget_client(&self, issuer: &Issuer) -> Result<(), SaveError> {
         self.vault.forget_registration(issuer).await?;
-        self.forget_registration_attempts(issuer);
+        self.clients.forget(issuer);
         tracing::info!(%issuer, "a registered client was forgotten on the person's word");
         Ok(())
     }
-
-    /// The hook of whoever registers clients: `Attempts::forget` belongs here, as the person's own word counts more (D59).
-    #[expect(clippy::unused_self, reason = "nothing registers clients yet")]
-    fn forget_registration_attempts(&self, _issuer: &Issuer) {}
 }

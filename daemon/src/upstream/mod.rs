@@ -10,6 +10,7 @@ pub mod callback;
 #[cfg(test)]
 mod captured_log;
 mod client;
+mod clients;
 #[cfg(test)]
 mod discovery_tests;
 pub mod drive;
@@ -49,6 +50,7 @@ use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
 use authentication::{HasSecret, judged_refresh};
 use callback::Callbacks;
+use clients::Clients;
 use drive::{Transport, drive};
 use servers::Servers;
 use transport::HttpTransport;
@@ -65,6 +67,7 @@ struct Wire<T> {
     clock: Clock,
     servers: Servers,
     callbacks: Callbacks,
+    clients: Clients,
     /// Where the secrets of clients are kept.
     vault: Arc<dyn Vault>,
 }
@@ -81,8 +84,14 @@ impl<T: Transport> HttpUpstream<T> {
     /// Over any transport.
     #[must_use]
     pub fn over(transport: T, (tasks, clock): (&Tasks, &Clock), vault: Arc<dyn Vault>) -> Self {
-        let wire =
-            Wire { transport, clock: clock.clone(), servers: Servers::default(), callbacks: Callbacks::new(tasks, clock), vault };
+        let wire = Wire {
+            transport,
+            clock: clock.clone(),
+            servers: Servers::default(),
+            callbacks: Callbacks::new(tasks, clock),
+            clients: Clients::default(),
+            vault,
+        };
         Self { wire: Arc::new(wire), tasks: tasks.clone() }
     }
 }
@@ -155,14 +164,17 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
 impl<T: Transport> Wire<T> {
     /// Straight to the endpoint that issued the token: no discovery stands before a refresh (spec/pains.md 8, 9).
     async fn refresh(&self, account: &AccountConfig, request: RefreshRequest) -> RefreshOutcome {
-        let client = match authentication::of(account, &*self.vault).await {
+        let client = match authentication::of(&request.binding.client_id, account, &*self.vault).await {
             Ok(client) => client,
             Err(why) => return RefreshOutcome::NotAuthenticated(why),
         };
-        let has_secret = HasSecret::from(&client);
+        let (has_secret, client_id) = (HasSecret::from(&client), request.binding.client_id.clone());
         let flow = RefreshFlow::new(request.refresh_token, request.binding, client).by(account.profile.clone());
         let outcome = drive(flow, &self.transport, &self.clock, |never| match never {}).await;
-        judged_refresh(outcome, account, has_secret)
+        match self.without_our_client(outcome, &client_id, account).await {
+            Ok(ended) => ended,
+            Err(outcome) => judged_refresh(outcome, account, has_secret),
+        }
     }
 
     async fn revoke(&self, account: &AccountConfig, request: RevokeRequest) {
@@ -183,7 +195,7 @@ impl<T: Transport> Wire<T> {
         if !is_same_client(binding, account) {
             return ClientAuthentication::Public;
         }
-        authentication::of(account, &*self.vault).await.unwrap_or_else(|why| {
+        authentication::of(&binding.client_id, account, &*self.vault).await.unwrap_or_else(|why| {
             tracing::warn!(account = %account.name, %why, "tokens are given back without the client's secret");
             ClientAuthentication::Public
         })

@@ -12,11 +12,12 @@ use mcp_authd_oauth::authorization_code::pkce::{PkceRule, PkceSupport};
 use mcp_authd_oauth::discovery::{Discovery, DiscoveryError, MediaType, ServerMetadata};
 use mcp_authd_oauth::endpoint::{Endpoint, InvalidEndpoint, Loopback};
 use mcp_authd_oauth::profile::{DeviceGrant, DiscoveryMode, Pkce, Profile, rewritten};
+use mcp_authd_oauth::registration::Documents;
 use mcp_authd_oauth::sign_in::SignInFailure;
-use mcp_authd_oauth::terms::Issuer;
+use mcp_authd_oauth::terms::{ClientId, Issuer};
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer};
-use mcp_authd_oauth::way::{self, BeginsAt, Choice, NoWay, Way, Wishes};
+use mcp_authd_oauth::way::{self, Because, BeginsAt, Choice, FlowWish, NoWay, Way, Wishes};
 
 use super::drive::{Transport, drive};
 use crate::config::{AccountConfig, ServerConfig};
@@ -39,14 +40,44 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) way: Way,
-    /// What the grant will be bound to.
-    pub(super) binding: Binding,
+    /// A browser, where the device grant was chosen and may turn out not to be for this client.
+    pub(super) otherwise: Option<Way>,
+    /// The issuer, where one is configured.
+    pub(super) issuer: Option<Issuer>,
+    token_endpoint: Endpoint,
+    revocation_endpoint: Option<Endpoint>,
+    /// How it takes clients.
+    pub(super) registrar: Registrar,
     /// Whether the person typed a URL on this machine (D3, D19).
     pub(super) loopback: Loopback,
     /// Whether its authorization responses name it (RFC 9207, section 3).
     pub(super) iss_parameter: IssParameter,
     /// What it says about PKCE.
     pub(super) pkce: PkceSupport,
+}
+
+/// How a server takes clients.
+#[derive(Debug)]
+pub(super) struct Registrar {
+    /// RFC 7591, section 3.
+    pub(super) endpoint: Option<Endpoint>,
+    /// Whether a `client_id` may be the URL of a document.
+    pub(super) documents: Documents,
+    /// RFC 8414, section 2; empty where it lists none.
+    pub(super) auth_methods: Vec<String>,
+}
+
+impl Server {
+    /// What a grant of this client will be bound to.
+    pub(super) fn binding(&self, client_id: ClientId, account: &AccountConfig) -> Binding {
+        Binding {
+            issuer: self.issuer.clone(),
+            token_endpoint: self.token_endpoint.clone(),
+            revocation_endpoint: self.revocation_endpoint.clone(),
+            client_id,
+            resource: account.resource.clone(),
+        }
+    }
 }
 
 /// What is known of a server, wherever it stands.
@@ -79,8 +110,10 @@ impl Servers {
             }
             ServerConfig::Issuer(issuer) => (Some(issuer), self.of_issuer(issuer, account, (transport, clock)).await?),
         };
-        let Choice { way, because } = found.way(&account.profile).map_err(SignInFailure::NoWay)?;
+        let Choice { way, because } = found.way(account, account.flow).map_err(SignInFailure::NoWay)?;
         tracing::debug!(account = %account.name, %because, "the way of a login was chosen");
+        let in_browser = || found.way(account, Some(FlowWish::Code)).ok().map(|choice| choice.way);
+        let otherwise = if because == Because::DeviceAdvertised { in_browser() } else { None };
         let typed_loopback = match (issuer, &way) {
             (Some(issuer), _) => names_this_machine(issuer),
             (None, Way::DeviceGrant { endpoint } | Way::Code { authorization_endpoint: endpoint, .. }) => endpoint.is_loopback(),
@@ -88,16 +121,14 @@ impl Servers {
         let promised = found.metadata.as_ref().is_some_and(|metadata| metadata.authorization_response_iss_parameter_supported);
         Ok(Server {
             way,
+            otherwise,
+            issuer: issuer.cloned(),
             loopback: loopback(typed_loopback),
             iss_parameter: if promised { IssParameter::Promised } else { IssParameter::NotPromised },
             pkce: found.pkce(),
-            binding: Binding {
-                issuer: issuer.cloned(),
-                token_endpoint: found.token,
-                revocation_endpoint: found.revocation,
-                client_id: account.client_id.clone(),
-                resource: account.resource.clone(),
-            },
+            registrar: found.registrar(),
+            token_endpoint: found.token,
+            revocation_endpoint: found.revocation,
         })
     }
 
@@ -183,10 +214,23 @@ impl Found {
     }
 
     /// Chosen among what is meant, which a profile may have put in the place of what the metadata says.
-    fn way(&self, profile: &Profile) -> Result<Choice, NoWay> {
+    fn way(&self, account: &AccountConfig, flow: Option<FlowWish>) -> Result<Choice, NoWay> {
+        let profile = &account.profile;
         let device = self.device.as_ref().filter(|_| profile.device_grant == DeviceGrant::Allowed);
         let endpoints = BeginsAt { device_authorization: device, authorization: self.authorization.as_ref() };
-        way::choose(endpoints, self.metadata.as_ref(), wishes(profile))
+        way::choose(endpoints, self.metadata.as_ref(), Wishes { flow, ..wishes(profile) })
+    }
+
+    fn registrar(&self) -> Registrar {
+        let Some(metadata) = &self.metadata else {
+            return Registrar { endpoint: None, documents: Documents::NotSupported, auth_methods: Vec::new() };
+        };
+        let takes_documents = metadata.client_id_metadata_document_supported;
+        Registrar {
+            endpoint: metadata.registration_endpoint.clone(),
+            documents: if takes_documents { Documents::Supported } else { Documents::NotSupported },
+            auth_methods: metadata.token_endpoint_auth_methods_supported.clone().unwrap_or_default(),
+        }
     }
 
     fn pkce(&self) -> PkceSupport {

@@ -22,8 +22,9 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::Wire;
-use super::authentication::{self, HasSecret, judged_sign_in};
+use super::authentication::{self, HasSecret, blames_the_client, judged_sign_in};
 use super::callback::{Expected, NotARedirect, Redirect};
+use super::clients::{Round, Used};
 use super::drive::{Transport, drive};
 use super::servers::Server;
 use crate::config::AccountConfig;
@@ -36,44 +37,89 @@ const LONGEST_IN_BROWSER: Duration = Duration::from_secs(600);
 type PromptTo = oneshot::Sender<PendingSignIn>;
 
 impl<T: Transport> Wire<T> {
-    /// A new login.
+    /// A new login. Where its way turns out to be closed to this client, before anybody was shown a prompt, a browser is next.
     pub(super) async fn sign_in(
         &self,
         account: &AccountConfig,
         scopes: Scopes,
         prompt: PromptTo,
     ) -> Result<Granted, SignInFailure> {
-        let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
-        let has_secret = HasSecret::from(&client);
-        let server = self.servers.of(account, &self.transport, &self.clock).await?;
-        let ended = match server.way.clone() {
-            Way::DeviceGrant { endpoint } => {
-                let flow = DeviceFlow::new(DeviceRequest {
-                    device_authorization_endpoint: endpoint,
-                    binding: server.binding,
-                    scopes,
-                    audience: account.audience.clone(),
-                    extra_parameters: account.extra_parameters.clone(),
-                    loopback: server.loopback,
-                    client,
-                })
-                .by(account.profile.clone());
-                self.by_device(flow, prompt).await
-            }
-            Way::Code { authorization_endpoint, pkce } => {
-                let asked = Asked { account, scopes, server, authorization_endpoint, pkce };
-                self.in_browser(asked, prompt, client).await
-            }
+        let mut configured = match account.client.pre_registered() {
+            Some(client_id) => Some(self.configured_client(client_id, account).await?),
+            None => None,
         };
-        if ended.is_err() {
-            // Where endpoints have moved, the next login shall find them.
-            self.servers.forget(account);
+        let server = self.servers.of(account, &self.transport, &self.clock).await?;
+        let (mut way, mut otherwise) = (server.way.clone(), server.otherwise.clone());
+        let (mut prompt, mut round) = (Some(prompt), Round::First);
+        loop {
+            let used = match configured.take() {
+                Some(used) => Ok(used),
+                None => self.client_for(account, &server, &way).await,
+            };
+            let ended = match used {
+                Ok(used) => {
+                    let login = Login { account, scopes: &scopes, server: &server, used: &used };
+                    let ended = self.by(way.clone(), login, &mut prompt).await;
+                    self.judged(ended, (&used, account, &server), (&mut round, prompt.is_some())).await
+                }
+                Err(failure) => Turn::ended(Err(failure)),
+            };
+            let Turn::Ended(ended) = ended else { continue };
+            match *ended {
+                Err(failure) if prompt.is_some() && is_closed_to_us(&failure) && otherwise.is_some() => {
+                    tracing::info!(account = %account.name, %failure, "no device grant for this client; a browser is next");
+                    way = otherwise.take().unwrap_or(way);
+                }
+                ended => {
+                    if ended.is_err() {
+                        // Where endpoints have moved, the next login shall find them.
+                        self.servers.forget(account);
+                    }
+                    return ended;
+                }
+            }
         }
-        ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
 
-    async fn by_device(&self, flow: DeviceFlow, prompt: PromptTo) -> Result<Granted, SignInFailure> {
-        let mut prompt = Some(prompt);
+    async fn by(&self, way: Way, login: Login<'_>, prompt: &mut Option<PromptTo>) -> Result<Granted, SignInFailure> {
+        match way {
+            Way::DeviceGrant { endpoint } => {
+                let flow = DeviceFlow::new(login.device_request(endpoint)).by(login.account.profile.clone());
+                self.by_device(flow, prompt).await
+            }
+            Way::Code { authorization_endpoint, pkce } => self.in_browser((login, authorization_endpoint, pkce), prompt).await,
+        }
+    }
+
+    /// What became of a login whose client may have been refused as such (D46).
+    async fn judged(
+        &self,
+        ended: Result<Granted, SignInFailure>,
+        (used, account, server): (&Used, &AccountConfig, &Server),
+        (round, nobody_was_prompted): (&mut Round, bool),
+    ) -> Turn {
+        let has_secret = HasSecret::from(&used.authentication);
+        let failure = match ended {
+            Err(SignInFailure::Refused(error)) if account.client.pre_registered().is_none() && blames_the_client(&error) => {
+                match self.client_refused(used, (account, server), (error.clone(), *round)).await {
+                    Ok(()) if nobody_was_prompted && *round == Round::First => {
+                        *round = Round::Anew;
+                        return Turn::Again;
+                    }
+                    Ok(()) => SignInFailure::NotBegun(format!(
+                        "the authorization server does not know the client any more that mcp-authd had registered ({}). Next: authctl login {}",
+                        error.error, account.name
+                    )),
+                    Err(failure) => failure,
+                }
+            }
+            Err(failure) => judged_sign_in(failure, account, has_secret),
+            granted => return Turn::ended(granted),
+        };
+        Turn::ended(Err(failure))
+    }
+
+    async fn by_device(&self, flow: DeviceFlow, prompt: &mut Option<PromptTo>) -> Result<Granted, SignInFailure> {
         drive(flow, &self.transport, &self.clock, |pending| {
             if let Some(prompt) = prompt.take() {
                 // Nobody waits for it any more: the login goes on all the same (D22).
@@ -85,21 +131,22 @@ impl<T: Transport> Wire<T> {
 
     async fn in_browser(
         &self,
-        asked: Asked<'_>,
-        prompt: PromptTo,
-        client: ClientAuthentication,
+        (login, authorization_endpoint, pkce): (Login<'_>, Endpoint, PkceRule),
+        prompt: &mut Option<PromptTo>,
     ) -> Result<Granted, SignInFailure> {
-        let door = self.callbacks.open(redirect(&asked.account.profile).map_err(no_callback)?).map_err(no_callback)?;
-        let door = door.belonging_to(&asked.account.name);
-        let profile = asked.account.profile.clone();
-        let request = asked.request(RedirectUri::new(door.redirect_uri()));
+        let profile = login.account.profile.clone();
+        let door = self.callbacks.open(redirect(&profile).map_err(no_callback)?).map_err(no_callback)?;
+        let door = door.belonging_to(&login.account.name);
+        let request = login.code_request(authorization_endpoint, pkce, RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
         entropy::fill(&mut *randomness).map_err(no_callback)?;
         let pending = begin(request, *randomness, self.clock.now(), LONGEST_IN_BROWSER)?;
         let expected = door.expect(&pending.state);
-        // As above (D22).
-        let _ = prompt.send(PendingSignIn::Code(pending.clone()));
-        self.answered_in_browser((pending, profile), expected, client).await
+        if let Some(prompt) = prompt.take() {
+            // As above (D22).
+            let _ = prompt.send(PendingSignIn::Code(pending.clone()));
+        }
+        self.answered_in_browser((pending, profile), expected, login.used.authentication.clone()).await
     }
 
     async fn answered_in_browser(
@@ -122,7 +169,9 @@ impl<T: Transport> Wire<T> {
 
     /// One from before a restart.
     pub(super) async fn resume_sign_in(&self, account: &AccountConfig, pending: PendingSignIn) -> Result<Granted, SignInFailure> {
-        let client = authentication::of(account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
+        let client = authentication::of(&pending.binding().client_id, account, &*self.vault)
+            .await
+            .map_err(SignInFailure::NotAuthenticated)?;
         let has_secret = HasSecret::from(&client);
         let ended = match pending {
             PendingSignIn::Device(pending) => self.resume_polling(pending, client, account.profile.clone()).await,
@@ -153,29 +202,66 @@ impl<T: Transport> Wire<T> {
     }
 }
 
-/// What is asked of a server in a browser.
-struct Asked<'a> {
-    account: &'a AccountConfig,
-    scopes: Scopes,
-    server: Server,
-    authorization_endpoint: Endpoint,
-    pkce: PkceRule,
+/// How one turn of a login ended.
+enum Turn {
+    /// Nobody was prompted, and another client may do better.
+    Again,
+    /// For good.
+    Ended(Box<Result<Granted, SignInFailure>>),
 }
 
-impl Asked<'_> {
-    fn request(self, redirect_uri: RedirectUri) -> CodeRequest {
-        let Server { binding, iss_parameter, pkce, .. } = self.server;
+impl Turn {
+    fn ended(how: Result<Granted, SignInFailure>) -> Self {
+        Self::Ended(Box::new(how))
+    }
+}
+
+/// Whether a device grant that the server advertises is not for us: then a browser may be (RFC 6749, 5.2; RFC 8628, 3.2).
+fn is_closed_to_us(failure: &SignInFailure) -> bool {
+    match failure {
+        SignInFailure::NoDeviceGrant => true,
+        SignInFailure::Refused(error) => {
+            matches!(error.error.as_str(), "unauthorized_client" | "unsupported_grant_type" | "device_flow_disabled")
+        }
+        _ => false,
+    }
+}
+
+/// What a login is made of, whichever way it takes.
+#[derive(Clone, Copy)]
+struct Login<'a> {
+    account: &'a AccountConfig,
+    scopes: &'a Scopes,
+    server: &'a Server,
+    used: &'a Used,
+}
+
+impl Login<'_> {
+    fn device_request(self, device_authorization_endpoint: Endpoint) -> DeviceRequest {
+        DeviceRequest {
+            device_authorization_endpoint,
+            binding: self.server.binding(self.used.client_id.clone(), self.account),
+            scopes: self.scopes.clone(),
+            audience: self.account.audience.clone(),
+            extra_parameters: self.account.extra_parameters.clone(),
+            loopback: self.server.loopback,
+            client: self.used.authentication.clone(),
+        }
+    }
+
+    fn code_request(self, authorization_endpoint: Endpoint, pkce_rule: PkceRule, redirect_uri: RedirectUri) -> CodeRequest {
+        let binding = self.server.binding(self.used.client_id.clone(), self.account);
         CodeRequest {
-            authorization_endpoint: self.authorization_endpoint,
+            authorization_endpoint,
             sent_resource: self.account.profile.sent_resource(&binding).cloned(),
             binding,
             redirect_uri,
-            scopes: self.scopes,
+            scopes: self.scopes.clone(),
             audience: self.account.audience.clone(),
             extra_parameters: parameters(self.account),
-            pkce,
-            pkce_rule: self.pkce,
-            iss_parameter,
+            pkce: self.server.pkce,
+            pkce_rule,
+            iss_parameter: self.server.iss_parameter,
         }
     }
 }
@@ -197,5 +283,5 @@ fn parameters(account: &AccountConfig) -> BTreeMap<String, String> {
 }
 
 fn no_callback(why: impl std::fmt::Display) -> SignInFailure {
-    SignInFailure::NoCallback(why.to_string())
+    SignInFailure::NotBegun(why.to_string())
 }

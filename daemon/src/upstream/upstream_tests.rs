@@ -6,6 +6,7 @@ mod authentication;
 mod by_hand;
 mod in_browser;
 mod personas;
+mod registering;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,7 @@ use super::captured_log::CapturedLog;
 use super::drive::Transport;
 use super::scripted::{Act, Scripted};
 use crate::accounts::{RefreshRequest, RevokeRequest, Upstream};
-use crate::config::{AccountConfig, AccountName, Network, ServerConfig};
+use crate::config::{AccountConfig, AccountName, ClientConfig, Network, ServerConfig};
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::tasks::Tasks;
 
@@ -120,7 +121,8 @@ fn account_at(server: ServerConfig) -> AccountConfig {
     AccountConfig {
         name: AccountName::parse("work").unwrap(),
         server,
-        client_id: ClientId::new("client-1"),
+        client: ClientConfig::PreRegistered(ClientId::new("client-1")),
+        flow: None,
         token_endpoint_auth_method: None,
         client_secret_file: None,
         scopes: Scopes::parse("read"),
@@ -199,7 +201,7 @@ async fn a_refresh_token_of_another_server_or_client_is_not_sent() {
             revocation_endpoint: None,
         })
     };
-    let other_client = AccountConfig { client_id: ClientId::new("client-2"), ..account() };
+    let other_client = AccountConfig { client: ClientConfig::PreRegistered(ClientId::new("client-2")), ..account() };
     let token = "https://as.example/token";
     for account in [elsewhere("https://evil.example"), elsewhere("https://as.example/"), by_endpoints(token), other_client] {
         let outcome = upstream(&server).refresh(Arc::new(account), refresh_request()).await;
@@ -330,7 +332,7 @@ async fn a_login_from_before_a_restart_is_polled_on_where_it_was_begun() {
     assert_eq!(granted.binding, binding());
     assert_eq!(server.paths(), ["/token"]);
 
-    let other_client = AccountConfig { client_id: ClientId::new("client-2"), ..account() };
+    let other_client = AccountConfig { client: ClientConfig::PreRegistered(ClientId::new("client-2")), ..account() };
     let ended = upstream(&server).resume_sign_in(Arc::new(other_client), pending).await;
     assert!(matches!(ended, Err(SignInFailure::Refused(_))), "{ended:?}");
     assert_eq!(server.paths(), [""; 0]);

@@ -13,7 +13,7 @@ pub struct ErrorWords {
     pub denied: Vec<String>,
     /// For `expired_token` (RFC 8628, 3.5).
     pub expired: Vec<String>,
-    /// For `invalid_grant` at a refresh (RFC 6749, 5.2), also where it is a word that means something else at other servers (D47).
+    /// For `invalid_grant` at a refresh (RFC 6749, 5.2), also where the word means something else at other servers (D47).
     pub dead_grant: Vec<String>,
     /// A poll that is answered so waits on.
     pub pending_statuses: Vec<u16>,

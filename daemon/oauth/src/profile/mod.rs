@@ -23,6 +23,7 @@ pub use server::{DiscoveryMode, HostRewrite, ProviderEndpoints, rewritten};
 
 use crate::terms::{Resource, Scopes};
 use crate::token::Binding;
+use crate::wire::token_answer::Understood;
 
 /// How a provider differs from the RFCs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -174,6 +175,11 @@ impl Profile {
             ResourceMode::AsPublished => binding.resource.as_ref(),
             ResourceMode::Omit => None,
         }
+    }
+
+    /// How the answer of one of its exchanges with the token endpoint is to be understood.
+    pub(crate) fn understood<'a>(&'a self, exchange: &'a Exchange) -> Understood<'a> {
+        Understood { shape: &exchange.answer, expiry: &self.expiry }
     }
 
     /// The `redirect_uri` of a refresh, if one is sent.

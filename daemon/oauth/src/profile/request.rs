@@ -49,14 +49,22 @@ impl RequestShape {
         }
     }
 
-    /// What goes out, under the names under which it goes.
+    /// What goes out, under the names under which it goes: each name once. What the protocol is about goes before what only has
+    /// the same name.
     fn written<'a>(&'a self, parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        let as_sent = parameters.iter().filter_map(|(name, value)| match self.names.get(*name) {
-            None => Some((*name, *value)),
-            Some(SentAs::Named(other)) => Some((other.as_str(), *value)),
-            Some(SentAs::Nothing) => None,
-        });
-        let mut written: Vec<_> = as_sent.collect();
+        let mut written: Vec<(&str, &str)> = Vec::with_capacity(parameters.len() + self.constants.len());
+        for (name, value) in parameters {
+            let (sent, is_renamed) = match self.names.get(*name) {
+                None => (*name, false),
+                Some(SentAs::Named(other)) => (other.as_str(), true),
+                Some(SentAs::Nothing) => continue,
+            };
+            match written.iter_mut().find(|(taken, _)| *taken == sent) {
+                None => written.push((sent, *value)),
+                Some((_, taken)) if is_renamed => *taken = *value,
+                Some(_) => {}
+            }
+        }
         for (name, value) in &self.constants {
             if !written.iter().any(|(sent, _)| sent == name) {
                 written.push((name, value));

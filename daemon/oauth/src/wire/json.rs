@@ -1,7 +1,8 @@
 //! A reader for one JSON object (RFC 8259) that loses as little as it can: a damaged value spoils its own member and no other,
 //! because a refresh token beside it must not be lost (I9, D43).
 //!
-//! Must never: follow the body into its depth, but where the shape of the answer leads, so that depth costs nothing; trust a value that it could not read whole; copy a secret around.
+//! Must never: follow the body into its depth but where the shape of the answer leads, so that depth costs nothing; trust a value
+//! that it could not read whole; copy a secret around.
 
 use zeroize::Zeroizing;
 
@@ -26,8 +27,8 @@ pub(crate) fn object(bytes: &[u8]) -> Object {
     object_as(bytes, &AnswerShape::default())
 }
 
-/// Reads an object. `bytes` begin with `{`. Where the shape names a place within objects (`data.accessToken`), what stands there is a
-/// member of that name.
+/// Reads an object. `bytes` begin with `{`. Where the shape names a place within objects (`data.accessToken`), what stands there
+/// is a member of that name.
 pub(crate) fn object_as(bytes: &[u8], shape: &AnswerShape) -> Object {
     let mut reader = Reader { bytes, at: 0, shape };
     let mut members = Members::default();

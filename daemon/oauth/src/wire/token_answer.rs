@@ -43,7 +43,7 @@ pub(crate) struct Understood<'a> {
 }
 
 /// Reads an answer, as the RFCs have it, to a request that was sent at `requested_at` for a token of this binding.
-#[cfg_attr(not(test), allow(dead_code, reason = "for whoever has no profile yet"))]
+#[cfg(test)]
 pub(crate) fn read(answer: &HttpAnswer, binding: &Binding, requested_at: Now) -> TokenAnswer {
     read_by(answer, binding, requested_at, Understood { shape: &AnswerShape::default(), expiry: &Expiry::default() })
 }

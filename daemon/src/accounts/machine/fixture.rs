@@ -15,7 +15,7 @@ use mcp_authd_oauth::token::{Binding, Life};
 use super::{Policy, ReplayTime};
 use crate::accounts::grant::HeldToken;
 use crate::accounts::{AccountConfig, AccountName};
-use crate::config::ServerConfig;
+use crate::config::{ClientConfig, ServerConfig};
 
 pub(crate) const START: Now =
     Now { instant: Instant::from_millis(1_000_000_000), wall: WallTime::from_millis(1_790_000_000_000) };
@@ -38,7 +38,8 @@ pub(crate) fn config(client_id: &str) -> AccountConfig {
             token_endpoint: endpoint("https://as.example/token"),
             revocation_endpoint: None,
         },
-        client_id: ClientId::new(client_id),
+        client: ClientConfig::PreRegistered(ClientId::new(client_id)),
+        flow: None,
         token_endpoint_auth_method: None,
         client_secret_file: None,
         scopes: Scopes::parse("read"),
@@ -67,7 +68,7 @@ pub(crate) fn binding_of(config: &AccountConfig) -> Binding {
         issuer: None,
         token_endpoint: Endpoint::parse("https://as.example/token", Loopback::Refused).expect("valid"),
         revocation_endpoint: None,
-        client_id: config.client_id.clone(),
+        client_id: ClientId::new(config.client.shown()),
         resource: config.resource.clone(),
     }
 }

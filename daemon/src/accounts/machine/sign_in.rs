@@ -288,7 +288,7 @@ impl Account {
             SignInFailure::Refused(_) | SignInFailure::Misbehaved(_) | SignInFailure::NoDeviceGrant => {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
             }
-            SignInFailure::NoWay(_) | SignInFailure::NoCallback(_) => {
+            SignInFailure::NoWay(_) | SignInFailure::NotBegun(_) => {
                 self.pause_after_failure(Refusal::NoWayToSignIn { why: failure.to_string() }, work);
             }
             SignInFailure::AnswerLost => self.end_sign_in(SignInEnd::Failed, Pause::Over, work),

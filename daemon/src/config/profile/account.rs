@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use mcp_authd_oauth::profile::{ClientNeed, Profile};
+use mcp_authd_oauth::profile::Profile;
 use mcp_authd_oauth::terms::ClientId;
 
+use super::super::client;
 use super::super::error::{Problem, printable};
 use super::super::raw::{Findings, Reported, Section, Text};
-use super::super::request;
 use super::error::ProviderProblem;
 use super::read::{self, report};
 use super::server::{self, Filling};
 use super::{Described, Provider, Providers, table};
+use crate::config::ClientConfig;
 
 const PROVIDER: &str = "provider";
 const PARAMETERS: &str = "provider_parameters";
@@ -63,22 +64,19 @@ pub(in super::super) fn of_account(
     filled(described, &named, (&given, section), findings).map(Some)
 }
 
-/// The client of an account of this provider. One that knows no clients gets none: its name is empty, and never sent.
-pub(in super::super) fn client_id(
+/// The client of an account of a provider that knows none: its name is empty, and never sent.
+pub(in super::super) fn no_client(
     section: &Section<'_>,
     provider: &Provider,
     findings: &mut Findings,
-) -> Result<ClientId, Reported> {
-    if provider.profile.client != ClientNeed::None {
-        return request::client_id(section, findings);
-    }
-    for key in ["client_id", "client_secret_file", "token_endpoint_auth_method"] {
+) -> Result<ClientConfig, Reported> {
+    for key in ["client_id", client::DOCUMENT, "client_secret_file", "token_endpoint_auth_method"] {
         if let Some(entry) = section.entry(key, findings) {
             let problem = ProviderProblem::NoClients { key, provider: printable(&provider.profile.name) };
             return Err(report(findings, entry.line, problem));
         }
     }
-    Ok(ClientId::new(""))
+    Ok(ClientConfig::PreRegistered(ClientId::new("")))
 }
 
 fn filled(

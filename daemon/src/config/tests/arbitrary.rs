@@ -5,6 +5,17 @@ use proptest::prelude::*;
 use super::parse;
 
 const GOOD: &str = r#"
+[providers.own]
+base = "https://{host}/x"
+token_endpoint = "/t"
+parameters = { host = "as.example" }
+refresh = { body = "json", names = { refresh_token = "rt" }, omit = ["grant_type"], answer = { access_token = "a.b" } }
+errors = { pending = ["W"], dead_grant_statuses = [401] }
+expiry = { source = "fixed", seconds = 60 }
+[accounts.own]
+provider = "own"
+client_id = "abc"
+provider_parameters = { host = "other.example" }
 [accounts.github]
 issuer = "https://auth.example.com"
 client_id = "abc"
@@ -38,7 +49,7 @@ fn spliced(text: &str, (from, to): (usize, usize), with: &str) -> String {
 
 #[test]
 fn the_good_text_is_good() {
-    assert_eq!(parse(GOOD).expect("no error").accounts.len(), 2);
+    assert_eq!(parse(GOOD).expect("no error").accounts.len(), 3);
 }
 
 #[test]
@@ -62,6 +73,7 @@ proptest! {
         words in prop::collection::vec(prop::sample::select(vec![
             "[accounts.a]", "[[accounts.a]]", "accounts", "client_id", "issuer", "scopes", "extra_parameters", "=", ".", "\n", "\n",
             "[", "]", "{", "}", "\"", "'", "'''", "\"x\"", "1", "true", ",", "#", "\\u0000", "\r", "é", "1979-05-27", "[accounts.a.b]",
+            "[providers.p]", "provider", "parameters", "base", "answer", "errors", "refresh", "names", "body", "{x}", "-1", "[\"x\"]",
         ]), 0..40),
     ) {
         is_orderly(&words.concat());

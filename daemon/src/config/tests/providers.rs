@@ -43,7 +43,7 @@ fn the_examples_of_the_description_hold() {
     assert_eq!(account.server_name(), "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0");
     let provider = the_account(&format!("{provider}\n[accounts.a]\nprovider = 'example'"));
     let profile = &provider.profile;
-    assert_eq!(provider.client_id.as_str(), "");
+    assert_eq!(provider.client.shown(), "");
     assert_eq!(profile.device_authorization.request.body, BodyKind::Empty);
     assert_eq!(profile.refresh.request.names.get("refresh_token"), Some(&SentAs::Named("refreshToken".to_owned())));
     assert_eq!(profile.refresh.request.names.get("grant_type"), Some(&SentAs::Nothing));
@@ -284,6 +284,15 @@ fn p14_an_account_with_a_server_of_its_own_takes_only_the_manners() {
 }
 
 #[test]
+fn p14_nothing_about_the_servers_of_a_provider_is_kept_for_another_server() {
+    let provider = "[providers.p]\nissuer = 'https://as.example'\ndiscovery = 'none'\ntoken_endpoint = 'https://as.example/t'\n\
+                    rewrite_hosts = { 'a' = 'b' }\nresource = 'omit'\n";
+    let account = "[accounts.a]\nprovider = 'p'\nclient_id = 'c'\nissuer = 'https://other.example'\n";
+    let manners = Profile { name: "p".to_owned(), resource: ResourceMode::Omit, ..Profile::default() };
+    assert_eq!(*the_account(&format!("{provider}{account}")).profile, manners);
+}
+
+#[test]
 fn a_table_of_the_person_goes_before_a_shipped_one_as_a_whole() {
     let own = "[providers.github]\nissuer = 'https://git.example'\n";
     let account = the_account(&format!("{own}[accounts.a]\nprovider = 'github'\nclient_id = 'c'"));
@@ -325,13 +334,7 @@ fn each_shipped_provider_is_what_its_documentation_says() {
             "https://ghe.example/login/device/code",
             "https://ghe.example/login/oauth/access_token",
         ),
-        (
-            "gitlab",
-            "",
-            "https://gitlab.com/oauth/token",
-            "https://gitlab.com/oauth/authorize_device",
-            "https://gitlab.com/oauth/token",
-        ),
+        ("gitlab", "", "https://gitlab.com", "https://gitlab.com/oauth/authorize_device", "https://gitlab.com/oauth/token"),
         (
             "google",
             "",

@@ -80,6 +80,11 @@ impl Logins {
         self.waiting.retain(|_, waiting| waiting.ticket != ticket);
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Hands an answer to the login that it belongs to. Whatever is not one changes nothing.
     pub(super) fn answer(&mut self, request: &Request) -> Page {
         if request.method != Method::Get {

@@ -13,11 +13,13 @@ use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::{KeyState, LoadError, SaveError, Stored, Vault};
 
-/// A vault that keeps the secret of one client at one server, and counts who asks.
+/// A vault that keeps the secret of one client at one server, and counts who asks; and clients that were registered.
 #[derive(Clone, Default)]
 pub(super) struct Keeps {
     secret: Arc<Mutex<Option<Result<&'static str, SecretError>>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// The clients that were registered, each save as it came.
+    pub(super) registered: Arc<Mutex<Vec<Registration>>>,
     forgotten: Arc<Mutex<Vec<String>>>,
 }
 
@@ -38,7 +40,7 @@ impl Keeps {
 
 impl Vault for Keeps {
     fn client_secret(&self, account: &AccountConfig) -> BoxFuture<'static, Result<Option<ClientSecret>, SecretError>> {
-        self.asked.lock().unwrap().push(format!("{} {}", account.server_name(), account.client_id));
+        self.asked.lock().unwrap().push(format!("{} {}", account.server_name(), account.client.shown()));
         let kept = self.secret.lock().unwrap().clone().transpose().map(|secret| secret.map(ClientSecret::new));
         async { kept }.boxed()
     }
@@ -71,16 +73,18 @@ impl Vault for Keeps {
         unreachable!("upstream never forgets")
     }
 
-    fn registration(&self, _: &Issuer) -> BoxFuture<'static, Result<Option<Registration>, LoadError>> {
-        unreachable!("no client is registered here")
+    fn registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<Option<Registration>, LoadError>> {
+        let kept = self.registered.lock().unwrap().iter().rev().find(|kept| kept.issuer == *issuer).cloned();
+        async { Ok(kept) }.boxed()
     }
 
     fn registrations(&self) -> BoxFuture<'static, Result<Vec<Registration>, LoadError>> {
         unreachable!("upstream lists none")
     }
 
-    fn save_registration(&self, _: Registration) -> BoxFuture<'static, Result<(), SaveError>> {
-        unreachable!("no client is registered here")
+    fn save_registration(&self, registration: Registration) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.registered.lock().unwrap().push(registration);
+        async { Ok(()) }.boxed()
     }
 
     fn forget_registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
@@ -179,7 +183,7 @@ async fn p14_a_secret_goes_to_no_other_server_or_client_than_it_was_kept_for() {
     let upstream = upstream_with(&server, &vault);
     let moved = [
         account_at(ServerConfig::Issuer(Issuer::new("https://evil.example"))),
-        AccountConfig { client_id: ClientId::new("client-2"), ..account() },
+        AccountConfig { client: ClientConfig::PreRegistered(ClientId::new("client-2")), ..account() },
     ];
     for account in moved {
         let outcome = upstream.refresh(Arc::new(account.clone()), refresh_request()).await;

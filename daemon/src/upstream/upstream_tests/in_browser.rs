@@ -149,7 +149,7 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     let redirect_uri = mcp_authd_oauth::terms::RedirectUri::new(format!("http://127.0.0.1:{port}/callback"));
     let pending = PendingSignIn::Code(PendingCode { redirect_uri, ..pending });
     let ended = upstream.resume_sign_in(Arc::new(account()), pending).await;
-    let Err(SignInFailure::NoCallback(why)) = ended else { panic!("{ended:?}") };
+    let Err(SignInFailure::NotBegun(why)) = ended else { panic!("{ended:?}") };
     assert!(why.contains(&port.to_string()) && why.contains("Next: "), "{why}");
 }
 

@@ -307,7 +307,8 @@ async fn a_provider_that_is_nothing_like_the_rfcs_is_defined_by_config_alone() {
     // A JWT (RFC 7519) that ends in the year 2100.
     let token = r#"{"accessToken":"e30.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln","refreshToken":"RT1"}"#;
     let persona = Persona::answers(&[(200, first), (202, ""), (202, "{}"), (200, token)]);
-    let granted = persona.logs_in(&account, None).await.0.unwrap();
+    let (ended, prompt) = persona.logs_in(&account, None).await;
+    let granted = ended.unwrap();
     assert_eq!(
         persona.asked(),
         [
@@ -317,6 +318,12 @@ async fn a_provider_that_is_nothing_like_the_rfcs_is_defined_by_config_alone() {
             r#"https://api.example/v2/cli/token json {"id":"DC"}"#,
         ]
     );
+    // A login from before a restart goes on in the same manner.
+    let pending = prompt.unwrap();
+    persona.then(200, None, token);
+    let resumed = persona.upstream(None).resume_sign_in(Arc::new(account.clone()), PendingSignIn::Device(pending)).await;
+    assert!(resumed.is_ok(), "{resumed:?}");
+    assert_eq!(persona.asked(), [r#"https://api.example/v2/cli/token json {"id":"DC"}"#]);
     let token = granted.success.token.as_ref().unwrap();
     assert!(matches!(token.life, Life::Known(life) if life > Duration::from_secs(86_400)));
 
@@ -341,8 +348,8 @@ async fn wrong_hosts_of_metadata_are_mended_and_slow_down_may_come_as_401() {
          errors = { slow_down_statuses = [401] }\n[accounts.a]\nprovider = 'wrong'\nclient_id = 'me'",
     );
     let metadata = r#"{"issuer":"https://as.example","token_endpoint":"https://internal.example:8443/t","device_authorization_endpoint":"https://internal.example:8443/d","revocation_endpoint":"https://elsewhere.example/r"}"#;
-    // No refresh token, and the answers tell what they are by `error`.
-    let token = r#"{"access_token":"AT","token_type":"Bearer","expires_in":60}"#;
+    // No usable refresh token, and the answers tell what they are by `error`.
+    let token = r#"{"access_token":"AT","token_type":"Bearer","expires_in":60,"refresh_token":""}"#;
     let page = r#""verification_uri":"https://as.example/go""#;
     let answers =
         [(200, metadata.to_owned()), (200, code(page)), (401, error("slow_down")), (401, String::new()), (200, token.to_owned())];

@@ -113,7 +113,7 @@ fn who_waits_for_a_refresh_when_the_account_moves_is_answered_by_what_stands_the
     assert_eq!(refused(&world, never), LOST);
     world.prompt();
     assert!(is_prompted(&world, program));
-    assert_eq!(world.logins[0].1.client_id.as_str(), "other");
+    assert_eq!(world.logins[0].1.client.shown(), "other");
     // what the refresh brings is given back, and nothing of it is kept
     let before = world.revoked.len();
     world.settle(Reply::Rotate, 100);

@@ -51,8 +51,7 @@ async fn a_login_that_comes_while_the_port_lingers_keeps_it_open() {
 async fn d32_a_fixed_port_can_be_had_again_at_once_whatever_connections_it_has_had() {
     let time = Time::default();
     let callbacks = time.callbacks();
-    let port = callbacks.open(Redirect::default()).unwrap().port();
-    closed(port, &time).await;
+    let port = unused();
     for round in 0..3 {
         let name = format!("s{round}");
         let expected = callbacks.open(fixed(port)).unwrap_or_else(|why| panic!("{round}: {why}")).expect(&state(&name));
@@ -75,7 +74,7 @@ async fn d32_a_fixed_port_can_be_had_again_at_once_whatever_connections_it_has_h
 #[tokio::test]
 async fn a_login_goes_on_at_its_old_port_after_a_restart() {
     let tasks = Tasks::new();
-    let before = Callbacks::new(&tasks, &Time::default().clock()).open(Redirect::default()).unwrap().expect(&state("s1"));
+    let before = Callbacks::new(&tasks, &Time::default().clock()).open(fixed(unused())).unwrap().expect(&state("s1"));
     let (port, uri) = (before.port(), before.redirect_uri());
     let _idle = Browser::connect(V4, port).await;
     assert!(tasks.finish(Duration::from_secs(5)).await, "the soft stop ends it");

@@ -96,7 +96,9 @@ async fn the_late_answer_of_a_login_that_was_given_up_is_refused() {
     let other = callbacks.open(Redirect::default()).unwrap().expect(&state("other"));
     let expected = callbacks.open(Redirect::default()).unwrap().expect(&state("s1"));
     let url = format!("{}?code=c1&state=s1", expected.redirect_uri());
+    assert_eq!(other.door.port.logins().count(), 2);
     drop(expected.response());
+    assert_eq!(other.door.port.logins().count(), 1);
     assert_eq!(visit(&url).await.status, 400);
     assert_eq!(visit(&url.replace("s1", "other")).await.status, 200);
     assert_eq!(other.response().await.state, state("other"));

@@ -63,3 +63,16 @@ fn code(response: &AuthorizationResponse) -> String {
         ResponseOutcome::Error(_) => "an error".to_owned(),
     }
 }
+
+/// A port for a fixed one. None that the system hands out: a connection of anybody, also an ended one, may hold such a one.
+fn unused() -> NonZeroU16 {
+    static TRIED: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        let port = 10_240 + (u64::from(std::process::id()) * 97 + tried * 131) % 22_000;
+        let port = NonZeroU16::new(u16::try_from(port).unwrap()).unwrap();
+        if Sockets::bind(PortWanted::Fixed(port), listen).is_ok() {
+            return port;
+        }
+    }
+}

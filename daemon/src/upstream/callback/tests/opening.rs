@@ -11,9 +11,8 @@ use super::*;
 use crate::upstream::callback::sockets::listen;
 
 fn squat(address: IpAddr) -> (TcpListener, NonZeroU16) {
-    let squatter = TcpListener::bind(SocketAddr::new(address, 0)).unwrap();
-    let port = NonZeroU16::new(squatter.local_addr().unwrap().port()).unwrap();
-    (squatter, port)
+    let port = unused();
+    (TcpListener::bind(SocketAddr::new(address, port.get())).unwrap(), port)
 }
 
 #[tokio::test]
@@ -63,11 +62,7 @@ async fn d32_nobody_can_join_a_port_that_is_open() {
 #[tokio::test]
 async fn a_fixed_port_is_shared_and_one_that_is_open_serves_whoever_takes_any() {
     let callbacks = callbacks();
-    let (_squatter, port) = {
-        let (squatter, port) = squat(V4);
-        drop(squatter);
-        ((), port)
-    };
+    let port = unused();
     let doors = [callbacks.open(fixed(port)), callbacks.open(fixed(port)), callbacks.open(Redirect::default())];
     assert!(doors.iter().all(|door| door.as_ref().unwrap().port() == port));
     assert_eq!(callbacks.0.lock().len(), 1);

@@ -4,10 +4,16 @@ use std::io::ErrorKind;
 
 use super::browser::{Browser, V4, V6, say};
 use super::*;
+use crate::upstream::callback::request::LONGEST_HEAD;
 use crate::upstream::callback::serve::{GRACE, PATIENCE, PLACES};
 
 fn get(port: NonZeroU16, target: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").into_bytes()
+}
+
+#[test]
+fn d30_the_bounds_are_8_kib_16_connections_and_5_seconds() {
+    assert_eq!((LONGEST_HEAD, PLACES, PATIENCE), (8 * 1024, 16, Duration::from_secs(5)));
 }
 
 #[tokio::test]

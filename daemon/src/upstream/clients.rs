@@ -1,0 +1,296 @@
+//! Which client a login uses: the configured one, our metadata document, or one that we register (RFC 7591), and what follows when
+//! its server does not know it any more (D46, D57-D60).
+//!
+//! Must never: use a client at another issuer than its own (P14), or ask a server for a second one within the hour (D59).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mcp_authd_oauth::client_authentication::{ClientAuthentication, NotAuthenticated};
+use mcp_authd_oauth::profile;
+use mcp_authd_oauth::registration::{
+    AfterInvalidClient, AskForClient, Attempts, Candidates, ClientChoice, ClientIdUrl, GrantNeeded, GrantsWanted, NextLogin,
+    RedirectUri, RegisteredClient, Registration, RegistrationError, RegistrationFlow, RegistrationRequest, Unusable, UsedClient,
+    WhyAsk, WhyRegister, after_invalid_client,
+};
+use mcp_authd_oauth::sign_in::SignInFailure;
+use mcp_authd_oauth::terms::{ClientId, Issuer};
+use mcp_authd_oauth::token::{ErrorAnswer, RefreshOutcome};
+use mcp_authd_oauth::way::Way;
+
+use super::Wire;
+use super::authentication::{self, blames_the_client};
+use super::drive::{Transport, drive};
+use super::servers::Server;
+use crate::config::{AccountConfig, ClientConfig};
+
+/// What is remembered of registrations, and whose turn it is: one at a time for each issuer.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    attempts: Mutex<Attempts>,
+    turns: Mutex<HashMap<Issuer, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// The client of a login.
+#[derive(Debug)]
+pub(super) struct Used {
+    pub(super) client_id: ClientId,
+    pub(super) authentication: ClientAuthentication,
+    /// Whose it is.
+    whose: Whose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Configured,
+    Document,
+    /// We registered it.
+    Ours,
+}
+
+/// Whether the login is the one that follows an `invalid_client`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    First,
+    Anew,
+}
+
+impl Clients {
+    /// Until it is dropped nobody else registers a client there.
+    async fn turn(&self, issuer: &Issuer) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = lock(&self.turns).entry(issuer.clone()).or_default().clone();
+        turn.lock_owned().await
+    }
+
+    /// The person's own word counts more than the hour (D59).
+    pub(super) fn forget(&self, issuer: &Issuer) {
+        lock(&self.attempts).forget(issuer);
+    }
+}
+
+impl<T: Transport> Wire<T> {
+    /// The client for a login that takes this way. Registers one where none serves.
+    pub(super) async fn client_for(&self, account: &AccountConfig, server: &Server, way: &Way) -> Result<Used, SignInFailure> {
+        let (document, issuer) = match (&account.client, &server.issuer) {
+            (ClientConfig::PreRegistered(client_id), _) => return self.configured_client(client_id, account).await,
+            (ClientConfig::Found { document }, Some(issuer)) => (document.as_ref(), issuer),
+            // The configuration lets no such account through.
+            (ClientConfig::Found { .. }, None) => return Err(SignInFailure::NotAuthenticated(NotAuthenticated::NoSecret)),
+        };
+        let _turn = self.clients.turn(issuer).await;
+        let redirect = redirect_uri(account);
+        let grant = match way {
+            Way::DeviceGrant { .. } => GrantNeeded::Device,
+            Way::Code { .. } => GrantNeeded::Code(&redirect),
+        };
+        match self.choice(issuer, document, (server, grant)).await? {
+            ClientChoice::Register { endpoint, why } => {
+                tracing::info!(%issuer, %why, "a client is registered at the authorization server");
+                let request = RegistrationRequest {
+                    issuer: issuer.clone(),
+                    registration_endpoint: endpoint,
+                    grants: grants(server, account),
+                    auth_methods_supported: server.registrar.auth_methods.clone(),
+                    scopes: account.scopes.clone(),
+                };
+                self.register(request).await?;
+                let chosen = self.choice(issuer, document, (server, grant)).await?;
+                used(chosen, issuer, way)
+            }
+            chosen => used(chosen, issuer, way),
+        }
+    }
+
+    /// The configured client, without whose secret nothing is to be asked of its server.
+    pub(super) async fn configured_client(&self, client_id: &ClientId, account: &AccountConfig) -> Result<Used, SignInFailure> {
+        let authentication =
+            authentication::of(client_id, account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
+        Ok(Used { client_id: client_id.clone(), authentication, whose: Whose::Configured })
+    }
+
+    async fn choice(
+        &self,
+        issuer: &Issuer,
+        document: Option<&ClientIdUrl>,
+        (server, grant): (&Server, GrantNeeded<'_>),
+    ) -> Result<ClientChoice, SignInFailure> {
+        let kept = self.kept(issuer).await?;
+        let candidates = self.candidates(issuer, (document, kept.as_ref()), server);
+        Ok(ClientChoice::of(&candidates, grant, self.clock.now()))
+    }
+
+    fn candidates<'a>(
+        &self,
+        issuer: &'a Issuer,
+        (document, kept): (Option<&'a ClientIdUrl>, Option<&'a Registration>),
+        server: &'a Server,
+    ) -> Candidates<'a> {
+        Candidates {
+            issuer,
+            pre_registered: None,
+            document,
+            documents: server.registrar.documents,
+            kept,
+            registration_endpoint: server.registrar.endpoint.as_ref(),
+            not_before: lock(&self.clients.attempts).not_before(issuer),
+        }
+    }
+
+    async fn kept(&self, issuer: &Issuer) -> Result<Option<Registration>, SignInFailure> {
+        let unreadable = |why: crate::accounts::LoadError| NotAuthenticated::Unreadable(why.to_string());
+        self.vault.registration(issuer).await.map_err(unreadable).map_err(SignInFailure::NotAuthenticated)
+    }
+
+    /// Registers, and keeps what came of it before anything else is done with it.
+    async fn register(&self, request: RegistrationRequest) -> Result<(), SignInFailure> {
+        let issuer = request.issuer.clone();
+        let ended = drive(RegistrationFlow::new(request), &self.transport, &self.clock, |never| match never {}).await;
+        lock(&self.clients.attempts).note(&issuer, &ended, self.clock.now());
+        let registration = ended.map_err(|why| not_registered(why, &issuer))?.replacing(self.kept(&issuer).await?);
+        self.vault.save_registration(registration).await.map_err(|why| {
+            tracing::error!(%issuer, %why, "a registration could not be saved");
+            SignInFailure::NotBegun(format!(
+                "the client that was registered could not be saved: {why}. Next: mend that, then log in again"
+            ))
+        })
+    }
+
+    /// A login's client was refused as such (`invalid_client`). `Ok`: another login may begin at once, with a new client.
+    pub(super) async fn client_refused(
+        &self,
+        used: &Used,
+        (account, server): (&AccountConfig, &Server),
+        (error, round): (ErrorAnswer, Round),
+    ) -> Result<(), SignInFailure> {
+        let (ClientConfig::Found { document }, Some(issuer)) = (&account.client, &server.issuer) else {
+            return Err(SignInFailure::Refused(error));
+        };
+        let _turn = self.clients.turn(issuer).await;
+        let kept = self.kept(issuer).await?;
+        let candidates = self.candidates(issuer, (document.as_ref(), kept.as_ref()), server);
+        let which = match (used.whose, round) {
+            (Whose::Configured, _) => UsedClient::PreRegistered,
+            (Whose::Document, _) => UsedClient::MetadataDocument,
+            (Whose::Ours, Round::First) => UsedClient::Registered(&used.client_id),
+            (Whose::Ours, Round::Anew) => UsedClient::RegisteredAnew(&used.client_id),
+        };
+        let AfterInvalidClient { keep, login } = after_invalid_client(which, &candidates, self.clock.now());
+        self.keep(keep, issuer).await;
+        match login {
+            NextLogin::Begin => Ok(()),
+            NextLogin::Wait { left } => Err(SignInFailure::Unavailable { retry_after: Some(left) }),
+            NextLogin::AskForClient(ask) => Err(SignInFailure::NotBegun(ask.to_string())),
+        }
+    }
+
+    /// A refresh in whose answer the server does not know the client that we registered: the grant is over, as no other client may
+    /// spend its refresh token, and the next login has a new client (D46). `Err`: it is nothing of the kind.
+    pub(super) async fn without_our_client(
+        &self,
+        outcome: RefreshOutcome,
+        client_id: &ClientId,
+        account: &AccountConfig,
+    ) -> Result<RefreshOutcome, RefreshOutcome> {
+        let (RefreshOutcome::Configuration(error), crate::config::ServerConfig::Issuer(issuer)) = (&outcome, &account.server)
+        else {
+            return Err(outcome);
+        };
+        let is_document = match &account.client {
+            ClientConfig::PreRegistered(_) => return Err(outcome),
+            ClientConfig::Found { document } => document.as_ref().is_some_and(|url| url.client_id() == *client_id),
+        };
+        if is_document || !blames_the_client(error) {
+            return Err(outcome);
+        }
+        let error = error.clone();
+        let _turn = self.clients.turn(issuer).await;
+        if let Ok(kept) = self.kept(issuer).await {
+            let kept = kept.filter(|kept| kept.client.client_id == *client_id);
+            self.keep(kept.map(|kept| kept.refused(self.clock.now().wall)), issuer).await;
+        }
+        tracing::warn!(%issuer, account = %account.name, "the authorization server does not know our client any more");
+        Ok(RefreshOutcome::DeadGrant(error))
+    }
+
+    async fn keep(&self, registration: Option<Registration>, issuer: &Issuer) {
+        if let Some(registration) = registration
+            && let Err(why) = self.vault.save_registration(registration).await
+        {
+            tracing::warn!(%issuer, %why, "what became of a registration could not be saved");
+        }
+    }
+}
+
+impl Used {
+    fn ours(client: &RegisteredClient) -> Result<Self, SignInFailure> {
+        let authentication = client.authentication().map_err(SignInFailure::NotAuthenticated)?;
+        Ok(Self { client_id: client.client_id.clone(), authentication, whose: Whose::Ours })
+    }
+}
+
+fn used(choice: ClientChoice, issuer: &Issuer, way: &Way) -> Result<Used, SignInFailure> {
+    let needs_device = matches!(way, Way::DeviceGrant { .. });
+    let public = |client_id, whose| Used { client_id, authentication: ClientAuthentication::Public, whose };
+    match choice {
+        ClientChoice::PreRegistered(client_id) => Ok(public(client_id, Whose::Configured)),
+        ClientChoice::MetadataDocument(client_id) => Ok(public(client_id, Whose::Document)),
+        ClientChoice::Registered(client) => Used::ours(&client),
+        // A browser may do: the caller knows.
+        ClientChoice::Wait { why: WhyRegister::Renewal(Unusable::LacksGrant), .. }
+        | ClientChoice::Register { why: WhyRegister::Renewal(Unusable::LacksGrant), .. }
+            if needs_device =>
+        {
+            Err(SignInFailure::NoDeviceGrant)
+        }
+        ClientChoice::Wait { left, why } => {
+            tracing::warn!(%issuer, %why, wait = left.as_secs(), "no client is registered now: one was asked for within the hour");
+            Err(SignInFailure::Unavailable { retry_after: Some(left) })
+        }
+        // The server granted less than was asked for, or its answer did not come.
+        ClientChoice::Register { why, .. } => Err(SignInFailure::NotBegun(format!(
+            "{why}, and the authorization server registers none that can. Next: {}",
+            by_hand(issuer)
+        ))),
+        ClientChoice::AskForClient(ask) => Err(SignInFailure::NotBegun(ask.to_string())),
+    }
+}
+
+fn not_registered(why: RegistrationError, issuer: &Issuer) -> SignInFailure {
+    match why {
+        RegistrationError::Unreachable(why) => SignInFailure::Unreachable(why),
+        RegistrationError::Later { retry_after, .. } => SignInFailure::Unavailable { retry_after },
+        why => SignInFailure::NotBegun(format!("{why}. Next: {}", by_hand(issuer))),
+    }
+}
+
+/// What a person does where no client can be had without one.
+fn by_hand(issuer: &Issuer) -> String {
+    let ask = AskForClient { issuer: issuer.clone(), why: WhyAsk::NoRegistration }.to_string();
+    ask.split_once(" Next: ").map_or_else(String::new, |(_, next)| next.to_owned())
+}
+
+/// Both ways where the server has both: so that no other registration is needed when the other one is taken.
+fn grants(server: &Server, account: &AccountConfig) -> GrantsWanted {
+    let redirects = match redirect_uri(account) {
+        any if any.port().is_none() => vec![RedirectUri::ipv4(), RedirectUri::ipv6()],
+        exact => vec![exact],
+    };
+    match (&server.way, &server.otherwise) {
+        (Way::DeviceGrant { .. }, None) => GrantsWanted::Device,
+        (Way::DeviceGrant { .. }, Some(_)) => GrantsWanted::DeviceAndCode(redirects),
+        (Way::Code { .. }, _) => GrantsWanted::Code(redirects),
+    }
+}
+
+/// Where codes are to come: any port, but where the provider wants one.
+fn redirect_uri(account: &AccountConfig) -> RedirectUri {
+    match &account.profile.redirect {
+        profile::Redirect::AnyPort => RedirectUri::ipv4(),
+        profile::Redirect::Port(port) => RedirectUri::ipv4().with_port(*port),
+        profile::Redirect::Uri(uri) => RedirectUri::parse(uri).unwrap_or_else(|_| RedirectUri::ipv4()),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,175 @@
+//! Clients that nobody configured: registered once, used by every account of their issuer, and renewed once when their server does
+//! not know them any more (D46, D57-D59).
+
+use mcp_authd_oauth::registration::{ClientIdUrl, Standing};
+use mcp_authd_oauth::sign_in::PendingSignIn;
+use mcp_authd_oauth::token::ErrorAnswer;
+
+use super::authentication::Keeps;
+use super::*;
+
+const REGISTER: &str = "/register";
+const DEVICE: &str =
+    r#"{"device_code":"SNTL_DC_1","user_code":"SNTL-UC","verification_uri":"https://as.example/go","expires_in":600}"#;
+
+/// A server that registers clients, with a device grant.
+fn registering() -> Server {
+    let server = Server::new();
+    server.answers(
+        METADATA,
+        200,
+        r#"{"issuer":"https://as.example","token_endpoint":"https://as.example/token","revocation_endpoint":"https://as.example/revoke",
+            "device_authorization_endpoint":"https://as.example/device","registration_endpoint":"https://as.example/register",
+            "authorization_endpoint":"https://as.example/authorize","code_challenge_methods_supported":["S256"]}"#,
+    );
+    server.answers(REGISTER, 201, r#"{"client_id":"dyn-1","token_endpoint_auth_method":"none"}"#);
+    server
+}
+
+fn over(server: &Server, keeps: &Keeps) -> HttpUpstream<Server> {
+    HttpUpstream::over(server.clone(), (&Tasks::new(), &follows_tokio()), Arc::new(keeps.clone()))
+}
+
+fn found() -> AccountConfig {
+    AccountConfig { client: ClientConfig::Found { document: None }, ..account() }
+}
+
+async fn log_in(upstream: &HttpUpstream<Server>, account: AccountConfig) -> Result<Granted, SignInFailure> {
+    let (prompt, _) = oneshot::channel();
+    upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_registered_once_kept_and_used_by_every_account_of_its_issuer() {
+    let (server, keeps) = (registering(), Keeps::default());
+    let upstream = over(&server, &keeps);
+    let granted = log_in(&upstream, found()).await.unwrap();
+    assert_eq!(granted.binding.client_id.as_str(), "dyn-1");
+    assert_eq!(keeps.registered.lock().unwrap().len(), 1);
+    let received = server.take();
+    assert_eq!(received.iter().map(|request| request.0.as_str()).collect::<Vec<_>>(), [METADATA, REGISTER, "/device", "/token"]);
+    assert!(received[1].1.contains("native") && received[1].1.contains("device_code"), "{}", received[1].1);
+    assert!(received[2].1.contains("client_id=dyn-1"), "{}", received[2].1);
+
+    let other = AccountConfig { name: AccountName::parse("other").unwrap(), ..found() };
+    assert!(log_in(&upstream, other).await.is_ok());
+    let after_a_restart = over(&server, &keeps);
+    assert!(log_in(&after_a_restart, found()).await.is_ok());
+    assert_eq!(server.paths(), ["/device", "/token", METADATA, "/device", "/token"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_logins_at_once_one_registers() {
+    let (server, keeps) = (registering(), Keeps::default());
+    let upstream = over(&server, &keeps);
+    let logins = (0..20).map(|_| log_in(&upstream, found()));
+    let ended = futures_util::future::join_all(logins).await;
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    assert_eq!(server.paths().iter().filter(|path| *path == REGISTER).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d58_a_registered_client_s_secret_goes_to_its_server_in_its_way_also_at_a_refresh() {
+    let (server, keeps) = (registering(), Keeps::default());
+    server.answers(
+        REGISTER,
+        201,
+        r#"{"client_id":"dyn-2","client_secret":"SNTL_CS_dyn","client_secret_expires_at":0,"token_endpoint_auth_method":"client_secret_post"}"#,
+    );
+    let upstream = over(&server, &keeps);
+    let granted = log_in(&upstream, found()).await.unwrap();
+    let request = RefreshRequest { refresh_token: RefreshToken::new("SNTL_RT_1"), binding: granted.binding };
+    upstream.refresh(Arc::new(found()), request).await;
+    let received = server.take();
+    let (_, refresh) = received.last().unwrap();
+    assert!(refresh.contains("client_id=dyn-2&client_secret=SNTL_CS_dyn"), "{refresh}");
+    assert!(!received[1].1.contains("SNTL"), "{}", received[1].1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d46_a_client_that_was_pruned_is_renewed_once_before_anybody_is_prompted() {
+    let (server, keeps) = (registering(), Keeps::default());
+    let upstream = over(&server, &keeps);
+    log_in(&upstream, found()).await.unwrap();
+    server.take();
+    // An hour later the server has thrown its clients away, and gives new ones other names.
+    tokio::time::advance(Duration::from_secs(2 * 60 * 60)).await;
+    server.answers("/device", 401, r#"{"error":"invalid_client"}"#);
+    server.answers(REGISTER, 201, r#"{"client_id":"dyn-9","token_endpoint_auth_method":"none"}"#);
+    let ended = log_in(&upstream, found()).await;
+    // It refuses the new one too: then a person must look, and nothing goes round in circles.
+    let Err(SignInFailure::NotBegun(why)) = ended else { panic!("{ended:?}") };
+    assert!(why.contains("Next: ") && why.contains("client_id"), "{why}");
+    assert_eq!(server.paths().iter().filter(|path| *path == REGISTER).count(), 1);
+    assert!(keeps.registered.lock().unwrap().last().unwrap().standing != Standing::Good);
+
+    server.answers("/device", 200, DEVICE);
+    let ended = log_in(&upstream, found()).await;
+    assert!(matches!(ended, Err(SignInFailure::Unavailable { retry_after: Some(_) })), "{ended:?}");
+    assert_eq!(server.paths().iter().filter(|path| *path == REGISTER).count(), 0, "D59: not within the hour");
+    tokio::time::advance(Duration::from_secs(60 * 60)).await;
+    assert_eq!(log_in(&upstream, found()).await.unwrap().binding.client_id.as_str(), "dyn-9");
+}
+
+#[tokio::test(start_paused = true)]
+async fn d46_a_refresh_of_a_pruned_client_ends_the_grant_and_a_configured_client_s_does_not() {
+    let (server, keeps) = (registering(), Keeps::default());
+    let upstream = over(&server, &keeps);
+    let granted = log_in(&upstream, found()).await.unwrap();
+    server.answers("/token", 401, r#"{"error":"invalid_client"}"#);
+    let request = RefreshRequest { refresh_token: RefreshToken::new("SNTL_RT_1"), binding: granted.binding };
+    let outcome = upstream.refresh(Arc::new(found()), request).await;
+    assert!(
+        matches!(outcome, RefreshOutcome::DeadGrant(ErrorAnswer { ref error, .. }) if error == "invalid_client"),
+        "{outcome:?}"
+    );
+    assert!(keeps.registered.lock().unwrap().last().unwrap().standing != Standing::Good);
+
+    let outcome = upstream.refresh(Arc::new(account()), refresh_request()).await;
+    assert!(matches!(outcome, RefreshOutcome::Configuration(_)), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_metadata_document_goes_before_a_registration_where_the_server_takes_it() {
+    let document = ClientIdUrl::parse("https://me.example/client.json").unwrap();
+    let account = AccountConfig { client: ClientConfig::Found { document: Some(document) }, ..account() };
+    let (server, keeps) = (registering(), Keeps::default());
+    let takes_it = r#"{"issuer":"https://as.example","token_endpoint":"https://as.example/token",
+        "device_authorization_endpoint":"https://as.example/device","registration_endpoint":"https://as.example/register",
+        "client_id_metadata_document_supported":true}"#;
+    server.answers(METADATA, 200, takes_it);
+    let granted = log_in(&over(&server, &keeps), account.clone()).await.unwrap();
+    assert_eq!(granted.binding.client_id.as_str(), "https://me.example/client.json");
+    assert!(keeps.registered.lock().unwrap().is_empty());
+
+    let granted = log_in(&over(&registering(), &keeps), account).await.unwrap();
+    assert_eq!(granted.binding.client_id.as_str(), "dyn-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_client_can_be_had_a_person_is_asked_for_one() {
+    let (server, keeps) = (Server::new(), Keeps::default());
+    let ended = log_in(&over(&server, &keeps), found()).await;
+    let Err(SignInFailure::NotBegun(why)) = ended else { panic!("{ended:?}") };
+    assert!(why.contains("https://as.example") && why.contains("client_id = "), "{why}");
+
+    let (server, keeps) = (registering(), Keeps::default());
+    server.answers(REGISTER, 403, r#"{"error":"access_denied"}"#);
+    let ended = log_in(&over(&server, &keeps), found()).await;
+    assert!(matches!(&ended, Err(SignInFailure::NotBegun(why)) if why.contains("Next: ")), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_may_not_use_the_device_grant_is_sent_to_a_browser() {
+    for refusal in [(400, r#"{"error":"unauthorized_client"}"#), (404, "Not Found")] {
+        let (server, keeps) = (registering(), Keeps::default());
+        server.answers("/device", refusal.0, refusal.1);
+        let upstream = over(&server, &keeps);
+        let (prompt, handed_out) = oneshot::channel();
+        let login = tokio::spawn(upstream.sign_in(Arc::new(found()), Scopes::parse("read"), prompt));
+        let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
+        assert!(pending.authorization_url.as_str().starts_with("https://as.example/authorize?"), "{pending:?}");
+        assert_eq!(server.paths(), [METADATA, REGISTER, "/device"]);
+        login.abort();
+    }
+}
