@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use mcp_authd_tests::daemon::{Config, Daemon};
 use mcp_authd_tests::programs::program;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin, ChildStdout};
@@ -15,8 +15,8 @@ use url::Url;
 use crate::authctl::{Told, authctl};
 use crate::logged_in::{look, used};
 
-/// A token endpoint that takes any code, and keeps what it was asked (RFC 6749, 4.1.3). Its authorization endpoint is never called by
-/// the daemon: a browser would.
+/// A token endpoint that takes any code, and keeps what it was asked (RFC 6749, 4.1.3), with metadata (RFC 8414) and a registration
+/// endpoint (RFC 7591) for whoever looks for them. Its authorization endpoint is never called by the daemon: a browser would.
 struct CodeServer {
     origin: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -27,24 +27,20 @@ impl CodeServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let keeps = asked.clone();
+        let (keeps, here) = (asked.clone(), origin.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = BufReader::new(stream);
-                let (mut head, mut line) = (Vec::new(), String::new());
+                let (mut head, mut line, mut first) = (Vec::new(), String::new(), String::new());
+                stream.read_line(&mut first).await.unwrap();
                 while stream.read_line(&mut line).await.unwrap() > 2 {
                     head.push(std::mem::take(&mut line).to_lowercase());
                 }
                 let length = head.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
                 let mut body = vec![0; length];
                 stream.read_exact(&mut body).await.unwrap();
-                let number = {
-                    let mut asked = keeps.lock().unwrap();
-                    asked.push(String::from_utf8(body).unwrap());
-                    asked.len()
-                };
-                let body = format!(r#"{{"access_token":"SNTL_AT_{number}","token_type":"Bearer","expires_in":3600}}"#);
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+                let (status, body) = answer(&here, &first, String::from_utf8(body).unwrap(), &keeps);
+                let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
                 stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
             }
         });
@@ -67,6 +63,35 @@ impl CodeServer {
             .map(|name| format!("[accounts.{name}]\nprovider = \"browser-only\"\nclient_id = \"abc\"\n"))
             .collect();
         Daemon::start(Config::new().text(&provider).text(&accounts)).await
+    }
+}
+
+fn answer(origin: &str, first: &str, body: String, tokens: &Mutex<Vec<String>>) -> (&'static str, String) {
+    match first.split(' ').nth(1).unwrap_or_default() {
+        "/.well-known/oauth-authorization-server" => {
+            let endpoint = |name: &str| format!("{origin}/{name}");
+            let metadata = json!({
+                "issuer": origin,
+                "authorization_endpoint": endpoint("authorize"),
+                "token_endpoint": endpoint("token"),
+                "registration_endpoint": endpoint("register"),
+                "response_types_supported": ["code"],
+                "code_challenge_methods_supported": ["S256"],
+                "token_endpoint_auth_methods_supported": ["none"],
+            });
+            ("200 OK", metadata.to_string())
+        }
+        "/register" => {
+            let mut client: Value = serde_json::from_str(&body).unwrap();
+            client["client_id"] = "registered".into();
+            ("201 Created", client.to_string())
+        }
+        "/token" => {
+            let mut tokens = tokens.lock().unwrap();
+            tokens.push(body);
+            ("200 OK", format!(r#"{{"access_token":"SNTL_AT_{}","token_type":"Bearer","expires_in":3600}}"#, tokens.len()))
+        }
+        _ => ("404 Not Found", "{}".to_owned()),
     }
 }
 
@@ -200,4 +225,37 @@ async fn clients_and_providers_are_told_as_they_are() {
     let entra = authctl(&daemon, &["provider", "show", "entra"]).await;
     assert!(entra.out.contains("tenant: has to be given") && entra.out.contains("[providers.entra]"), "{entra:?}");
     authctl(&daemon, &["provider", "show", "nobody"]).await.assert_refused(1, "authctl provider list");
+}
+
+#[tokio::test]
+async fn a_client_that_the_daemon_has_registered_is_shown_and_forgotten_and_the_next_login_registers_another() {
+    // given an account without a client, logged in with one that was registered for it
+    let server = CodeServer::start().await;
+    let daemon = Daemon::start(Config::new().text(&format!("[accounts.work]\nissuer = \"{}\"\n", server.origin))).await;
+    let mut login = Pasting::begins(&daemon, &["work"]);
+    let address = login.address().await;
+    assert_eq!(parameter(&address, "client_id"), "registered");
+    login.paste(&redirected(&address, "SNTL_AC_1")).await;
+    assert_eq!(login.ends().await.code, Some(0));
+
+    // when the person looks
+    let list: Value = serde_json::from_str(&authctl(&daemon, &["client", "list", "--json"]).await.out).unwrap();
+    let client = &list["clients"][0];
+    assert_eq!((&client["issuer"], &client["client_id"]), (&server.origin.as_str().into(), &"registered".into()));
+    assert_eq!((&client["standing"], &client["auth_method"]), (&"good".into(), &"none".into()));
+    assert!(
+        client["registered_at"].as_u64().is_some() && client["redirect_uris"].to_string().contains("http://127.0.0.1"),
+        "{client}"
+    );
+
+    // then it is forgotten for its own issuer only
+    authctl(&daemon, &["client", "forget", &format!("{}/", server.origin)]).await.assert_refused(1, "authctl client list");
+    let gone = authctl(&daemon, &["client", "forget", &server.origin]).await;
+    assert!(gone.code == Some(0) && gone.out.contains("is forgotten"), "{gone:?}");
+    let none = authctl(&daemon, &["client", "list", "--json"]).await;
+    assert_eq!(none.out, "{\"clients\":[]}\n");
+
+    // and the person's word counts more than the hour between two registrations (D59)
+    let mut login = Pasting::begins(&daemon, &["work", "--again"]);
+    assert_eq!(parameter(&login.address().await, "client_id"), "registered");
 }

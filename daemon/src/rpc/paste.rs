@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::{Face, words};
 
 /// Hands it to the login that waits for it.
-pub(super) fn complete(face: &Face, pasted: Zeroizing<String>) -> v1::CompleteSignInResponse {
-    let outcome = match face.roster.complete_sign_in(&pasted) {
+pub(super) fn complete(face: &Face, pasted: &Zeroizing<String>) -> v1::CompleteSignInResponse {
+    let outcome = match face.roster.complete_sign_in(pasted) {
         Ok(account) => Outcome::Account(account.to_string()),
         Err(why) => Outcome::NotCompleted(v1::NotCompleted {
             message: words::sentence(&why.to_string()),

@@ -141,7 +141,7 @@ fn words(errors: &ErrorWords) -> Option<String> {
         (!expired.is_empty(), "expired"),
         (!dead_grant.is_empty() || !dead_grant_statuses.is_empty(), "the login has ended"),
     ];
-    let said: Vec<_> = said.into_iter().filter_map(|(own, what)| own.then(|| format!("\"{what}\""))).collect();
+    let said: Vec<_> = said.iter().filter(|(own, _)| *own).map(|(_, what)| format!("\"{what}\"")).collect();
     (!said.is_empty()).then(|| format!("It has words or statuses of its own for: {}.", said.join(", ")))
 }
 
