@@ -7,6 +7,7 @@ mod authenticating;
 mod interrupting;
 mod leaving;
 mod logging_out;
+mod more_access;
 mod owed;
 mod property;
 mod reconfiguring;
