@@ -31,7 +31,7 @@ impl Account {
         }
     }
 
-    /// Whether a program may ask the person for more: not after a refusal, and within the bounds (P18).
+    /// Whether a program may ask the person for more: not after they have refused or cancelled a login, and within the bounds (P18).
     fn may_ask_for_more(&self, waiter: &Waiter, now: Now) -> bool {
         let ended_badly = matches!(self.history.end(), Some(SignInEnd::Denied | SignInEnd::Cancelled | SignInEnd::OtherSubject));
         match waiter.need.sign_in {
@@ -64,7 +64,7 @@ impl Account {
         purpose == Purpose::MoreAccess
     }
 
-    /// What the login that goes on asks for beyond what is held is refused, by the person or the server.
+    /// What the login that goes on asks for beyond what is held is refused by the server.
     pub(super) fn note_refused(&mut self) {
         let refused = self.requested().map(|requested| still_refused(requested, &self.held_scopes())).unwrap_or_default();
         self.history.refused = self.history.refused.union(&refused);

@@ -76,7 +76,7 @@ pub(crate) struct History {
     pub(crate) last_end: Option<(SignInEnd, WallTime)>,
     /// What ended the grants before, where nobody has logged in since.
     pub(crate) ended: Option<Ended>,
-    /// Scopes that were asked for and not granted.
+    /// Scopes that the server was asked for and has not granted. What the person denies is told by the last end.
     pub(crate) refused: Scopes,
 }
 
@@ -239,7 +239,6 @@ impl Account {
         let noted = if let SignIn::Starting(start) = &self.sign_in { start.noted } else { None };
         match failure {
             SignInFailure::Denied => {
-                self.note_refused();
                 self.history.unanswered.clear();
                 self.end_sign_in(SignInEnd::Denied, Pause::Over, work);
             }

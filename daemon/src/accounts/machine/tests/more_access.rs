@@ -229,6 +229,18 @@ fn who_needs_a_third_scope_joins_the_login_that_waits_and_begins_its_own_after_i
 }
 
 #[test]
+fn who_has_waited_for_a_login_that_nobody_answered_begins_no_other() {
+    let mut world = World::signed_in(3600);
+    let (first, second) = (wait_for(&mut world, "write"), wait_for(&mut world, "write"));
+    world.prompt();
+    ends(&mut world, Login::Expired);
+    for waiting in [first, second] {
+        assert_insufficient(&world, waiting, "write");
+    }
+    assert_eq!(world.begun_logins, 2);
+}
+
+#[test]
 fn who_needs_what_was_refused_is_shown_no_login_for_something_else() {
     let mut world = waiting_for_write();
     ends(&mut world, Login::GrantedNarrower);
