@@ -189,9 +189,9 @@ impl fmt::Display for ToolError {
             ),
             Self::StillInsufficient { account, scopes } => write!(
                 f,
-                "The server wants more access than the token of {account} gives (403): scope {}. The authorization server has granted \
-                 that already, so another login would hardly help.\n\
-                 Next: see what the token is for with: authctl status; log in anew with: authctl login {account} --again",
+                "The server wants more access than the token of {account} gives (403): scope {}; but nothing is known to be missing \
+                 from it.\nNext: add it to the scopes of \"{account}\" in config.toml, then: authctl reload; then: authctl login \
+                 {account} --again",
                 scopes.join(" ")
             ),
             Self::Failed(why) => whole(f, why.as_ref()),

@@ -231,9 +231,8 @@ fn every_refusal_tells_what_to_do_next() {
     let wanting = result(ToolError::StillInsufficient { account: "github".into(), scopes }).1;
     assert_eq!(
         wanting,
-        "The server wants more access than the token of github gives (403): scope files write. The authorization server has granted \
-         that already, so another login would hardly help.\n\
-         Next: see what the token is for with: authctl status; log in anew with: authctl login github --again"
+        "The server wants more access than the token of github gives (403): scope files write; but nothing is known to be missing \
+         from it.\nNext: add it to the scopes of \"github\" in config.toml, then: authctl reload; then: authctl login github --again"
     );
 }
 

@@ -1,7 +1,7 @@
 //! A program needs more than is granted: the person is asked for it beside a token that goes on serving, and once only.
 
 use mcp_authd_client::admin::StartSignIn;
-use mcp_authd_client::status::Health;
+use mcp_authd_client::status::{AccountStatus, Health};
 use mcp_authd_client::{Answer, Client, Need, Purpose, Reason, Request, SignIn, SignInMode, Token};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::plain_http;
@@ -31,6 +31,11 @@ async fn asks_for_more(daemon: &Daemon, scopes: &[&str]) -> SignIn {
     let shown = prompt(ask(&program(daemon), scopes).await);
     assert_eq!(shown.purpose, Purpose::MoreAccess);
     shown
+}
+
+/// The login has ended, and what it has brought is saved.
+async fn settled(daemon: &Daemon) -> AccountStatus {
+    account_is(&tool(daemon), "work", |status| status.sign_in.is_none() && status.grant.is_some()).await
 }
 
 async fn assert_insufficient(daemon: &Daemon, scopes: &[&str]) {
@@ -99,7 +104,7 @@ async fn a_denied_login_for_more_is_told_with_the_next_step_and_not_shown_again_
 
     // when
     deny(&shown).await;
-    account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
+    settled(&daemon).await;
 
     // then the token serves, and what was denied is not asked for again, after a restart neither
     for _ in 0..2 {
@@ -113,7 +118,7 @@ async fn a_denied_login_for_more_is_told_with_the_next_step_and_not_shown_again_
     // and the person's own login ends that
     let again = StartSignIn { account: Some("work".to_owned()), again: true, replace: false };
     approve(&tool(&daemon).start_sign_in(again).await.unwrap().sign_in.unwrap()).await;
-    account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
+    settled(&daemon).await;
     asks_for_more(&daemon, &["write"]).await;
     assert_eq!(server.counts().device_authorizations, 4);
 }
@@ -127,7 +132,7 @@ async fn d40_what_the_server_withholds_is_asked_for_once() {
     // when two programs ask for more, one after the other, and the person allows it
     for scope in ["write", "admin"] {
         approve(&asks_for_more(&daemon, &[scope]).await).await;
-        account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
+        settled(&daemon).await;
     }
 
     // then both are told that it is not enough, and nobody is asked again
@@ -189,7 +194,7 @@ async fn the_status_tells_an_account_that_needs_more_access_and_the_person_joins
     let joined = prompted(&daemon, "work").await;
     assert_eq!((joined.purpose, code(&joined)), (Purpose::MoreAccess, code(&shown)));
     approve(&joined).await;
-    let status = account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
+    let status = settled(&daemon).await;
     assert_eq!((status.health, status.message), (Health::Good, None));
     assert_eq!(authctl(&daemon, &["status"]).await.code, Some(0));
 }
