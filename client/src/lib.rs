@@ -29,6 +29,7 @@
 
 pub mod admin;
 mod call;
+pub mod challenge;
 mod clock;
 pub mod connect;
 mod convert;

@@ -54,10 +54,11 @@ pub const SIGN_IN: &str = "mcp-authd/sign-in";
 pub const RETRY_AFTER: &str = "mcp-authd/retry-after";
 
 impl Client {
-    /// Makes a call with a token. If the resource server rejects the token, reports it and makes the call once more with another one.
+    /// Makes a call with a token. If the resource server rejects the token, reports it and makes the call once more with another one;
+    /// if the server wants more scopes, asks for a token that has them, too.
     ///
-    /// `call` is made at most twice, and a second time only after [`Failure::Rejected`]: a server that rejects a token has done
-    /// nothing (RFC 6750, 3.1).
+    /// `call` is made at most twice, and a second time only after [`Failure::Rejected`] or [`Failure::InsufficientScope`]: a server
+    /// that refuses a token has done nothing (RFC 6750, 3.1).
     ///
     /// # Errors
     /// A [`ToolError`] where there is no token, or the call failed. Return it from the tool as it is.
@@ -65,21 +66,30 @@ impl Client {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let first = Token::try_from(self.token(request).await?)?;
-        match call(first.clone()).await {
+        let request = request.into();
+        let first = Token::try_from(self.token(request.clone()).await?)?;
+        let failure = match call(first.clone()).await {
             Ok(done) => return Ok(done),
-            Err(Failure::Failed(why)) => return Err(ToolError::Failed(why)),
-            Err(Failure::Rejected) => {}
-        }
-        let second = Token::try_from(self.report_rejected(&first).await?)?;
-        let rejected = || ToolError::StillRejected { account: first.account().to_owned() };
+            Err(failure) => failure,
+        };
+        let answer = match &failure {
+            Failure::Failed(_) => return Err(failure.finally(&first)),
+            Failure::Rejected => self.report_rejected(&first).await?,
+            Failure::InsufficientScope(scopes) => self.token(request.clone().also_scopes(scopes)).await?,
+        };
+        let second = Token::try_from(answer)?;
         if second.sha256() == first.sha256() {
-            return Err(rejected());
+            return Err(failure.finally(&first));
         }
-        call(second).await.map_err(|failure| match failure {
-            Failure::Failed(why) => ToolError::Failed(why),
-            Failure::Rejected => rejected(),
-        })
+        match call(second.clone()).await {
+            Ok(done) => Ok(done),
+            Err(Failure::InsufficientScope(scopes)) => {
+                // Where a login can bring it, it is begun; the call is not made a third time.
+                Token::try_from(self.token(request.also_scopes(&scopes)).await?)?;
+                Err(Failure::InsufficientScope(scopes).finally(&second))
+            }
+            Err(failure) => Err(failure.finally(&second)),
+        }
     }
 }
 
@@ -88,8 +98,23 @@ impl Client {
 pub enum Failure {
     /// The resource server has rejected the token: status 401 (RFC 6750, 3.1: `invalid_token`). A 403 is no rejection of the token.
     Rejected,
+    /// The resource server wants these scopes, too: status 403 (RFC 6750, 3.1: `insufficient_scope`). They are read with
+    /// [`challenge::insufficient_scope`](crate::challenge::insufficient_scope); where that finds none, the call has failed.
+    InsufficientScope(Vec<String>),
     /// Anything else.
     Failed(Box<dyn Error + Send + Sync>),
+}
+
+impl Failure {
+    /// As what the last failure of a call with this token is told.
+    fn finally(self, token: &Token) -> ToolError {
+        let account = token.account().to_owned();
+        match self {
+            Self::Failed(why) => ToolError::Failed(why),
+            Self::Rejected => ToolError::StillRejected { account },
+            Self::InsufficientScope(scopes) => ToolError::StillInsufficient { account, scopes },
+        }
+    }
 }
 
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
@@ -114,6 +139,13 @@ pub enum ToolError {
     StillRejected {
         /// Whose token.
         account: String,
+    },
+    /// The resource server wants scopes that the token has already, as far as anybody knows.
+    StillInsufficient {
+        /// Whose token.
+        account: String,
+        /// What the server wants.
+        scopes: Vec<String>,
     },
     /// The call failed, with a token that was not rejected.
     Failed(Box<dyn Error + Send + Sync>),
@@ -154,6 +186,13 @@ impl fmt::Display for ToolError {
                 f,
                 "The server has rejected the token of {account}, and the fresh one after it, too (401): another one would not help.\n\
                  Next: see what the token is for with: authctl status; log in anew with: authctl login {account} --again"
+            ),
+            Self::StillInsufficient { account, scopes } => write!(
+                f,
+                "The server wants more access than the token of {account} gives (403): scope {}; but nothing is known to be missing \
+                 from it.\nNext: add it to the scopes of \"{account}\" in config.toml, then: authctl reload; then: authctl login \
+                 {account} --again",
+                scopes.join(" ")
             ),
             Self::Failed(why) => whole(f, why.as_ref()),
         }

@@ -63,6 +63,18 @@ impl Need {
         self
     }
 
+    /// Scopes that the token must cover beside those before: all that an operation needs, as a 403 names them
+    /// ([`challenge::insufficient_scope`](crate::challenge::insufficient_scope)). One that is there already is not added.
+    #[must_use]
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        for scope in scopes.into_iter().map(Into::into) {
+            if !self.scopes.contains(&scope) {
+                self.scopes.push(scope);
+            }
+        }
+        self
+    }
+
     /// How long the token must still live when it is handed out. The daemon caps it at half of the token's life.
     #[must_use]
     pub fn min_validity(mut self, life: Duration) -> Self {
@@ -116,6 +128,13 @@ impl Request {
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = Some(wait);
+        self
+    }
+
+    /// The same question for a token that covers these scopes, too.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn also_scopes(mut self, scopes: &[String]) -> Self {
+        self.need = self.need.scopes(scopes);
         self
     }
 

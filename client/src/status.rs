@@ -86,7 +86,7 @@ pub enum Health {
     Good,
     /// A person has to log in.
     LoginRequired,
-    /// A login waits for the person.
+    /// A login waits for the person. With [`Purpose::MoreAccess`](crate::Purpose::MoreAccess) the present token goes on serving.
     SigningIn,
     /// Serves or tries again by itself, but something is wrong.
     Degraded,

@@ -15,6 +15,7 @@ mod logged_in;
 mod login;
 mod mcp;
 mod misbehaviour;
+mod more_access;
 mod real_server;
 mod refresh;
 mod rejection;

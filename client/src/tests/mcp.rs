@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::server::{Server, refusal, sign_in, token};
+use crate::challenge::insufficient_scope;
 use crate::mcp::{Failure, RETRY_AFTER, SIGN_IN, ToolError};
 use crate::{Client, How, Need, Purpose, Reason, Refusal, SignIn, Sockets};
 
@@ -120,6 +121,54 @@ async fn the_same_token_in_answer_to_a_report_is_not_tried_again() {
     assert_eq!(resource.seen.borrow().len(), 1);
 }
 
+/// A call for "files" to a server that wants "write" with these tokens. How it went, and which tokens it has seen.
+async fn call_for_more(client: &Client, not_enough: &[&str]) -> (Result<&'static str, ToolError>, Vec<String>) {
+    let seen = RefCell::new(Vec::new());
+    let call = |token: crate::Token| {
+        seen.borrow_mut().push(token.expose().to_owned());
+        let wants = r#"Bearer error="insufficient_scope", scope="files write""#;
+        let enough = !not_enough.contains(&token.expose());
+        async move { if enough { Ok("served") } else { Err(Failure::InsufficientScope(insufficient_scope([wants]).unwrap())) } }
+    };
+    let ended = client.with_token(Need::account("github").scope("files").scope("read"), call).await;
+    (ended, seen.into_inner())
+}
+
+#[tokio::test]
+async fn a_server_that_wants_more_is_asked_once_more_with_a_token_for_the_union() {
+    let server = Server::start([Ok(token("tok-1", None)), Ok(token("tok-2", None))]);
+    let (ended, seen) = call_for_more(&server.client(), &["tok-1"]).await;
+    assert_eq!((ended.unwrap(), seen), ("served", vec!["tok-1".to_owned(), "tok-2".to_owned()]));
+    let asked = server.asked();
+    assert_eq!(asked[1].need.as_ref().unwrap().scopes, ["files", "read", "write"]);
+    assert!(asked[1].rejected_sha256.is_empty(), "a 403 is no rejection of the token");
+    assert_eq!(asked.len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_more_leads_to_the_login_for_it() {
+    let server = Server::start([Ok(token("tok-1", None)), Ok(sign_in())]);
+    let (ended, seen) = call_for_more(&server.client(), &["tok-1"]).await;
+    assert!(matches!(ended, Err(ToolError::ShowSignIn(_))), "{ended:?}");
+    assert_eq!(seen.len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_what_the_token_has_is_not_asked_again() {
+    let server = Server::start([Ok(token("tok-1", None)), Ok(token("tok-1", None))]);
+    let (ended, seen) = call_for_more(&server.client(), &["tok-1"]).await;
+    let Err(ToolError::StillInsufficient { account, scopes }) = ended else { panic!("{ended:?}") };
+    assert_eq!((account.as_str(), scopes, seen.len()), ("github", vec!["files".to_owned(), "write".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn a_server_that_wants_more_again_and_again_begins_no_loop() {
+    let server = Server::start(["tok-1", "tok-2", "tok-3", "tok-4"].map(|name| Ok(token(name, None))));
+    let (ended, seen) = call_for_more(&server.client(), &["tok-1", "tok-2", "tok-3", "tok-4"]).await;
+    assert!(matches!(ended, Err(ToolError::StillInsufficient { .. })), "{ended:?}");
+    assert_eq!((seen.len(), server.asked().len()), (2, 3));
+}
+
 #[tokio::test]
 async fn a_report_that_ends_in_a_login_shows_it() {
     let server = Server::start([Ok(token("tok-1", None)), Ok(sign_in())]);
@@ -178,6 +227,13 @@ fn every_refusal_tells_what_to_do_next() {
     insta::assert_snapshot!("try_later_without_a_time", result(ToolError::TryLater(refused(None))).1);
     insta::assert_snapshot!("give_up", result(ToolError::GiveUp(refused(None))).1);
     insta::assert_snapshot!("still_rejected", result(ToolError::StillRejected { account: "github".into() }).1);
+    let scopes = vec!["files".into(), "write".into()];
+    let wanting = result(ToolError::StillInsufficient { account: "github".into(), scopes }).1;
+    assert_eq!(
+        wanting,
+        "The server wants more access than the token of github gives (403): scope files write; but nothing is known to be missing \
+         from it.\nNext: add it to the scopes of \"github\" in config.toml, then: authctl reload; then: authctl login github --again"
+    );
 }
 
 #[test]
@@ -188,6 +244,7 @@ fn every_error_is_flagged_whichever_way_a_tool_returns_it() {
             ToolError::TryLater(refused(Some(1))),
             ToolError::GiveUp(refused(None)),
             ToolError::StillRejected { account: "github".into() },
+            ToolError::StillInsufficient { account: "github".into(), scopes: vec!["files".into()] },
             ToolError::Failed("down".into()),
         ]
     };

@@ -98,6 +98,8 @@ pub struct SignInPrompt {
     pub expires: Instant,
     /// Who asked; empty where the person did.
     pub asked_by: String,
+    /// What it asks for beyond what is held, where its purpose is [`Purpose::MoreAccess`]; else none.
+    pub more: Scopes,
 }
 
 /// Why there is no token, named after what the caller does next.

@@ -51,7 +51,7 @@ fn sign_in(prompt: &SignInPrompt, account: &str, now: Now) -> v1::SignIn {
         purpose: purpose(prompt.purpose).into(),
         how: Some(how),
         expires_in: Some(wire_duration(left)),
-        message: format!("To log in to \"{account}\"{asked_by}, {what_to_do}"),
+        message: format!("{}{asked_by}, {what_to_do}", words::to_log_in(prompt, account)),
         asked_by: prompt.asked_by.clone(),
     }
 }
@@ -89,7 +89,9 @@ fn purpose(purpose: Purpose) -> v1::Purpose {
 /// An account as the person sees it.
 pub(super) fn account_status(status: &Status, account: &Description, now: Now) -> v1::AccountStatus {
     let name = account.name.as_str();
-    let (message, next_step) = words::health(&status.health, name);
+    let waiting = more_access(status);
+    let (message, next_step) =
+        waiting.map_or_else(|| words::health(&status.health, name), |waiting| words::more_access(waiting, name));
     v1::AccountStatus {
         name: name.to_owned(),
         issuer: account.kind.server().to_owned(),
@@ -117,8 +119,15 @@ pub(super) fn account(account: &Description) -> v1::Account {
     }
 }
 
+/// The login for more access that an account waits for while it serves: a state of its own.
+fn more_access(status: &Status) -> Option<&SignInPrompt> {
+    let waiting = status.sign_in.as_ref().filter(|prompt| prompt.purpose == Purpose::MoreAccess);
+    waiting.filter(|_| status.health == Health::Good)
+}
+
 fn health(status: &Status) -> v1::Health {
     match &status.health {
+        _ if more_access(status).is_some() => v1::Health::SigningIn,
         Health::Good => v1::Health::Good,
         Health::Loading | Health::SigningOut => v1::Health::Loading,
         Health::Degraded(_) => v1::Health::Degraded,
@@ -198,5 +207,59 @@ fn minutes(span: Duration) -> String {
     match span.as_secs() {
         0..=89 => format!("{} seconds", span.as_secs()),
         seconds => format!("{} minutes", (seconds + 30) / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_authd_oauth::sign_in::DevicePrompt;
+    use mcp_authd_oauth::terms::{Scopes, UserCode};
+
+    const NOW: Now = Now { instant: Instant::from_millis(0), wall: WallTime::from_millis(0) };
+
+    fn prompt(purpose: Purpose, more: &str) -> SignInPrompt {
+        let device = DevicePrompt {
+            user_code: UserCode::new("ABCD"),
+            verification_uri: "https://as.example/device".to_owned(),
+            verification_uri_complete: None,
+            message: None,
+        };
+        SignInPrompt {
+            id: 1,
+            purpose,
+            prompt: Prompt::Device(device),
+            expires: NOW.instant + Duration::from_secs(600),
+            asked_by: "editor".to_owned(),
+            more: Scopes::parse(more),
+        }
+    }
+
+    #[test]
+    fn a_login_for_more_access_says_what_more_and_that_the_token_goes_on_serving() {
+        let told = sign_in(&prompt(Purpose::MoreAccess, "a b"), "work", NOW);
+        assert_eq!(told.purpose(), v1::Purpose::MoreAccess);
+        assert_eq!(
+            told.message,
+            "\"work\" needs more access: scope a b; the present token goes on serving. To allow it (editor asks), \
+             open https://as.example/device and enter the code ABCD; it is good for 10 minutes more."
+        );
+        let first = sign_in(&prompt(Purpose::First, ""), "work", NOW).message;
+        assert!(first.starts_with("To log in to \"work\" (editor asks), open "), "{first}");
+    }
+
+    #[test]
+    fn an_account_that_serves_and_waits_for_more_access_is_in_a_state_of_its_own() {
+        let of = |health: Health, purpose| {
+            let sign_in = Some(prompt(purpose, "a b"));
+            let status = Status { revision: 1, health, grant: None, sign_in, last_end: None };
+            (super::health(&status), more_access(&status).map(|waiting| words::more_access(waiting, "work")))
+        };
+        let words =
+            ("It needs more access: scope a b; the present token goes on serving.".to_owned(), "authctl login work".to_owned());
+        assert_eq!(of(Health::Good, Purpose::MoreAccess), (v1::Health::SigningIn, Some(words)));
+        assert_eq!(of(Health::Good, Purpose::Again), (v1::Health::Good, None));
+        let degraded = || Health::Degraded(crate::accounts::status::Trouble::ReplayLater);
+        assert_eq!(of(degraded(), Purpose::MoreAccess), (v1::Health::Degraded, None), "what is wrong is told first");
     }
 }

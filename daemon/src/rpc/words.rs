@@ -5,12 +5,14 @@ use std::time::Duration;
 use mcp_authd_proto::v1;
 
 use super::convert::wire_duration;
-use crate::accounts::need::{LoginReason, Refusal};
+use crate::accounts::grant::Purpose;
+use crate::accounts::need::{LoginReason, Refusal, SignInPrompt};
 use crate::accounts::registry::NoAccount;
 use crate::accounts::roster::NotReloaded;
 use crate::accounts::status::{Health, Trouble};
 use crate::accounts::token_file::TokenFileRefusal;
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
+use mcp_authd_oauth::terms::Scopes;
 
 /// A refusal on the wire.
 pub(super) fn refusal(refusal: &Refusal, account: &str) -> v1::Refusal {
@@ -56,6 +58,25 @@ pub(super) fn health(health: &Health, account: &str) -> (String, String) {
         ),
         Health::Removing(_) | Health::Removed => ("It is gone from the configuration.".to_owned(), String::new()),
     }
+}
+
+/// An account that serves, and waits for the person to allow more.
+pub(super) fn more_access(waiting: &SignInPrompt, account: &str) -> (String, String) {
+    (format!("It {}; the present token goes on serving.", needs(&waiting.more)), login(account))
+}
+
+/// The beginning of what a person is told of a login: what it is for.
+pub(super) fn to_log_in(waiting: &SignInPrompt, account: &str) -> String {
+    match waiting.purpose {
+        Purpose::MoreAccess => {
+            format!("\"{account}\" {}; the present token goes on serving. To allow it", needs(&waiting.more))
+        }
+        Purpose::First | Purpose::Again => format!("To log in to \"{account}\""),
+    }
+}
+
+fn needs(more: &Scopes) -> String {
+    if more.is_empty() { "needs more access".to_owned() } else { format!("needs more access: scope {}", more.to_parameter()) }
 }
 
 /// A reload found no file where there was one.
@@ -297,7 +318,6 @@ fn no_way(why: &str, account: &str) -> (String, String) {
 mod tests {
     use super::*;
     use crate::host::private_file::{Reason, Unusable};
-    use mcp_authd_oauth::terms::Scopes;
     use mcp_authd_oauth::token::ErrorAnswer;
 
     #[test]

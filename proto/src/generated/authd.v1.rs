@@ -1473,7 +1473,7 @@ pub enum Health {
     Good = 1,
     /// A person has to log in.
     LoginRequired = 2,
-    /// A login waits for the person.
+    /// A login waits for the person. With PURPOSE_MORE_ACCESS the present token goes on serving.
     SigningIn = 3,
     /// Serves or tries again by itself, but something is wrong.
     Degraded = 4,

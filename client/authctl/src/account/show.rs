@@ -24,7 +24,7 @@ pub(super) async fn run(show: Show) -> Result<Exit, Failure> {
 }
 
 fn render(account: &AccountStatus, now: SystemTime, page: Page) -> String {
-    let (tone, health) = status::health(account.health);
+    let (tone, health) = status::health(account);
     let name = screen::fill(&screen::clean(&account.name), page.width);
     let mut text: String = name.iter().map(|line| format!("{}\n", page.tint(Tone::Strong, line))).collect();
     text.push_str(&page.whole("health", health, Some(tone)));

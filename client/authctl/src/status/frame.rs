@@ -76,7 +76,7 @@ fn one_line_each(accounts: &[AccountStatus], (page, room): (Page, usize)) -> Vec
     let names: Vec<String> = shown.iter().map(|account| cut(&screen::clean(&account.name), NAME_LIMIT)).collect();
     let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let line = |(account, name): (&&AccountStatus, &String)| {
-        let (tone, health) = health(account.health);
+        let (tone, health) = health(account);
         let space = " ".repeat(HEALTH_WIDTH.saturating_sub(health.chars().count()));
         format!("{name:widest$}  {}{space}{}", page.tint(tone, health), what(account, page)).trim_end().to_owned()
     };

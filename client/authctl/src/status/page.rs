@@ -4,6 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use mcp_authd_client::Purpose;
 use mcp_authd_client::status::{AccountStatus, DaemonStatus, GrantStatus, Health, Key};
 
 use crate::screen::{self, Page, Tone, words};
@@ -53,7 +54,7 @@ fn key(daemon: &DaemonStatus) -> String {
 
 /// One account: some lines.
 pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> String {
-    let (tone, health) = health(account.health);
+    let (tone, health) = health(account);
     let name = screen::fill(&screen::clean(&account.name), page.width);
     let mut text: String = name.iter().map(|line| format!("{}\n", page.tint(Tone::Strong, line))).collect();
     text.push_str(&page.whole("health", health, Some(tone)));
@@ -92,8 +93,11 @@ pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> Str
 }
 
 /// A health in words.
-pub(crate) fn health(health: Health) -> (Tone, &'static str) {
-    match health {
+pub(crate) fn health(account: &AccountStatus) -> (Tone, &'static str) {
+    let more = account.sign_in.as_ref().is_some_and(|waiting| waiting.purpose == Purpose::MoreAccess);
+    match account.health {
+        // Unlike every other login that waits, this one keeps no program from its token.
+        Health::SigningIn if more => (Tone::Warning, "NEEDS MORE ACCESS"),
         Health::Good => (Tone::Good, "good"),
         Health::LoginRequired => (Tone::Bad, "LOGIN NEEDED"),
         Health::SigningIn => (Tone::Warning, "A LOGIN WAITS FOR YOU"),
@@ -143,7 +147,7 @@ pub(super) mod tests {
     use super::*;
     use crate::json;
     use crate::screen::Paint;
-    use mcp_authd_client::{How, Purpose, SignIn};
+    use mcp_authd_client::{How, SignIn};
 
     pub(in crate::status) const PAGE: Page = Page { width: 80, paint: Paint::Plain };
 
@@ -243,6 +247,28 @@ pub(super) mod tests {
     #[test]
     fn one_screen_shows_every_kind_of_account() {
         insta::assert_snapshot!(render(&every_kind(), now(), PAGE));
+    }
+
+    #[test]
+    fn an_account_that_needs_more_access_says_so_beside_its_living_token() {
+        let more = AccountStatus {
+            message: Some("It needs more access: scope gist; the present token goes on serving.".into()),
+            next_step: Some("authctl login github".into()),
+            grant: Some(grant(Some(28_799))),
+            sign_in: Some(SignIn { purpose: Purpose::MoreAccess, ..sign_in() }),
+            ..account("github", Health::SigningIn)
+        };
+        let shown = block(&more, now(), PAGE);
+        for line in [
+            "health    NEEDS MORE ACCESS\n",
+            "why       It needs more access: scope gist; the present token goes on serving.\n",
+            "token     valid for ",
+            "login     waits for you, 14 min left, asked by editor\n",
+            "next      authctl login github\n",
+        ] {
+            assert!(shown.contains(line), "{line}: {shown}");
+        }
+        assert_eq!(health(&AccountStatus { sign_in: Some(sign_in()), ..more }).1, "A LOGIN WAITS FOR YOU");
     }
 
     #[test]

@@ -181,25 +181,14 @@ impl Account {
         grant.refreshed_at.is_some() && self.refreshed_at.is_some_and(|at| now.since(at) < FORCED_DISTANCE)
     }
 
-    fn more_access(&self, grant: &Grant, waiter: &Waiter, now: Now) -> Verdict {
-        let wanted = &waiter.need.scopes;
-        let missing = Scopes::from_words(wanted.iter().filter(|scope| !grant.scopes.iter().any(|held| held == *scope)));
-        let refused = missing.iter().any(|scope| self.history.refused.iter().any(|refused| refused == scope));
-        let waits = !matches!(self.sign_in, SignIn::Idle(_));
-        if !waits && (refused || waiter.need.sign_in == SignInMode::Never || waiter.has_seen_sign_in) {
-            return refuse(Refusal::InsufficientScope { missing });
-        }
-        self.sign_in_for(waiter, Purpose::MoreAccess, LoginReason::LastFailed, now)
-    }
-
     /// A login that waits, or whether this waiter may begin one (P18).
-    fn sign_in_for(&self, waiter: &Waiter, purpose: Purpose, reason: LoginReason, now: Now) -> Verdict {
+    pub(super) fn sign_in_for(&self, waiter: &Waiter, purpose: Purpose, reason: LoginReason, now: Now) -> Verdict {
         let mode = waiter.need.sign_in;
         let pause = match &self.sign_in {
             SignIn::Starting(_) | SignIn::Prompted(_) => return Verdict::WaitForSignIn,
             SignIn::Waiting(_) if mode == SignInMode::StartAndWait => return Verdict::WaitForSignIn,
             SignIn::Waiting(_) => {
-                return self.sign_in.prompt().map_or(Verdict::Wait, |prompt| Verdict::Answer(AnswerState::SignIn(prompt)));
+                return self.prompt().map_or(Verdict::Wait, |prompt| Verdict::Answer(AnswerState::SignIn(prompt)));
             }
             SignIn::Idle(pause) => pause,
         };
@@ -237,15 +226,6 @@ impl Account {
         }
     }
 
-    /// What a login asks for: what is configured, what is held, and what is needed.
-    fn scopes_for(&self, wanted: &Scopes) -> Scopes {
-        let held = self.credential.grant().map(|grant| grant.scopes.clone()).unwrap_or_default();
-        if self.policy.config.scopes.is_empty() && wanted.is_empty() {
-            return Scopes::default();
-        }
-        self.policy.config.scopes.union(wanted).union(&held)
-    }
-
     /// What a waiter gets whose time is over.
     pub(super) fn at_deadline(&self, need: &Need, now: Now) -> AnswerState {
         let before = self.credential.before();
@@ -253,7 +233,7 @@ impl Account {
         if let Some(token) = held.and_then(|grant| served(grant, need, now.instant)) {
             return AnswerState::Token(token);
         }
-        if let Some(prompt) = self.sign_in.prompt() {
+        if let Some(prompt) = self.prompt() {
             return AnswerState::SignIn(prompt);
         }
         let why = match (&self.credential, &self.sign_in) {
@@ -322,6 +302,6 @@ fn leaving() -> Refusal {
     Refusal::Unavailable { retry_after: Some(Duration::from_secs(1)), why: "the daemon is about to end".to_owned() }
 }
 
-fn refuse(refusal: Refusal) -> Verdict {
+pub(super) fn refuse(refusal: Refusal) -> Verdict {
     Verdict::Answer(AnswerState::Refusal(refusal))
 }

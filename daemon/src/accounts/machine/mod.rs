@@ -8,6 +8,7 @@
 mod attend;
 mod credential;
 mod effect;
+mod more_access;
 mod reconfiguring;
 mod refresh;
 mod resting;
@@ -296,7 +297,8 @@ impl Account {
         let answer = match verdict {
             Verdict::Answer(answer) => answer,
             Verdict::WaitForSignIn => {
-                waiter.has_seen_sign_in = true;
+                // One that does not ask for what this waiter needs is not its own: after it, it may begin another.
+                waiter.has_seen_sign_in |= self.login_asks_for(&waiter.need.scopes);
                 return self.answer_if_over(waiter, work);
             }
             Verdict::Wait | Verdict::Refresh { .. } | Verdict::SignIn { .. } => return self.answer_if_over(waiter, work),

@@ -8,6 +8,7 @@ use mcp_authd_oauth::token::{Binding, RefreshOutcome, TokenSuccess};
 
 use super::credential::{Credential, Failures, Rest, Resting, Save, Spending, Stage, Then, Unsaved};
 use super::effect::{Effect, RefreshId, ReplayTime, SAVE_AGAIN, SaveId};
+use super::more_access::scopes_of_refresh;
 use super::resting::Beside;
 use super::schedule::{CONFIGURATION_REST, UNKNOWN_REST, back_off_answered, back_off_nothing_sent, not_authenticated_rest};
 use super::{Account, Fate, Work};
@@ -210,7 +211,7 @@ impl Account {
         let then = match success.token {
             Ok(token) => {
                 if let Some(scopes) = &token.scopes {
-                    grant.scopes = scopes.clone();
+                    grant.scopes = scopes_of_refresh(scopes, &grant.scopes);
                 }
                 if grant.subject.is_none() {
                     grant.subject.clone_from(&token.subject);

@@ -13,13 +13,14 @@ use mcp_authd_oauth::token::Granted;
 
 use super::credential::{Absent, Credential, Failures, Rest, Save, Then, Unsaved};
 use super::effect::{Effect, SAVE_AGAIN, SignInId};
+use super::more_access::{scopes_of_login, still_refused};
 use super::schedule::{back_off_answered, back_off_nothing_sent};
 use super::{Account, Work};
 use crate::accounts::belonging::belongs;
 use crate::accounts::grant::{
     Ended, Grant, HeldToken, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
-use crate::accounts::need::{Need, PersonWants, Refusal, SignInMode, SignInPrompt};
+use crate::accounts::need::{Need, PersonWants, Refusal, SignInMode};
 use crate::accounts::{RevokeRequest, SaveError};
 
 /// The login of an account.
@@ -75,7 +76,7 @@ pub(crate) struct History {
     pub(crate) last_end: Option<(SignInEnd, WallTime)>,
     /// What ended the grants before, where nobody has logged in since.
     pub(crate) ended: Option<Ended>,
-    /// Scopes that were asked for and not granted.
+    /// Scopes that the server was asked for and has not granted. What the person denies is told by the last end.
     pub(crate) refused: Scopes,
     /// The last login waited for a browser until its time was over. A hint, and not kept.
     pub(crate) nothing_came_back: bool,
@@ -134,20 +135,6 @@ impl SignIn {
         match self {
             Self::Prompted(pending) | Self::Waiting(pending) => Some(pending),
             Self::Idle(_) | Self::Starting(_) => None,
-        }
-    }
-
-    /// The prompt that waits, as everybody sees it.
-    pub(crate) fn prompt(&self) -> Option<SignInPrompt> {
-        match self {
-            Self::Idle(_) | Self::Starting(_) | Self::Prompted(_) => None,
-            Self::Waiting(pending) => Some(SignInPrompt {
-                id: pending.id,
-                purpose: pending.purpose,
-                prompt: pending.login.prompt(),
-                expires: pending.login.expires(),
-                asked_by: pending.asked_by.clone(),
-            }),
         }
     }
 }
@@ -215,7 +202,7 @@ impl Account {
             self.pause_after_failure(Refusal::Configuration { why }, work);
             return;
         };
-        self.history.refused = Scopes::from_words(requested.iter().filter(|scope| !scope_in(&grant.scopes, scope)));
+        self.history.refused = still_refused(&self.history.refused.union(&requested), &grant.scopes);
         self.history.unanswered.clear();
         // What was logged out, or replaced, must not come back before this grant is on the disk.
         if replaced {
@@ -254,11 +241,6 @@ impl Account {
         let noted = if let SignIn::Starting(start) = &self.sign_in { start.noted } else { None };
         match failure {
             SignInFailure::Denied => {
-                if let SignIn::Prompted(pending) | SignIn::Waiting(pending) = &self.sign_in {
-                    let held = self.credential.grant().map(|grant| grant.scopes.clone()).unwrap_or_default();
-                    let missing = pending.login.requested_scopes().iter().filter(|scope| !scope_in(&held, scope));
-                    self.history.refused = self.history.refused.union(&Scopes::from_words(missing));
-                }
                 self.history.unanswered.clear();
                 self.end_sign_in(SignInEnd::Denied, Pause::Over, work);
             }
@@ -284,6 +266,11 @@ impl Account {
                 }
                 let wait = back_off_nothing_sent(self.start_failures);
                 self.pause_until(wait, Refusal::NotAuthenticated(why.clone()), work);
+            }
+            // The server knows no such scope, or grants it to nobody here: another request for it would end alike.
+            SignInFailure::Refused(error) if error.error == "invalid_scope" && self.wants_more_access() => {
+                self.note_refused();
+                self.end_sign_in(SignInEnd::Failed, Pause::Over, work);
             }
             SignInFailure::Refused(_) | SignInFailure::Misbehaved(_) | SignInFailure::NoDeviceGrant => {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
@@ -422,10 +409,6 @@ impl Account {
     }
 }
 
-fn scope_in(granted: &Scopes, scope: &str) -> bool {
-    granted.is_empty() || granted.iter().any(|held| held == scope)
-}
-
 /// What a login has brought, to be given back.
 fn issued(granted: &Granted) -> RevokeRequest {
     RevokeRequest {
@@ -441,7 +424,8 @@ fn grant_of(granted: Granted, now: Now) -> Option<Grant> {
     if token.is_none() && granted.success.refresh_token.is_none() {
         return None;
     }
-    let scopes = token.as_ref().and_then(|token| token.scopes.clone()).unwrap_or(granted.requested_scopes);
+    let told = token.as_ref().and_then(|token| token.scopes.as_ref());
+    let scopes = scopes_of_login(told, granted.requested_scopes);
     Some(Grant {
         subject: token.as_ref().and_then(|token| token.subject.clone()),
         access: token.map(HeldToken::from),

@@ -14,7 +14,7 @@ pub(super) fn status(account: &Account, now: Now) -> Status {
         revision: account.revision,
         health: told_health(account, now),
         grant: shown_grant(&account.credential).map(|grant| grant_status(grant, &account.credential)),
-        sign_in: account.sign_in.prompt(),
+        sign_in: account.prompt(),
         last_end: account.history.end(),
     }
 }

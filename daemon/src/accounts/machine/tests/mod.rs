@@ -8,6 +8,7 @@ mod in_browser;
 mod interrupting;
 mod leaving;
 mod logging_out;
+mod more_access;
 mod owed;
 mod property;
 mod reconfiguring;

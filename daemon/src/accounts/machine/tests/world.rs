@@ -23,51 +23,7 @@ use crate::accounts::{AccountConfig, RefreshRequest, RevokeRequest, Stored};
 
 pub(crate) use disk::{Disk, DiskWork};
 use server::{Closed, Family};
-
-/// How the server treats the next refresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reply {
-    Rotate,
-    SameToken,
-    NoRefreshToken,
-    BadMember,
-    /// A success that holds neither token; nothing was spent.
-    NoTokens,
-    Dead,
-    Busy,
-    /// "Later", and when: in ten minutes.
-    BusyForTenMinutes,
-    NothingSent,
-    LostBeforeCommit,
-    LostAfterCommit,
-    Configuration,
-    /// The secret of the client could not be read: nothing was sent.
-    NoSecret,
-    /// The server does not take the secret.
-    SecretRefused,
-    /// The same, and the secret came from a file.
-    SecretOfFileRefused,
-    Unknown400,
-}
-
-/// How the server treats a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Login {
-    Granted,
-    GrantedNarrower,
-    WithoutRefreshToken,
-    OtherSubject,
-    /// The answer does not tell whose it is.
-    Unnamed,
-    Denied,
-    Expired,
-    Unreachable,
-    /// The secret of the client could not be read: nobody was asked.
-    NoSecret,
-    /// The server does not take the secret.
-    SecretRefused,
-    Refused,
-}
+pub(crate) use server::{Login, Reply};
 
 pub(crate) struct World {
     pub(crate) account: Account,
@@ -116,6 +72,9 @@ pub(crate) struct World {
     pub(crate) closed: Option<Closed>,
     /// The calendar has jumped: a restart may be wrong about ends.
     pub(crate) jumped: bool,
+    /// The scopes that the server tells of, where it tells: at a login, at a refresh.
+    pub(crate) granted_scopes: Option<Scopes>,
+    pub(crate) refreshed_scopes: Option<Scopes>,
 }
 
 impl World {
@@ -159,6 +118,8 @@ impl World {
             ended: false,
             closed: None,
             jumped: false,
+            granted_scopes: None,
+            refreshed_scopes: None,
         };
         world.take(effects);
         world

@@ -11,10 +11,57 @@ use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{ErrorAnswer, Granted, IssuedToken, Life, OutcomeUnknown, RefreshOutcome, TokenSuccess, TokenType};
 
-use super::{DiskWork, Login, Reply, World};
+use super::{DiskWork, World};
 use crate::accounts::AccountConfig;
 use crate::accounts::machine::SaveId;
 use crate::accounts::machine::fixture::binding_of;
+
+/// How the server treats the next refresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Rotate,
+    SameToken,
+    NoRefreshToken,
+    BadMember,
+    /// A success that holds neither token; nothing was spent.
+    NoTokens,
+    Dead,
+    Busy,
+    /// "Later", and when: in ten minutes.
+    BusyForTenMinutes,
+    NothingSent,
+    LostBeforeCommit,
+    LostAfterCommit,
+    Configuration,
+    /// The secret of the client could not be read: nothing was sent.
+    NoSecret,
+    /// The server does not take the secret.
+    SecretRefused,
+    /// The same, and the secret came from a file.
+    SecretOfFileRefused,
+    Unknown400,
+}
+
+/// How the server treats a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    Granted,
+    GrantedNarrower,
+    WithoutRefreshToken,
+    OtherSubject,
+    /// The answer does not tell whose it is.
+    Unnamed,
+    Denied,
+    Expired,
+    Unreachable,
+    /// The secret of the client could not be read: nobody was asked.
+    NoSecret,
+    /// The server does not take the secret.
+    SecretRefused,
+    Refused,
+    /// The server knows no such scope.
+    InvalidScope,
+}
 
 /// The refresh tokens that descend from one login.
 #[derive(Default)]
@@ -126,7 +173,7 @@ impl World {
     }
 
     fn success(&mut self, refresh_token: Option<RefreshToken>, life_seconds: u64) -> RefreshOutcome {
-        let token = Ok(self.access_token(life_seconds, None));
+        let token = Ok(self.access_token(life_seconds, self.refreshed_scopes.clone()));
         RefreshOutcome::Success(TokenSuccess { refresh_token, token })
     }
 
@@ -157,12 +204,14 @@ impl World {
             Login::NoSecret => Some(SignInFailure::NotAuthenticated(NotAuthenticated::NoSecret)),
             Login::SecretRefused => Some(SignInFailure::NotAuthenticated(secret_refused(None))),
             Login::Refused => Some(SignInFailure::Refused(error("unauthorized_client"))),
+            Login::InvalidScope => Some(SignInFailure::Refused(error("invalid_scope"))),
             Login::Granted | Login::GrantedNarrower | Login::WithoutRefreshToken | Login::OtherSubject | Login::Unnamed => None,
         };
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let granted_scopes = (how == Login::GrantedNarrower).then(|| Scopes::parse("read"));
+        let granted_scopes =
+            (how == Login::GrantedNarrower).then(|| Scopes::parse("read")).or_else(|| self.granted_scopes.clone());
         let mut token = self.access_token(life_seconds, granted_scopes);
         if how == Login::Unnamed {
             token.subject = None;
