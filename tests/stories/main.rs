@@ -8,6 +8,7 @@ mod bare;
 mod benches;
 mod client_secret;
 mod demo;
+mod identity;
 mod logged_in;
 mod login;
 mod mcp;
