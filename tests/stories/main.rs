@@ -11,6 +11,7 @@ mod by_hand;
 mod client_secret;
 mod demo;
 mod discovered;
+mod identity;
 mod logged_in;
 mod login;
 mod mcp;

@@ -14,7 +14,8 @@ pub struct HttpRequest {
     pub endpoint: Endpoint,
     /// GET, or POST with a body.
     pub method: Method,
-    /// `Authorization: Basic` (RFC 6749, 2.3.1), already encoded, where the client authenticates so.
+    /// The `Authorization` header, already encoded: `Basic` (RFC 6749, 2.3.1) where the client authenticates so, `Bearer` (RFC 6750,
+    /// 2.1) where a token is shown. With it no redirect is followed, whatever the patience (D5).
     pub authorization: Option<SecretText>,
     /// What an answer is worth waiting for.
     pub patience: Patience,

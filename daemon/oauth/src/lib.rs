@@ -12,6 +12,7 @@ pub mod extra_parameters;
 pub mod finding;
 pub mod flow;
 pub mod http;
+pub mod identity;
 pub mod misbehaved;
 pub mod profile;
 pub mod protected_resource;

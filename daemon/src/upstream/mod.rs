@@ -15,6 +15,7 @@ mod clients;
 mod discovery_tests;
 pub mod drive;
 mod form_body;
+mod identity;
 #[cfg(test)]
 mod network_tests;
 mod probe;

@@ -11,6 +11,7 @@ use mcp_authd_oauth::authorization_code::judge::IssParameter;
 use mcp_authd_oauth::authorization_code::pkce::{PkceRule, PkceSupport};
 use mcp_authd_oauth::discovery::{Discovery, DiscoveryError, MediaType, ServerMetadata};
 use mcp_authd_oauth::endpoint::{Endpoint, InvalidEndpoint, Loopback};
+use mcp_authd_oauth::identity::IdentityEndpoints;
 use mcp_authd_oauth::profile::{DeviceGrant, DiscoveryMode, Pkce, Profile, rewritten};
 use mcp_authd_oauth::registration::Documents;
 use mcp_authd_oauth::sign_in::SignInFailure;
@@ -46,6 +47,8 @@ pub(super) struct Server {
     pub(super) issuer: Option<Issuer>,
     token_endpoint: Endpoint,
     revocation_endpoint: Option<Endpoint>,
+    /// Where it tells whom a token belongs to.
+    pub(super) identity: IdentityEndpoints,
     /// How it takes clients.
     pub(super) registrar: Registrar,
     /// Whether the person typed a URL on this machine (D3, D19).
@@ -86,6 +89,8 @@ struct Found {
     device: Option<Endpoint>,
     token: Endpoint,
     revocation: Option<Endpoint>,
+    /// Of the document that named the token endpoint; nothing where that came from elsewhere (P14).
+    identity: IdentityEndpoints,
     /// What was read, where anything was.
     metadata: Option<ServerMetadata>,
 }
@@ -127,6 +132,7 @@ impl Servers {
             iss_parameter: if promised { IssParameter::Promised } else { IssParameter::NotPromised },
             pkce: found.pkce(),
             registrar: found.registrar(),
+            identity: found.identity,
             token_endpoint: found.token,
             revocation_endpoint: found.revocation,
         })
@@ -168,9 +174,18 @@ impl Servers {
         let device = device.map_or_else(|| meant_or_none(&metadata.device_authorization_endpoint), |named| Ok(Some(named)))?;
         let revocation =
             named.revocation.map_or_else(|| meant_or_none(&metadata.revocation_endpoint), |named| Ok(Some(named)))?;
-        let token = named.token.map_or_else(|| meant(&metadata.token_endpoint), Ok)?;
+        let (token, identity) = match named.token {
+            Some(token) => (token, IdentityEndpoints::default()),
+            // Nobody needs these to log in: one that is not meant is none.
+            None => {
+                let told_at = |endpoint: &Option<Endpoint>| meant_or_none(endpoint).unwrap_or_default();
+                let (userinfo, introspection) = (&metadata.userinfo_endpoint, &metadata.introspection_endpoint);
+                let identity = IdentityEndpoints { userinfo: told_at(userinfo), introspection: told_at(introspection) };
+                (meant(&metadata.token_endpoint)?, identity)
+            }
+        };
         metadata.registration_endpoint = meant_or_none(&metadata.registration_endpoint)?;
-        Ok(Found { authorization, device, token, revocation, metadata: Some(metadata) })
+        Ok(Found { authorization, device, token, revocation, identity, metadata: Some(metadata) })
     }
 
     /// Reads the account's server anew next time: what its metadata led to did not work.
@@ -210,7 +225,8 @@ impl Found {
         token: &Endpoint,
         revocation: Option<&Endpoint>,
     ) -> Self {
-        Self { authorization, device, token: token.clone(), revocation: revocation.cloned(), metadata: None }
+        let identity = IdentityEndpoints::default();
+        Self { authorization, device, token: token.clone(), revocation: revocation.cloned(), identity, metadata: None }
     }
 
     /// Chosen among what is meant, which a profile may have put in the place of what the metadata says.

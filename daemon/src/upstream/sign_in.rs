@@ -82,13 +82,14 @@ impl<T: Transport> Wire<T> {
     }
 
     async fn by(&self, way: Way, login: Login<'_>, prompt: &mut Option<PromptTo>) -> Result<Granted, SignInFailure> {
-        match way {
+        let granted = match way {
             Way::DeviceGrant { endpoint } => {
                 let flow = DeviceFlow::new(login.device_request(endpoint)).by(login.account.profile.clone());
-                self.by_device(flow, prompt).await
+                self.by_device(flow, prompt).await?
             }
-            Way::Code { authorization_endpoint, pkce } => self.in_browser((login, authorization_endpoint, pkce), prompt).await,
-        }
+            Way::Code { authorization_endpoint, pkce } => self.in_browser((login, authorization_endpoint, pkce), prompt).await?,
+        };
+        Ok(self.identified(granted, login.account, (&login.server.identity, &login.used.authentication)).await)
     }
 
     /// What became of a login whose client may have been refused as such (D46).
@@ -172,12 +173,14 @@ impl<T: Transport> Wire<T> {
         let client = authentication::of(&pending.binding().client_id, account, &*self.vault)
             .await
             .map_err(SignInFailure::NotAuthenticated)?;
-        let has_secret = HasSecret::from(&client);
         let ended = match pending {
-            PendingSignIn::Device(pending) => self.resume_polling(pending, client, account.profile.clone()).await,
-            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), client).await,
+            PendingSignIn::Device(pending) => self.resume_polling(pending, client.clone(), account.profile.clone()).await,
+            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), client.clone()).await,
         };
-        ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
+        match ended {
+            Ok(granted) => Ok(self.identified_after_restart(granted, account, &client).await),
+            Err(failure) => Err(judged_sign_in(failure, account, HasSecret::from(&client))),
+        }
     }
 
     async fn resume_polling(

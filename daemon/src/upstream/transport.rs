@@ -133,6 +133,10 @@ impl HttpTransport {
         let client = self.client().await.map_err(Undelivered::NothingSent)?;
         let HttpRequest { endpoint, method, authorization, patience } = request;
         match method {
+            Method::Get if authorization.is_some() => {
+                let get = client.get(endpoint.as_str()).header(ACCEPT, "application/json");
+                self.ask(authorized(get, authorization)?, patience).await
+            }
             Method::Get => self.read_document(&client, endpoint, patience).await,
             Method::Probe => {
                 let (body, receipt) = FormBody::new(SecretText::new(PROBE));
@@ -196,11 +200,12 @@ impl HttpTransport {
         }
     }
 
-    /// Sends a request that has no body to be handed over: it spends nothing, and how far it got matters to the words only.
-    async fn ask(&self, post: RequestBuilder, patience: Patience) -> Result<HttpAnswer, Undelivered> {
+    /// Sends a request that has no body to be handed over: it spends nothing, and how far it got matters to the words only. No
+    /// redirect is followed: it may show a token (D5).
+    async fn ask(&self, request: RequestBuilder, patience: Patience) -> Result<HttpAnswer, Undelivered> {
         let (time, bytes) = (self.limits.time(patience), self.limits.bytes(patience));
         let asked = async {
-            let response = post.send().await.map_err(|failure| undelivered_document(&failure))?;
+            let response = request.send().await.map_err(|failure| undelivered_document(&failure))?;
             answer::read(response, bytes).await.map_err(Undelivered::AnswerLost)
         };
         let over = self.clock.now().instant + time;
@@ -273,15 +278,15 @@ impl Failure {
     }
 }
 
-fn authorized(post: RequestBuilder, authorization: Option<SecretText>) -> Result<RequestBuilder, Undelivered> {
+fn authorized(request: RequestBuilder, authorization: Option<SecretText>) -> Result<RequestBuilder, Undelivered> {
     Ok(match authorization {
-        Some(authorization) => post.header(AUTHORIZATION, sensitive(authorization)?),
-        None => post,
+        Some(authorization) => request.header(AUTHORIZATION, sensitive(authorization)?),
+        None => request,
     })
 }
 
 fn sensitive(authorization: SecretText) -> Result<HeaderValue, Undelivered> {
-    // Base64 always fits into a header; what does not is not sent.
+    // Base64 and a checked token (RFC 6749, A.12) always fit into a header; what does not is not sent.
     let mut value = HeaderValue::from_maybe_shared(wiped_after_use(authorization))
         .map_err(|_| Undelivered::NothingSent(NothingSent::NotConnected))?;
     value.set_sensitive(true);

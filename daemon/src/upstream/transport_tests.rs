@@ -334,6 +334,23 @@ async fn a_redirect_at_an_endpoint_is_the_answer_and_the_other_host_gets_nothing
 }
 
 #[tokio::test]
+async fn a_token_that_is_shown_is_shown_once_and_not_to_where_a_redirect_leads() {
+    for patience in [Patience::Endpoint, Patience::Metadata] {
+        for status in [301, 302, 303, 307, 308] {
+            let server = Scripted::plain([Act::redirect(status, "/elsewhere")]).await;
+            let authorization = Some(SecretText::new("Bearer SNTL_AT_1"));
+            let answer = transport().exchange(HttpRequest { authorization, patience, ..get(&server.url("/userinfo")) }).await;
+            assert_eq!(answer.unwrap().status, status);
+            let received = server.received();
+            assert_eq!(received.len(), 1, "not even within its origin (D5)");
+            let lower = received[0].to_ascii_lowercase();
+            assert!(received[0].starts_with("GET /userinfo HTTP/1.1\r\n") && received[0].contains(": Bearer SNTL_AT_1\r\n"));
+            assert!(lower.contains("\r\naccept: application/json\r\n"), "{received:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_document_is_followed_three_hops_within_its_origin() {
     let hops = || [Act::redirect(307, "/two"), Act::redirect(307, "three"), Act::redirect(307, "/four?x=1")];
     let server = Scripted::plain(hops().into_iter().chain([Act::answer(200, "", "{}")])).await;

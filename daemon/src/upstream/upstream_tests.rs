@@ -4,6 +4,7 @@
 
 mod authentication;
 mod by_hand;
+mod identifying;
 mod in_browser;
 mod personas;
 mod registering;

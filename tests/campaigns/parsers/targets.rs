@@ -17,6 +17,7 @@ use mcp_authd_oauth::discovery::Discovery;
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::flow::{Flow, Input, Step};
 use mcp_authd_oauth::http::{Body, HttpAnswer, Method};
+use mcp_authd_oauth::identity::{IdentityEndpoints, IdentityFlow};
 use mcp_authd_oauth::protected_resource::ResourceDiscovery;
 use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::refresh::RefreshFlow;
@@ -25,13 +26,13 @@ use mcp_authd_oauth::revocation::{RevocationFlow, RevocationRequest};
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken, State};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes};
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
-use mcp_authd_oauth::token::{Binding, ErrorAnswer, RefreshOutcome};
+use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, IssuedToken, Life, RefreshOutcome, TokenSuccess, TokenType};
 
 /// A target by its name, which is also that of its folder below `tests/fuzz/corpus`.
 pub(crate) type Target = fn(&[u8]);
 
 /// The pure ones. The reader of records needs a folder, the sockets a daemon: `records`, and P7.
-pub(crate) const PURE: [(&str, Target, &[&str]); 9] = [
+pub(crate) const PURE: [(&str, Target, &[&str]); 10] = [
     ("token_answer", token_answer, &JSON),
     ("device_answer", device_answer, &JSON),
     ("metadata", metadata, &JSON),
@@ -39,12 +40,13 @@ pub(crate) const PURE: [(&str, Target, &[&str]); 9] = [
     ("www_authenticate", www_authenticate, &CHALLENGE),
     ("revocation", revocation, &JSON),
     ("registration", registration, &JSON),
+    ("identity", identity, &JSON),
     ("config", config, &TOML),
     ("callback_request", callback_request, &HTTP),
 ];
 
 /// What servers say, in JSON, in forms and before the body.
-const JSON: [&str; 39] = [
+const JSON: [&str; 41] = [
     "{",
     "}",
     "[",
@@ -70,6 +72,8 @@ const JSON: [&str; 39] = [
     "\"interval\":",
     "\"verification_uri\":",
     "\"issuer\":",
+    "\"sub\":",
+    "\"active\":true",
     "\"id_token\":\"e30.e30.\"",
     "\"client_id\":",
     "\"client_secret_expires_at\":",
@@ -423,6 +427,46 @@ pub(crate) fn registration(bytes: &[u8]) {
     }
 }
 
+/// The answer of a userinfo endpoint, and of an introspection endpoint where that is asked too.
+pub(crate) fn identity(bytes: &[u8]) {
+    let token = IssuedToken {
+        access_token: AccessToken::new(ACCESS),
+        token_type: TokenType::Bearer,
+        requested_at: NOW,
+        life: Life::Unknown,
+        scopes: None,
+        subject: None,
+    };
+    let granted = Granted {
+        success: TokenSuccess { refresh_token: Some(RefreshToken::new(REFRESH)), token: Ok(token) },
+        binding: binding(),
+        requested_scopes: Scopes::from_words(["openid"]),
+    };
+    let endpoints = IdentityEndpoints {
+        userinfo: Some(endpoint("https://as.example/userinfo")),
+        introspection: Some(endpoint("https://as.example/introspect")),
+    };
+    let ended = match answered(IdentityFlow::new(granted, endpoints, client()), bytes) {
+        Step::Send(_, flow) => match flow.handle(Input::Answered(Ok(answer(bytes))), NOW) {
+            Step::Done(ended) => ended,
+            other => panic!("two requests are all: {other:?}"),
+        },
+        Step::Done(ended) => ended,
+        other => panic!("nobody is asked: {other:?}"),
+    };
+    match ended {
+        Ok(subject) => {
+            let text = subject.as_str();
+            may_be_shown(text);
+            assert!((1..=255).contains(&text.len()) && text.is_ascii(), "{text:?}");
+            tells_nothing_of(&[CLIENT], text);
+            // A token may be made of its subject: only a whole one is a secret told.
+            assert!(!text.contains(ACCESS) && !text.contains(REFRESH), "P10: {text:?}");
+        }
+        Err(why) => may_be_shown(&why.to_string()),
+    }
+}
+
 /// The text of `config.toml`.
 pub(crate) fn config(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -449,5 +493,8 @@ pub(crate) fn callback_request(bytes: &[u8]) {
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
     let hosts: Vec<&str> = head.split("\r\n").skip(1).filter_map(|line| line.strip_prefix("host:")).map(str::trim).collect();
     assert!(matches!(hosts[..], ["127.0.0.1:8765" | "[::1]:8765"]), "D30: taken with these hosts: {hosts:?}");
-    assert!(bytes.starts_with(b"GET /callback?") && head.len() <= 8 * 1024, "D30: no such request is an answer");
+    // Of the bytes: a byte that is no text is three in the text.
+    let length = bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4);
+    let fits = length.is_some_and(|length| length <= 8 * 1024);
+    assert!(bytes.starts_with(b"GET /callback?") && fits, "D30: no such request is an answer");
 }

@@ -1,4 +1,5 @@
-//! The payload of a JWT (RFC 7519), read without its signature: it came from the token endpoint over TLS (OpenID Connect Core, 3.1.3.7).
+//! The payload of a JWT (RFC 7519), read without its signature: it came from the token endpoint over TLS, which vouches for it in the
+//! place of a signature (OpenID Connect Core, 3.1.3.7, point 6). No `nonce` is looked for, as none was sent (point 11).
 //!
 //! Must never: be used to trust anything that came another way.
 
@@ -9,6 +10,7 @@ use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use zeroize::Zeroizing;
 
+use super::identity_answer;
 use super::json::{self, Object};
 use super::members::{Members, Value};
 use crate::terms::{ClientId, Issuer, Subject};
@@ -42,9 +44,12 @@ pub(crate) fn subject(id_token: &str, issuer: &Issuer, client_id: &ClientId, now
     if !audiences.contains(&client_id.as_str()) || !party_fits || date(&payload, "exp")? + LEEWAY <= now {
         return None;
     }
-    // OpenID Connect Core, section 2: at most 255 ASCII characters.
-    let subject = payload.text("sub").filter(|sub| sub.len() <= 255 && sub.bytes().all(|byte| (b' '..=b'~').contains(&byte)))?;
-    Some(Subject::new(subject))
+    identity_answer::subject(&payload)
+}
+
+/// Whether it is a JWT, whatever it says.
+pub(crate) fn is_one(text: &str) -> bool {
+    payload(text).is_some()
 }
 
 fn payload(token: &str) -> Option<Members> {
@@ -113,6 +118,7 @@ pub(crate) mod tests {
             ("exp", serde_json::json!(999_000)),
             ("exp", serde_json::json!("never")),
             ("sub", serde_json::json!("")),
+            ("sub", serde_json::json!("anna ")),
             ("sub", serde_json::json!(7)),
             ("sub", serde_json::json!("an\u{1b}na")),
             ("sub", serde_json::json!("x".repeat(256))),

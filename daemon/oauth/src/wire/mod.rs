@@ -6,6 +6,7 @@
 pub(crate) mod device_answer;
 pub(crate) mod error_answer;
 pub(crate) mod form;
+pub(crate) mod identity_answer;
 mod json;
 pub(crate) mod json_body;
 mod jwt;

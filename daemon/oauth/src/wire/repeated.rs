@@ -3,30 +3,34 @@
 //! Must never: touch a token.
 
 use super::error_answer::Sent;
-use crate::secret::SecretText;
+use crate::secret::RefreshToken;
 use crate::terms::Scopes;
 use crate::token::{IssuedToken, TokenSuccess};
 
 /// The same without the scopes, and without the subject, that hold a piece of what was sent, or a whole token of the answer: a token
 /// may honestly be made of its subject and its scopes.
 pub(crate) fn left_out(success: TokenSuccess, sent: &Sent) -> TokenSuccess {
-    let TokenSuccess { refresh_token, token } = success;
-    let mut own: Vec<_> = refresh_token.iter().map(|token| SecretText::new(token.expose())).collect();
-    own.extend(token.iter().map(|token| SecretText::new(token.access_token.expose())));
-    let tells = |text: &str| sent.is_told_by(text) || own.iter().any(|token| text.contains(token.expose()));
-    let token = token.map(|token| IssuedToken {
+    let tells = |text: &str| is_told_by(text, &success, sent);
+    let token = success.token.clone().map(|token| IssuedToken {
         scopes: token.scopes.map(|scopes| Scopes::from_words(scopes.iter().filter(|scope| !tells(scope)))),
         subject: token.subject.filter(|subject| !tells(subject.as_str())),
         ..token
     });
-    TokenSuccess { refresh_token, token }
+    TokenSuccess { token, ..success }
+}
+
+/// Whether a text of the server holds a piece of what was sent, or a whole token of its answer.
+pub(crate) fn is_told_by(text: &str, success: &TokenSuccess, sent: &Sent) -> bool {
+    let refresh_token = success.refresh_token.as_ref().map(RefreshToken::expose);
+    let access_token = success.token.as_ref().ok().map(|token| token.access_token.expose());
+    sent.is_told_by(text) || refresh_token.into_iter().chain(access_token).any(|token| text.contains(token))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::secret::{AccessToken, RefreshToken};
+    use crate::secret::{AccessToken, SecretText};
     use crate::terms::Subject;
     use crate::time::{Instant, Now, WallTime};
     use crate::token::{Life, TokenType};

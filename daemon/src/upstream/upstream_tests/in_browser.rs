@@ -150,7 +150,7 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     let redirect_uri = mcp_authd_oauth::terms::RedirectUri::new(format!("http://127.0.0.1:{port}/callback"));
     let pending = PendingSignIn::Code(PendingCode { redirect_uri, ..pending });
     // Where any port will do, the next login takes another; where this one only, it has to be made free.
-    let fixed = Profile { redirect: profile::Redirect::Port(port.try_into().unwrap()), ..(*account().profile).clone() };
+    let fixed = Profile { redirect: profile::Redirect::Port(port), ..(*account().profile).clone() };
     let fixed = AccountConfig { profile: Arc::new(fixed), ..account() };
     let next = format!("Next: authctl login {}", account().name);
     for (account, next) in [(account(), next.as_str()), (fixed, "Next: see which program it is")] {
