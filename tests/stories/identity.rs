@@ -37,7 +37,7 @@ async fn log_in_as(subject: &str, daemon: &Daemon, server: &AuthorizationServer,
 }
 
 async fn assert_user(daemon: &Daemon, subject: &str) {
-    account_is(&tool(daemon), "work", |status| status.sign_in.is_none()).await;
+    account_is(&tool(daemon), "work", |status| status.sign_in.is_none() && status.grant.is_some()).await;
     for command in [&["status"][..], &["account", "show", "work"]] {
         let told = authctl(daemon, command).await;
         let user = told.out.lines().find_map(|line| line.trim_start().strip_prefix("user "));

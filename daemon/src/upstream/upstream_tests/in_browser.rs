@@ -74,6 +74,21 @@ async fn a_server_without_a_device_grant_is_logged_in_to_in_a_browser() {
 }
 
 #[tokio::test]
+async fn p19_a_login_in_a_browser_asks_whom_it_belongs_to_as_well() {
+    let server = code_only();
+    server.answers(METADATA, 200, &CODE_ONLY.replace('{', r#"{"userinfo_endpoint":"https://as.example/userinfo","#));
+    server.answers("/token", 200, r#"{"access_token":"SNTL_AT_3","token_type":"Bearer","scope":"read openid"}"#);
+    server.answers("/userinfo", 200, r#"{"sub":"anna"}"#);
+    let granted = log_in(&server, async |pending| {
+        open(pending, &format!("code=SNTL_code&state={}&iss=https%3A%2F%2Fas.example", query_of(pending)["state"])).await;
+    })
+    .await
+    .unwrap();
+    assert_eq!(granted.success.token.unwrap().subject.unwrap().as_str(), "anna");
+    assert_eq!(server.paths(), [METADATA, "/token", "/userinfo"]);
+}
+
+#[tokio::test]
 async fn p20_an_answer_in_the_name_of_another_server_ends_the_login_and_no_code_is_sent() {
     for iss in ["", "&iss=https%3A%2F%2Fevil.example", "&iss=https%3A%2F%2Fas.example%2F"] {
         let server = code_only();
