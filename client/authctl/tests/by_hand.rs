@@ -15,11 +15,17 @@ mod terminal;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use daemon::{Daemon, account, waiting, waiting_for_a_browser};
 use mcp_authd_proto::v1;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use terminal::Terminal;
+
+/// Far longer than anything here takes: a tool that waits for a login which nobody ends is ended, and told by its exit code.
+const WATCHDOG: Duration = Duration::from_secs(30);
 
 fn authctl(daemon: &Daemon, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_authctl"));
@@ -32,7 +38,16 @@ fn piped(daemon: &Daemon, arguments: &[&str], text: &str) -> (Option<i32>, Strin
     let mut command = authctl(daemon, arguments);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let (over, waits) = channel::<()>();
+    let pid = Pid::from_raw(child.id() as i32);
+    let watchdog = std::thread::spawn(move || {
+        if waits.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
+            kill(pid, Signal::SIGKILL).ok();
+        }
+    });
     let ended = child.wait_with_output().unwrap();
+    drop(over);
+    watchdog.join().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (ended.status.code(), text(ended.stdout), text(ended.stderr))
 }
