@@ -3,7 +3,10 @@
 //! Must never: ask for or receive a token.
 
 mod accounts;
+mod by_hand;
+mod clients;
 mod probe;
+mod providers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,10 +27,13 @@ use crate::start::Patience;
 use crate::status::{self, AccountStatus, DaemonStatus, SignedOut};
 
 pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloaded, Reloading, Removed};
+pub use by_hand::Completion;
+pub use clients::{RegisteredClient, RegisteredClients};
 pub use probe::{
     Finding, MetadataPlace, NotProbed, PassedOver, Probed, ProbedClient, ProbedResource, ProbedServer, Probing, Question,
     ScopesFrom, Way,
 };
+pub use providers::{ClientNeeded, ProfileOrigin, ProviderParameter, ProviderProfile, WayOffered};
 
 /// The person's side of `admin.sock`.
 #[derive(Debug, Clone)]

@@ -252,6 +252,6 @@ pub(crate) fn signed_out(wire: v1::SignOutResponse) -> SignedOut {
     SignedOut { account: wire.account, erased: wire.erased, revocation }
 }
 
-fn wall(wire: prost_types::Timestamp) -> Option<SystemTime> {
+pub(crate) fn wall(wire: prost_types::Timestamp) -> Option<SystemTime> {
     SystemTime::try_from(wire).ok()
 }

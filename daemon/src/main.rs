@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mcp_authd::daemon::{self, Options, Started};
-use mcp_authd::host::{hardening, inherited};
+use mcp_authd::host::{hardening, inherited, tasks};
 use tracing_subscriber::EnvFilter;
 
 /// Owns every OAuth credential of this user, and hands short-lived access tokens to local programs.
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     let level = EnvFilter::try_from_env("MCP_AUTHD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_ansi(colour).init();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tasks::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("no runtime: {error}. Next: look at the limits of this user with: ulimit -a"), 1),
     };

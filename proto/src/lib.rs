@@ -31,3 +31,10 @@ impl std::fmt::Debug for v1::SetClientSecretRequest {
         f.debug_struct("SetClientSecretRequest").field("account", &self.account).field("client_secret", &"..").finish()
     }
 }
+
+impl std::fmt::Debug for v1::CompleteSignInRequest {
+    /// Nothing of it: a code stands in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompleteSignInRequest").field("redirect", &"..").finish()
+    }
+}

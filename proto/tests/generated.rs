@@ -4,7 +4,7 @@ use std::path::Path;
 
 use prost_types::FileDescriptorSet;
 
-const FILES: [&str; 2] = ["authd/v1/tokens.proto", "authd/v1/admin.proto"];
+const FILES: [&str; 4] = ["authd/v1/tokens.proto", "authd/v1/clients.proto", "authd/v1/providers.proto", "authd/v1/admin.proto"];
 
 fn descriptors() -> FileDescriptorSet {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -21,7 +21,7 @@ fn generate(into: &Path) {
     let descriptors = descriptors();
     std::fs::write(into.join("authd.v1.bin"), prost::Message::encode_to_vec(&without_comments(&descriptors))).expect("written");
     let mut messages = prost_build::Config::new();
-    messages.skip_debug(["authd.v1.AccessToken", "authd.v1.SetClientSecretRequest"]);
+    messages.skip_debug(["authd.v1.AccessToken", "authd.v1.SetClientSecretRequest", "authd.v1.CompleteSignInRequest"]);
     messages.btree_map(["."]);
     tonic_prost_build::configure()
         .out_dir(into)

@@ -1,8 +1,12 @@
 //! The person: opens the page that a prompt names, reads it, and presses a button of the form that stands there.
 //!
+//! [`in_browser`]: the same where the answer goes back through the browser.
+//!
 //! Works on any page whose form holds a `user_code` and an `answer`; only [`crate::server`]'s has one.
 //!
 //! Must never: reach into the server by another way. The page itself is what is proven.
+
+pub mod in_browser;
 
 use anyhow::{Context as _, Result, ensure};
 

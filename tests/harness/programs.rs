@@ -8,9 +8,11 @@ use mcp_authd_client::admin::StartSignIn;
 use mcp_authd_client::status::AccountStatus;
 use mcp_authd_client::{AdminClient, Answer, CallError, Client, How, Need, Refusal, Request, SignIn, Sockets, Token, Watch};
 use tokio::task::JoinSet;
+use url::Url;
 
 use crate::daemon::Daemon;
-use crate::person;
+use crate::person::{self, in_browser};
+use crate::sentinel;
 
 /// Far longer than anything here takes: only a story that would wait for ever meets it.
 const WATCHDOG: Duration = Duration::from_secs(100);
@@ -78,22 +80,48 @@ pub fn code(sign_in: &SignIn) -> &str {
     page(sign_in).1
 }
 
-/// The person answers a prompt on its page: approves it.
+/// The URL of a prompt, to be opened in a browser. Its `state` is nobody else's to know from then on.
+///
+/// # Panics
+/// If it is no login in a browser.
+#[must_use]
+pub fn url(sign_in: &SignIn) -> Url {
+    let How::Browser { authorization_uri } = &sign_in.how else { panic!("a login in a browser was to come: {sign_in:?}") };
+    let url = Url::parse(authorization_uri).expect("the URL of a prompt is one");
+    for (_, state) in url.query_pairs().filter(|(name, _)| name == "state") {
+        sentinel::learn(&state, "a state");
+    }
+    url
+}
+
+/// The person answers a prompt where it leads to: approves it.
 ///
 /// # Panics
 /// If the page does not take it.
 pub async fn approve(sign_in: &SignIn) {
-    let (uri, code) = page(sign_in);
-    person::approve(uri, code).await.expect("the page takes the answer");
+    let taken = match &sign_in.how {
+        How::Browser { .. } => in_browser::approve(&url(sign_in)).await.map(drop),
+        _ => {
+            let (uri, code) = page(sign_in);
+            person::approve(uri, code).await
+        }
+    };
+    taken.expect("the page takes the answer");
 }
 
-/// The person answers a prompt on its page: denies it.
+/// The person answers a prompt where it leads to: denies it.
 ///
 /// # Panics
 /// If the page does not take it.
 pub async fn deny(sign_in: &SignIn) {
-    let (uri, code) = page(sign_in);
-    person::deny(uri, code).await.expect("the page takes the answer");
+    let taken = match &sign_in.how {
+        How::Browser { .. } => in_browser::deny(&url(sign_in)).await.map(drop),
+        _ => {
+            let (uri, code) = page(sign_in);
+            person::deny(uri, code).await
+        }
+    };
+    taken.expect("the page takes the answer");
 }
 
 fn page(sign_in: &SignIn) -> (&str, &str) {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
+use url::Url;
 
 use crate::node;
 use crate::plain_http;
@@ -97,6 +98,28 @@ impl RealIdp {
     /// No pending login has this code.
     pub async fn deny(&self, user_code: &str) -> Result<()> {
         self.lab_post("deny", &json!({ "user_code": user_code })).await.map(drop)
+    }
+
+    /// A person opens this URL in a browser and approves as `login`: where the browser is sent then, without going there.
+    ///
+    /// # Errors
+    /// The login does not come so far.
+    pub async fn approve_in_browser(&self, authorization_url: &Url, login: &str) -> Result<Url> {
+        self.sent_back(&json!({ "url": authorization_url.as_str(), "login": login })).await
+    }
+
+    /// The same, and denies.
+    ///
+    /// # Errors
+    /// The login does not come so far.
+    pub async fn deny_in_browser(&self, authorization_url: &Url) -> Result<Url> {
+        self.sent_back(&json!({ "url": authorization_url.as_str(), "deny": true })).await
+    }
+
+    async fn sent_back(&self, asked: &Value) -> Result<Url> {
+        let end = self.lab_post("authorize", asked).await?;
+        let location = end.get("location").and_then(Value::as_str).with_context(|| format!("no way back: {end}"))?;
+        Ok(Url::parse(location)?)
     }
 
     /// The logins that wait.

@@ -2,11 +2,14 @@
 //!
 //! Looks for the mark in clear, in hex, and in base64 at each of its three phases.
 //!
+//! What a client makes for itself (`state`, `code_verifier`) carries no mark: whoever meets one tells it to [`learn`].
+//!
 //! Must never: print what it finds beyond the mark and its place.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -99,13 +102,33 @@ impl Wanted {
     }
 }
 
-/// The first mark of each file under a directory. Sockets, pipes and links are passed over.
+/// Secrets without a mark that were met in this process, each with a name that may be told.
+static LEARNT: Mutex<Vec<(String, &'static str)>> = Mutex::new(Vec::new());
+/// Shorter ones are no secrets, and would be found by chance.
+const SHORTEST_LEARNT: usize = 16;
+
+/// From now on this stands in no file of any daemon, in no shape.
+pub fn learn(secret: &str, called: &'static str) {
+    let mut learnt = LEARNT.lock().unwrap_or_else(PoisonError::into_inner);
+    if secret.len() >= SHORTEST_LEARNT && !learnt.iter().any(|(known, _)| known == secret) {
+        learnt.push((secret.to_owned(), called));
+    }
+}
+
+/// What was learnt so far, to be looked for. `None` where that is nothing.
+fn learnt() -> Option<Wanted> {
+    let learnt = LEARNT.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = |wanted: Wanted, (secret, called): &(String, &'static str)| wanted.and(secret.as_bytes(), called);
+    (!learnt.is_empty()).then(|| learnt.iter().fold(Wanted::default(), wanted))
+}
+
+/// The first mark, and the first learnt secret, of each file under a directory. Sockets, pipes and links are passed over.
 ///
 /// # Panics
 /// If a file cannot be read: an unread file proves nothing.
 #[must_use]
 pub fn in_directory(directory: &Path) -> Vec<Leak> {
-    let mut leaks = Vec::new();
+    let (mut leaks, learnt) = (Vec::new(), learnt());
     let mut left = vec![directory.to_owned()];
     while let Some(directory) = left.pop() {
         for entry in std::fs::read_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display())) {
@@ -116,6 +139,13 @@ pub fn in_directory(directory: &Path) -> Vec<Leak> {
             } else if kind.is_file() {
                 let bytes = std::fs::read(entry.path()).unwrap_or_else(|e| panic!("{}: {e}", entry.path().display()));
                 leaks.extend(in_bytes(&bytes).map(|leak| Leak { file: Some(entry.path()), ..leak }));
+                let found = learnt.as_ref().and_then(|wanted| wanted.found_in(&bytes));
+                leaks.extend(found.map(|(called, offset)| Leak {
+                    file: Some(entry.path()),
+                    offset,
+                    mark: "none",
+                    kind: called.to_owned(),
+                }));
             }
         }
     }
@@ -158,6 +188,20 @@ mod tests {
         }
         let (called, at) = wanted[1].found_in(b"....01234567").unwrap();
         assert_eq!((called, at), ("a piece of RT", 4));
+    }
+
+    #[test]
+    fn a_learnt_secret_is_found_in_every_file_and_is_not_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = "AvErifierOfThisTestAlone0123456789";
+        let file = |text: String| std::fs::write(directory.path().join("log"), text).unwrap();
+        learn("short", "never looked for");
+        learn(secret, "a code verifier");
+        file("short, and nothing else".to_owned());
+        assert!(in_directory(directory.path()).is_empty());
+        file(format!("GET /?v={}", STANDARD_NO_PAD.encode(secret)));
+        let told = in_directory(directory.path())[0].to_string();
+        assert!(told.contains("a code verifier") && told.contains("log at byte 8") && !told.contains("AvErifier"), "{told}");
     }
 
     #[test]

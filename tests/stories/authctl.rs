@@ -48,13 +48,13 @@ pub(crate) async fn authctl(daemon: &Daemon, arguments: &[&str]) -> Told {
 }
 
 /// `authctl login`, while it runs.
-struct Login {
+pub(crate) struct Login {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Login {
-    fn begins(daemon: &Daemon, arguments: &[&str]) -> Self {
+    pub(crate) fn begins(daemon: &Daemon, arguments: &[&str]) -> Self {
         let mut command = daemon.program("authctl");
         command.arg("login").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
@@ -62,7 +62,7 @@ impl Login {
         Self { child, lines }
     }
 
-    async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         if let Some(line) = self.lines.next_line().await.unwrap() {
             return line;
         }
@@ -72,7 +72,7 @@ impl Login {
     }
 
     /// The value of a field of the prompt: `  code      ABCD`.
-    async fn field(&mut self, name: &str) -> String {
+    pub(crate) async fn field(&mut self, name: &str) -> String {
         loop {
             let line = self.line().await;
             if let Some(value) = line.trim_start().strip_prefix(name).filter(|rest| rest.starts_with(' ')) {
@@ -81,7 +81,7 @@ impl Login {
         }
     }
 
-    async fn ends(mut self) -> Told {
+    pub(crate) async fn ends(mut self) -> Told {
         let mut out = String::new();
         while let Some(line) = self.lines.next_line().await.unwrap() {
             out.push_str(&line);

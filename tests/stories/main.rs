@@ -6,6 +6,8 @@ mod accounts;
 mod authctl;
 mod bare;
 mod benches;
+mod browser;
+mod by_hand;
 mod client_secret;
 mod demo;
 mod discovered;

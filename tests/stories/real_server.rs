@@ -64,7 +64,7 @@ async fn log_in(program: &Client, need: &Need, idp: &RealIdp) -> Token {
     tokio::time::timeout(WATCHDOG, served).await.expect("an approved login is served")
 }
 
-async fn health(tool: &AdminClient) -> Health {
+pub(crate) async fn health(tool: &AdminClient) -> Health {
     tool.status().await.unwrap().accounts[0].health
 }
 

@@ -3,6 +3,7 @@
 //! Must never: take a secret as an argument; everybody on the machine can read those (P11).
 
 pub(crate) mod account;
+pub(crate) mod client;
 pub(crate) mod provider;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
 use account::{AccountCommand, Reload};
+use client::ClientCommand;
 use provider::ProviderCommand;
 
 /// The person's tool for mcp-authd: log in, look, log out, hand a token to a script.
@@ -45,7 +47,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
-    /// Look at authorization servers
+    /// Look at and forget the clients that mcp-authd has registered at servers
+    Client {
+        /// What to do.
+        #[command(subcommand)]
+        command: ClientCommand,
+    },
+    /// Look at the providers that an account can name, and behind a URL
     Provider {
         /// What to do.
         #[command(subcommand)]
@@ -107,10 +115,15 @@ With --json, one JSON object per line on standard output:
    \"verification_uri_complete\", \"user_code\", \"expires_in\", \"asked_by\"}
   {\"event\":\"sign_in\", ..., \"kind\":\"browser\", \"authorization_uri\", ...}
   {\"event\":\"already_logged_in\", \"account\"}
+  {\"event\":\"taken\", \"account\"}              (for --paste: it is being used)
+  {\"event\":\"not_taken\", \"message\", \"next_step\"}    (for --paste: try again)
   {\"event\":\"cancelled\", \"account\"}          (for --cancel)
   {\"event\":\"settled\", \"account\", \"outcome\", \"message\", \"next_step\"}
   outcome: granted, denied, expired, cancelled, failed, other_subject, unknown
 Times are whole seconds. What is not known is null.
+
+With --paste the address that the browser shows at the end is read from
+standard input, one line; never from an argument, which others can read.
 
 Exit codes: 0 logged in, 1 failed, 2 wrong usage, 6 no daemon, 7 ended without
 a login, 130 the waiting was stopped; the login itself goes on.";
@@ -146,8 +159,11 @@ pub(crate) struct Login {
     /// Tell what happens as JSON, for a program; opens no browser
     #[arg(long)]
     pub(crate) json: bool,
+    /// Take the answer of a browser on another machine by hand: over SSH, in a container or WSL. Opens no browser
+    #[arg(long)]
+    pub(crate) paste: bool,
     /// End the login that waits. What the account holds is not touched
-    #[arg(long, conflicts_with_all = ["again", "replace", "no_browser", "no_qr"])]
+    #[arg(long, conflicts_with_all = ["again", "replace", "no_browser", "no_qr", "paste"])]
     pub(crate) cancel: bool,
     /// Log in although the account holds a good token
     #[arg(long)]
@@ -274,6 +290,13 @@ mod tests {
         for name in ["login", "token", "status"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             insta::assert_snapshot!(format!("help_{name}"), help);
+        }
+        for (group, names) in [("client", &["list", "forget"][..]), ("provider", &["list", "show"])] {
+            for name in names {
+                let group_command = command.find_subcommand_mut(group).unwrap();
+                let help = group_command.find_subcommand_mut(name).unwrap().render_help().to_string();
+                insta::assert_snapshot!(format!("help_{group}_{name}"), help);
+            }
         }
         let daemon = command.find_subcommand_mut("daemon").unwrap();
         insta::assert_snapshot!("help_daemon", daemon.render_help().to_string());

@@ -3,9 +3,12 @@
 //! Must never: end a login because nobody waits any more (D21); only `--cancel` does. Never show a code without the plain address
 //! and its host beside it (D19, D20).
 
+mod by_hand;
 mod course;
 mod live;
+mod pasted;
 mod prompt;
+mod seat;
 mod teller;
 
 use std::time::Duration;
@@ -64,7 +67,11 @@ async fn log_in(admin: &AdminClient, order: StartSignIn, teller: &Teller) -> Res
         }
         Course::NotGranted(ending) => return teller.not_granted(&account, ending),
     }
-    match settle(admin, &account, teller).await? {
+    let ended = tokio::select! {
+        ended = settle(admin, &account, teller) => ended?,
+        Err(failure) = by_hand::bring(admin, &account, teller), if teller.takes_by_hand() => return Err(failure),
+    };
+    match ended {
         None => {
             teller.granted(&account)?;
             Ok(Exit::Done)

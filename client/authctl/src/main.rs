@@ -6,6 +6,7 @@
 mod account;
 mod browser;
 mod cli;
+mod client;
 mod daemon;
 mod exit;
 mod json;
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Token(token) => token::run(token).await,
             Command::Status(status) => status::run(status).await,
             Command::Account { command } => account::run(command).await,
+            Command::Client { command } => client::run(command).await,
             Command::Provider { command } => provider::run(command).await,
             Command::Reload(reload) => reload::run(reload).await,
             Command::Daemon { command } => daemon::rule(command).await,

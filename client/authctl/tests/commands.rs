@@ -59,6 +59,11 @@ fn at_a_named_socket_without_a_daemon_every_command_says_how_to_start_one() {
         &["account", "show"],
         &["account", "remove", "x", "--yes"],
         &["account", "set-secret"],
+        &["login", "--paste"],
+        &["client", "list"],
+        &["client", "forget", "https://as.example"],
+        &["provider", "list"],
+        &["provider", "show", "entra"],
     ] {
         let (code, shown, complaint) = run(&socket, arguments);
         assert_eq!((code, shown.as_str()), (Some(6), ""), "{arguments:?}");

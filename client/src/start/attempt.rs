@@ -18,7 +18,9 @@ use super::plan::{Plan, SocketPlace, State};
 use super::refusal::NotStarted;
 use super::{facts, launch, places, plan};
 
-/// Exit codes of the daemon (`mcp-authd --help`).
+/// Exit codes of the daemon (`mcp-authd --help`). It leaves in order where it was asked to: at its very start perhaps by another one that
+/// takes the store over, and then that one serves.
+const LEFT_IN_ORDER: i32 = 0;
 const ANOTHER_SERVES: i32 = 75;
 const STOPPED_BY_HAND: i32 = 77;
 
@@ -69,7 +71,7 @@ fn end(mut child: Child, log: &Log, (program, folder): (&Path, &Path)) -> News {
     let ended = child.wait();
     let code = ended.as_ref().ok().and_then(ExitStatus::code);
     match code {
-        Some(ANOTHER_SERVES) => News::GaveWay(Owner::read(folder)),
+        Some(ANOTHER_SERVES | LEFT_IN_ORDER) => News::GaveWay(Owner::read(folder)),
         Some(STOPPED_BY_HAND) => News::Failed(NotStarted::StoppedByHand { mark: folder.join(places::STOP_MARK) }),
         _ => {
             let end = ended.map_or_else(|error| error.to_string(), how);

@@ -23,9 +23,9 @@ use crate::terms::{Audience, Scopes};
 use crate::time::{Instant, Now};
 use crate::token::{Binding, ErrorAnswer, Granted, TokenSuccess};
 use crate::wire::device_answer::{self, DeviceAnswer, DeviceAuthorization};
-use crate::wire::error_answer::RawError;
+use crate::wire::error_answer::{RawError, Sent};
 use crate::wire::token_answer::{self, TokenAnswer};
-use crate::wire::{NoErrorCode, retry_after};
+use crate::wire::{NoErrorCode, repeated, retry_after};
 use schedule::{Next, Polling, Setback};
 
 /// RFC 8628, 3.4.
@@ -285,7 +285,7 @@ impl Client {
                 self.by_status(status).unwrap_or(Verdict::Failed(SignInFailure::Misbehaved(why)))
             }
             // Bad perhaps, but with a refresh token: the account saves that before it complains (D43).
-            TokenAnswer::Success(success) => Verdict::Granted(success),
+            TokenAnswer::Success(success) => Verdict::Granted(repeated::left_out(success, &self.sent(&poll.polling.pending))),
             TokenAnswer::Error(error, interval) => match self.profile.errors.at_poll(error.code()) {
                 "authorization_pending" => Verdict::GoOn(Setback::Pending),
                 "slow_down" => Verdict::GoOn(Setback::SlowDown(interval)),
@@ -315,11 +315,16 @@ impl Client {
         }))
     }
 
+    /// What a poll tells the server.
+    fn sent(&self, pending: &PendingDevice) -> Sent {
+        self.authentication.sent(&pending.binding.client_id, Some(pending.device_code.expose()))
+    }
+
     /// D16.
     fn refused(&self, poll: &Poll, (code, error): (&str, &RawError), status: u16) -> Verdict {
         let pending = &poll.polling.pending;
         let may_be_used = poll.polling.may_be_used();
-        let sent = self.authentication.sent(&pending.binding.client_id, Some(pending.device_code.expose()));
+        let sent = self.sent(pending);
         Verdict::Failed(match code {
             "access_denied" | "authorization_declined" => SignInFailure::Denied,
             // After a lost answer a dead code is most likely a used one.

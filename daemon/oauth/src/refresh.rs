@@ -14,7 +14,7 @@ use crate::time::Now;
 use crate::token::{Binding, ErrorAnswer, OutcomeUnknown, RefreshOutcome};
 use crate::wire::error_answer::{RawError, Sent};
 use crate::wire::token_answer::{self, TokenAnswer};
-use crate::wire::{NoErrorCode, StatusClass, is_web_page, retry_after};
+use crate::wire::{NoErrorCode, StatusClass, is_web_page, repeated, retry_after};
 
 /// The `error` that stands in an [`ErrorAnswer`] where the token endpoint answered with a redirect. No server sends it: it is ours.
 ///
@@ -72,7 +72,7 @@ impl Flow for RefreshFlow {
         let by = profile.understood(&profile.refresh);
         Step::Done(match input {
             Input::Answered(Ok(answer)) => match token_answer::read_by(&answer, &binding, requested_at, by) {
-                TokenAnswer::Success(success) => RefreshOutcome::Success(success),
+                TokenAnswer::Success(success) => RefreshOutcome::Success(repeated::left_out(success, &secrets)),
                 TokenAnswer::Error(error, _) if is_dead_grant(&error, answer.status, errors) => {
                     RefreshOutcome::DeadGrant(error.shown(answer.status, &secrets))
                 }

@@ -182,6 +182,9 @@ pub enum SignInFailure {
     /// The server does not let this client log in so (RFC 6749, 5.2; RFC 8628, 3.5).
     #[error("the authorization server refused the login request: {}", .0.error)]
     Refused(ErrorAnswer),
+    /// The server does not take the code that it has just given (RFC 6749, 5.2: `invalid_grant`): it is over, or was used.
+    #[error("the authorization server does not take the code that it gave: {}", .0.error)]
+    CodeRefused(ErrorAnswer),
     /// The client cannot say who it is, or is not believed.
     #[error(transparent)]
     NotAuthenticated(NotAuthenticated),

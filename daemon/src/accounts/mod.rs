@@ -4,6 +4,7 @@
 
 pub mod belonging;
 pub mod client_secret;
+pub mod clients;
 pub mod description;
 pub mod grant;
 pub mod handle;
@@ -11,6 +12,7 @@ pub mod keeper;
 pub mod machine;
 pub mod need;
 mod news;
+pub mod paste;
 pub mod probe;
 pub mod registry;
 pub mod roster;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use mcp_authd_oauth::registration::Registration;
-use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken, SecretText};
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{Issuer, Scopes};
 use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
@@ -30,6 +32,7 @@ use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
 use client_secret::SecretError;
 use grant::{GrantRecord, SignInRecord};
+use paste::NotCompleted;
 use probe::{NotProbed, Probed, Question};
 
 /// The authorization servers, as the accounts need them. `upstream` implements it.
@@ -51,6 +54,17 @@ pub trait Upstream: Send + Sync + 'static {
         account: Arc<AccountConfig>,
         pending: PendingSignIn,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
+
+    /// Hands what a person has pasted to the login in a browser that waits for it, once, as if the browser had brought it (D26, D28);
+    /// whose login that is.
+    ///
+    /// # Errors
+    /// Why no login takes it. Whichever waits goes on waiting.
+    fn complete_sign_in(&self, pasted: SecretText) -> Result<AccountName, NotCompleted>;
+
+    /// Forgets the client that we registered at this issuer (RFC 7591), and what bounds the next registration there (D59); `Ok`
+    /// where there is none. Runs to its end whoever goes away.
+    fn forget_client(&self, issuer: Issuer) -> BoxFuture<'static, Result<(), SaveError>>;
 
     /// Gives tokens back (RFC 7009): the refresh token first (D63). Its end is logged and changes nothing.
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()>;

@@ -169,4 +169,6 @@ pub enum LoginReason {
     LastFailed,
     /// The configuration names another server, client or resource than the login was for.
     Reconfigured,
+    /// The last login waited for a browser, and nothing came back from it.
+    NothingCameBack,
 }

@@ -22,8 +22,8 @@ use super::machine::Beginning;
 use super::probe::{NotProbed, Probed, Question};
 use super::registry::Registry;
 use super::status::Status;
-use super::{AccountConfig, AccountName, TokenFileConfig, token_file};
-use crate::config::{AccountDraft, Added, Change, Config, ConfigErrors, ConfigFile, EditError, Network, Origin};
+use super::{AccountConfig, AccountName, TokenFileConfig, Upstream, Vault, token_file};
+use crate::config::{AccountDraft, Added, Change, Config, ConfigErrors, ConfigFile, EditError, Network, Origin, ProviderView};
 use crate::host::entropy::{self, NoEntropy};
 
 /// Which accounts there are; a handle, cheap to clone.
@@ -156,6 +156,19 @@ impl Roster {
     #[must_use]
     pub fn registry(&self) -> Registry {
         self.0.registry.clone()
+    }
+
+    pub(super) fn upstream(&self) -> &Arc<dyn Upstream> {
+        &self.0.house.upstream
+    }
+
+    pub(super) fn vault(&self) -> &Arc<dyn Vault> {
+        &self.0.house.vault
+    }
+
+    /// The providers that an account can name, as the file that is served has them.
+    pub async fn providers(&self) -> Vec<ProviderView> {
+        self.0.served.lock().await.providers()
     }
 
     /// Reads the file again, and changes what differs.

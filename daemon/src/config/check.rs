@@ -2,7 +2,7 @@
 //!
 //! Must never: stop at the first error, or guess a value that is missing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use toml_edit::Document;
 use super::account::{Account, AccountConfig, AccountName, TokenFileConfig};
 use super::error::{ConfigErrors, Hint, Problem, printable};
 use super::network::{self, Network};
-use super::profile::{self, OfAccount, Provider, Providers};
+use super::profile::{self, OfAccount, Provider, ProviderView, Providers};
 use super::raw::{Entry, Findings, Reported, Section};
 use super::{client, parameters, request, server, token_file};
 
@@ -43,8 +43,8 @@ pub(super) const ACCOUNT: &[&str] = &[
 pub(super) struct Checked {
     pub(super) accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     pub(super) token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
-    pub(super) providers: BTreeSet<String>,
     pub(super) network: Network,
+    pub(super) providers: Vec<ProviderView>,
 }
 
 impl Checked {
@@ -75,8 +75,8 @@ pub(super) fn whole(text: &str, path: &Path) -> Result<Checked, ConfigErrors> {
     let providers = top.entry("providers", &findings).map(|entry| Providers::of_file(&entry, &mut findings)).unwrap_or_default();
     let accounts = top.entry("accounts", &findings);
     let mut checked = accounts.map(|entry| all(&entry, &providers, &mut findings)).unwrap_or_default();
+    checked.providers = providers.views();
     let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
-    checked.providers = providers.own_names();
     // Where it did not hold, that stands in the findings.
     checked.network = network.and_then(Result::ok).unwrap_or_default();
     findings.settle(checked, path)

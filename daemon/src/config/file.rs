@@ -2,7 +2,7 @@
 //!
 //! Must never: follow up a half-good file with its good half. One error, and none of it counts (B35).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -15,6 +15,7 @@ use super::account::{AccountConfig, AccountName, TokenFileConfig};
 use super::check;
 use super::error::{ConfigError, ConfigErrors, Problem, shell_word};
 use super::network::Network;
+use super::profile::{self, ProviderView};
 use super::raw::line_of;
 
 /// No configuration is longer.
@@ -33,10 +34,10 @@ pub struct Config {
     pub accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     /// Every account whose token stands in a file, by its name. No name stands in both.
     pub token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
-    /// The providers that the file describes itself, by their names. See [`shipped`](super::shipped) for the others.
-    pub providers: BTreeSet<String>,
     /// How the network is reached.
     pub network: Network,
+    /// The providers that it describes itself, by their names.
+    pub(super) providers: Vec<ProviderView>,
 }
 
 /// Where a configuration comes from.
@@ -83,8 +84,15 @@ impl Config {
         if let Some(at) = text.find('\0') {
             return Err(ConfigErrors::one(path, Some(line_of(text.as_bytes(), at)), Problem::NulByte));
         }
-        let check::Checked { accounts, token_files, providers, network } = check::whole(text, path)?;
-        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, providers, network })
+        let check::Checked { accounts, token_files, network, providers } = check::whole(text, path)?;
+        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, network, providers })
+    }
+
+    /// Every provider that an account can name, in the order of their names: those of the file, and the shipped ones that none of the
+    /// file stands in the place of.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderView> {
+        profile::with_shipped(self.providers.clone())
     }
 
     fn missing(path: &Path) -> Self {
@@ -93,8 +101,8 @@ impl Config {
             origin: Origin::Missing,
             accounts: BTreeMap::new(),
             token_files: BTreeMap::new(),
-            providers: BTreeSet::new(),
             network: Network::default(),
+            providers: Vec::new(),
         }
     }
 }

@@ -34,7 +34,7 @@ pub use edit_error::{ByHand, EditError};
 pub use error::{ConfigError, ConfigErrors, Hint, Instead, Problem};
 pub use file::{Config, Origin};
 pub use network::{Network, ProxyUrl};
-pub use profile::{ProviderProblem, ShippedProfile, shipped};
+pub use profile::{Offered, ProviderOrigin, ProviderProblem, ProviderView, ShippedProfile, shipped};
 pub use writer::{Added, ConfigFile};
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod arbitrary;
 mod changes;
 mod drafts;
 mod edits;
+mod provider_views;
 mod providers;
 mod races;
 mod token_files;

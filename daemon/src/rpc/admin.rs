@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::need::{self, Asked};
 use super::watch_accounts::{self, Watched};
-use super::{Face, client_secret, convert, words};
+use super::{Face, client_secret, clients, convert, paste, providers, words};
 use crate::accounts::KeyState;
 use crate::accounts::handle::AccountHandle;
 use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
@@ -62,6 +62,13 @@ impl Admin for AdminFace {
             erased: after.health == Health::SignedOut,
             revocation: revocation(&before, self.0.clock.now()).into(),
         }))
+    }
+
+    async fn complete_sign_in(
+        &self,
+        request: Request<v1::CompleteSignInRequest>,
+    ) -> Result<Response<v1::CompleteSignInResponse>, Refused> {
+        Ok(Response::new(paste::complete(&self.0, Zeroizing::new(request.into_inner().redirect))))
     }
 
     type WatchAccountsStream = watch_accounts::AccountStream;
@@ -115,6 +122,21 @@ impl Admin for AdminFace {
     ) -> Result<Response<v1::SetClientSecretResponse>, Refused> {
         let v1::SetClientSecretRequest { account, client_secret } = request.into_inner();
         Ok(Response::new(client_secret::set(&self.0, self.account(account)?, Zeroizing::new(client_secret)).await?))
+    }
+
+    async fn list_clients(&self, _: Request<v1::ListClientsRequest>) -> Result<Response<v1::ListClientsResponse>, Refused> {
+        Ok(Response::new(clients::list(&self.0).await?))
+    }
+
+    async fn forget_client(
+        &self,
+        request: Request<v1::ForgetClientRequest>,
+    ) -> Result<Response<v1::ForgetClientResponse>, Refused> {
+        Ok(Response::new(clients::forget(&self.0, &request.into_inner().issuer).await?))
+    }
+
+    async fn list_profiles(&self, _: Request<v1::ListProfilesRequest>) -> Result<Response<v1::ListProfilesResponse>, Refused> {
+        Ok(Response::new(providers::list(&self.0).await))
     }
 
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Refused> {

@@ -6,13 +6,16 @@
 mod accounts;
 mod admin;
 mod client_secret;
+mod clients;
 mod convert;
 mod frames;
 mod guarded;
 mod need;
+mod paste;
 mod peer;
 mod probe;
 mod probed;
+mod providers;
 mod server;
 mod token_file;
 mod tokens;

@@ -42,6 +42,7 @@ pub(super) fn health(health: &Health, account: &str) -> (String, String) {
         Health::Good => (String::new(), String::new()),
         Health::Loading => ("Its record is being read or written.".to_owned(), String::new()),
         Health::Degraded(trouble) => degraded(trouble, account),
+        Health::LoginRequired(reason @ LoginReason::NothingCameBack) => (why_login(*reason), by_hand(account)),
         Health::LoginRequired(reason) => (why_login(*reason), login(account)),
         Health::SigningOut => ("It is being logged out.".to_owned(), String::new()),
         Health::SignedOut => ("It was logged out.".to_owned(), login(account)),
@@ -250,6 +251,9 @@ fn why_login(reason: LoginReason) -> String {
         LoginReason::Damaged => "The record was damaged and has been set aside.",
         LoginReason::NotRenewable => "The token has ended or was rejected, and the server gave nothing to renew it with.",
         LoginReason::LastFailed => "The last login was not completed.",
+        LoginReason::NothingCameBack => {
+            "The browser brought no answer to the last login: if its page showed an error, the server sent nothing to this machine."
+        }
         LoginReason::Reconfigured => "The configuration names another server, client or resource than the last login was for.",
     }
     .to_owned()
@@ -257,6 +261,13 @@ fn why_login(reason: LoginReason) -> String {
 
 fn login(account: &str) -> String {
     format!("authctl login {account}")
+}
+
+/// What is left where a browser brings nothing.
+fn by_hand(account: &str) -> String {
+    format!(
+        "authctl login {account} --paste (where the browser is on another machine), or authctl provider check URL (what the server offers)"
+    )
 }
 
 fn in_words(wait: Option<Duration>) -> String {
@@ -279,7 +290,7 @@ pub(super) fn sentence(text: &str) -> String {
 fn no_way(why: &str, account: &str) -> (String, String) {
     let (why, next) = why.split_once(" Next: ").unwrap_or((why, ""));
     let next = if next.is_empty() { login(account) } else { next.to_owned() };
-    (sentence(&format!("no login can begin: {}", why.trim_end_matches('.'))), next)
+    (sentence(why), next)
 }
 
 #[cfg(test)]

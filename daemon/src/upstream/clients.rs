@@ -67,6 +67,11 @@ impl Clients {
         let turn = lock(&self.turns).entry(issuer.clone()).or_default().clone();
         turn.lock_owned().await
     }
+
+    /// The person's own word counts more than the hour (D59).
+    pub(super) fn forget(&self, issuer: &Issuer) {
+        lock(&self.attempts).forget(issuer);
+    }
 }
 
 impl<T: Transport> Wire<T> {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod authentication;
+mod by_hand;
 pub mod callback;
 #[cfg(test)]
 mod captured_log;
@@ -38,14 +39,16 @@ use mcp_authd_oauth::client_authentication::ClientAuthentication;
 use mcp_authd_oauth::http::AnswerLost;
 use mcp_authd_oauth::refresh::RefreshFlow;
 use mcp_authd_oauth::revocation::{Revocation, RevocationFlow, RevocationRequest};
+use mcp_authd_oauth::secret::SecretText;
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
-use mcp_authd_oauth::terms::Scopes;
+use mcp_authd_oauth::terms::{Issuer, Scopes};
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
 use tokio::sync::{oneshot, watch};
 
 use crate::accounts::belonging::is_same_client;
+use crate::accounts::paste::NotCompleted;
 use crate::accounts::probe::{NotProbed, Probed, Question};
-use crate::accounts::{RefreshRequest, RevokeRequest, Upstream, Vault};
+use crate::accounts::{AccountName, RefreshRequest, RevokeRequest, SaveError, Upstream, Vault};
 use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
@@ -138,6 +141,22 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
         }
         let wire = self.wire.clone();
         async move { wire.resume_sign_in(&account, pending).await }.boxed()
+    }
+
+    fn complete_sign_in(&self, pasted: SecretText) -> Result<AccountName, NotCompleted> {
+        self.wire.complete_sign_in(&pasted)
+    }
+
+    fn forget_client(&self, issuer: Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
+        let (wire, tasks) = (self.wire.clone(), self.tasks.clone());
+        async move {
+            let (forgotten, told) = oneshot::channel();
+            tasks.work("forget a client", async move {
+                let _ = forgotten.send(wire.forget_client(&issuer).await);
+            });
+            told.await.unwrap_or_else(|_| Err(SaveError::Io("the daemon is about to end".to_owned())))
+        }
+        .boxed()
     }
 
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()> {

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::Wire;
 use super::authentication::{self, HasSecret, blames_the_client, judged_sign_in};
-use super::callback::{Expected, NotARedirect, Redirect};
+use super::callback::{Expected, NoListener, NotARedirect, Redirect};
 use super::clients::{Round, Used};
 use super::drive::{Transport, drive};
 use super::servers::Server;
@@ -136,6 +136,7 @@ impl<T: Transport> Wire<T> {
     ) -> Result<Granted, SignInFailure> {
         let profile = login.account.profile.clone();
         let door = self.callbacks.open(redirect(&profile).map_err(no_callback)?).map_err(no_callback)?;
+        let door = door.belonging_to(&login.account.name);
         let request = login.code_request(authorization_endpoint, pkce, RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
         entropy::fill(&mut *randomness).map_err(no_callback)?;
@@ -174,7 +175,7 @@ impl<T: Transport> Wire<T> {
         let has_secret = HasSecret::from(&client);
         let ended = match pending {
             PendingSignIn::Device(pending) => self.resume_polling(pending, client, account.profile.clone()).await,
-            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account.profile.clone()), client).await,
+            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), client).await,
         };
         ended.map_err(|failure| judged_sign_in(failure, account, has_secret))
     }
@@ -191,13 +192,13 @@ impl<T: Transport> Wire<T> {
     /// The browser has the old URL open, which names the old port.
     async fn resume_in_browser(
         &self,
-        (pending, profile): (PendingCode, Arc<Profile>),
+        (pending, account): (PendingCode, &AccountConfig),
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
         let redirect = Redirect::parse(pending.redirect_uri.as_str()).map_err(no_callback)?;
-        let door = self.callbacks.open(redirect).map_err(no_callback)?;
+        let door = self.callbacks.open(redirect).map_err(|why| not_resumed(why, account))?.belonging_to(&account.name);
         let expected = door.expect(&pending.state);
-        self.answered_in_browser((pending, profile), expected, client).await
+        self.answered_in_browser((pending, account.profile.clone()), expected, client).await
     }
 }
 
@@ -279,6 +280,17 @@ fn parameters(account: &AccountConfig) -> BTreeMap<String, String> {
     let mut parameters = account.profile.authorization_parameters.clone();
     parameters.extend(account.extra_parameters.clone());
     parameters
+}
+
+/// Where any port will do, only the login that waited needs the one that is taken: the next one takes another.
+fn not_resumed(why: NoListener, account: &AccountConfig) -> SignInFailure {
+    match (why, &account.profile.redirect) {
+        (NoListener::PortTaken { port, address }, profile::Redirect::AnyPort) => SignInFailure::NotBegun(format!(
+            "port {port} of {address} is taken by another program, and the login that waited there is over. Next: authctl login {}",
+            account.name
+        )),
+        (why, _) => no_callback(why),
+    }
 }
 
 fn no_callback(why: impl std::fmt::Display) -> SignInFailure {

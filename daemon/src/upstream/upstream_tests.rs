@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod authentication;
+mod by_hand;
 mod in_browser;
 mod personas;
 mod registering;

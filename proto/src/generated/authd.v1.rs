@@ -754,6 +754,195 @@ pub mod tokens_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListClientsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListClientsResponse {
+    /// In the order of their issuers.
+    #[prost(message, repeated, tag = "1")]
+    pub clients: ::prost::alloc::vec::Vec<RegisteredClient>,
+}
+/// A client that the daemon has registered, one for each issuer, shared by every account there.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisteredClient {
+    /// Byte for byte.
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub client_id: ::prost::alloc::string::String,
+    /// How it says who it is (RFC 7591, section 2): none, client_secret_basic, client_secret_post.
+    #[prost(string, tag = "3")]
+    pub auth_method: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub registered_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When its secret ends. Absent: never, or it has none.
+    #[prost(message, optional, tag = "5")]
+    pub secret_expires_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the server said that it does not know this client. Absent: it knows it, as far as the daemon can tell.
+    #[prost(message, optional, tag = "6")]
+    pub refused_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What it may use (RFC 7591, section 2).
+    #[prost(string, repeated, tag = "7")]
+    pub grant_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Where codes may be sent.
+    #[prost(string, repeated, tag = "8")]
+    pub redirect_uris: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The clients before it, by their names: logins that they were used for go on with them.
+    #[prost(string, repeated, tag = "9")]
+    pub former_client_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetClientRequest {
+    /// Byte for byte, as ListClients tells it.
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetClientResponse {
+    /// False: there was none.
+    #[prost(bool, tag = "1")]
+    pub forgotten: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListProfilesRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListProfilesResponse {
+    /// In the order of their names. One of config.toml stands in the place of a shipped one of the same name.
+    #[prost(message, repeated, tag = "1")]
+    pub providers: ::prost::alloc::vec::Vec<ProviderProfile>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProviderProfile {
+    /// What an account calls it: provider = "NAME".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "ProfileOrigin", tag = "2")]
+    pub origin: i32,
+    /// The file as it is shipped, fit to be pasted into config.toml and changed there; empty for one of config.toml.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// What stands for {NAME} in its URLs: what an account may give, or has to.
+    #[prost(message, repeated, tag = "4")]
+    pub parameters: ::prost::alloc::vec::Vec<ProviderParameter>,
+    #[prost(enumeration = "ClientNeeded", tag = "5")]
+    pub client: i32,
+    /// Logins by a code on another device (RFC 8628).
+    #[prost(enumeration = "WayOffered", tag = "6")]
+    pub device: i32,
+    /// Logins in a browser (RFC 6749, 4.1).
+    #[prost(enumeration = "WayOffered", tag = "7")]
+    pub browser: i32,
+    /// What it means, in sentences for a person.
+    #[prost(string, repeated, tag = "8")]
+    pub meaning: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProviderParameter {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What counts where an account gives none. Empty: it has to.
+    #[prost(string, tag = "2")]
+    pub usual: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ProfileOrigin {
+    Unspecified = 0,
+    /// Compiled into the daemon.
+    Shipped = 1,
+    /// A table of config.toml.
+    Configured = 2,
+}
+impl ProfileOrigin {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROFILE_ORIGIN_UNSPECIFIED",
+            Self::Shipped => "PROFILE_ORIGIN_SHIPPED",
+            Self::Configured => "PROFILE_ORIGIN_CONFIGURED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROFILE_ORIGIN_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROFILE_ORIGIN_SHIPPED" => Some(Self::Shipped),
+            "PROFILE_ORIGIN_CONFIGURED" => Some(Self::Configured),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ClientNeeded {
+    Unspecified = 0,
+    /// A client, with or without a secret.
+    Any = 1,
+    /// A client with a secret.
+    WithSecret = 2,
+    /// The provider knows no clients.
+    None = 3,
+}
+impl ClientNeeded {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CLIENT_NEEDED_UNSPECIFIED",
+            Self::Any => "CLIENT_NEEDED_ANY",
+            Self::WithSecret => "CLIENT_NEEDED_WITH_SECRET",
+            Self::None => "CLIENT_NEEDED_NONE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CLIENT_NEEDED_UNSPECIFIED" => Some(Self::Unspecified),
+            "CLIENT_NEEDED_ANY" => Some(Self::Any),
+            "CLIENT_NEEDED_WITH_SECRET" => Some(Self::WithSecret),
+            "CLIENT_NEEDED_NONE" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WayOffered {
+    Unspecified = 0,
+    Yes = 1,
+    No = 2,
+    /// Where the server's metadata says so.
+    AsAdvertised = 3,
+}
+impl WayOffered {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WAY_OFFERED_UNSPECIFIED",
+            Self::Yes => "WAY_OFFERED_YES",
+            Self::No => "WAY_OFFERED_NO",
+            Self::AsAdvertised => "WAY_OFFERED_AS_ADVERTISED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WAY_OFFERED_UNSPECIFIED" => Some(Self::Unspecified),
+            "WAY_OFFERED_YES" => Some(Self::Yes),
+            "WAY_OFFERED_NO" => Some(Self::No),
+            "WAY_OFFERED_AS_ADVERTISED" => Some(Self::AsAdvertised),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartSignInRequest {
     /// Empty: the only account.
@@ -774,6 +963,39 @@ pub struct CancelSignInRequest {
     /// Empty: the only account.
     #[prost(string, tag = "1")]
     pub account: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CompleteSignInRequest {
+    /// Write-only: what the browser's address bar shows after the login, whole, or its query alone. No answer ever holds any of it.
+    #[prost(string, tag = "1")]
+    pub redirect: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompleteSignInResponse {
+    #[prost(oneof = "complete_sign_in_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<complete_sign_in_response::Outcome>,
+}
+/// Nested message and enum types in `CompleteSignInResponse`.
+pub mod complete_sign_in_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The account whose login it belongs to: its code is being traded in, and its status tells how that ends.
+        #[prost(string, tag = "1")]
+        Account(::prost::alloc::string::String),
+        #[prost(message, tag = "2")]
+        NotCompleted(super::NotCompleted),
+    }
+}
+/// The login waits as before.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotCompleted {
+    /// Why, for a person. Nothing of what was brought stands in it.
+    #[prost(string, tag = "1")]
+    pub message: ::prost::alloc::string::String,
+    /// What to do next.
+    #[prost(string, tag = "2")]
+    pub next_step: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignOutRequest {
@@ -1604,6 +1826,31 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("authd.v1.Admin", "CancelSignIn"));
             self.inner.unary(req, path, codec).await
         }
+        /// Brings the answer of a login in a browser by hand, where the browser cannot bring it (SSH, containers).
+        pub async fn complete_sign_in(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompleteSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompleteSignInResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/authd.v1.Admin/CompleteSignIn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("authd.v1.Admin", "CompleteSignIn"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Forgets the grant and the waiting login, and revokes upstream (RFC 7009) where there is an endpoint.
         pub async fn sign_out(
             &mut self,
@@ -1764,6 +2011,81 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("authd.v1.Admin", "SetClientSecret"));
             self.inner.unary(req, path, codec).await
         }
+        /// The clients that the daemon has registered itself (RFC 7591).
+        pub async fn list_clients(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListClientsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListClientsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/authd.v1.Admin/ListClients",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("authd.v1.Admin", "ListClients"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets the client that was registered at an issuer. The server keeps its part; the next login registers another one.
+        pub async fn forget_client(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ForgetClientRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetClientResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/authd.v1.Admin/ForgetClient",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("authd.v1.Admin", "ForgetClient"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The providers that an account can name.
+        pub async fn list_profiles(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListProfilesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListProfilesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/authd.v1.Admin/ListProfiles",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("authd.v1.Admin", "ListProfiles"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Reads config.toml again, as SIGHUP does. What does not hold changes nothing.
         pub async fn reload(
             &mut self,
@@ -1828,6 +2150,14 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::CancelSignInRequest>,
         ) -> std::result::Result<tonic::Response<super::AccountStatus>, tonic::Status>;
+        /// Brings the answer of a login in a browser by hand, where the browser cannot bring it (SSH, containers).
+        async fn complete_sign_in(
+            &self,
+            request: tonic::Request<super::CompleteSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompleteSignInResponse>,
+            tonic::Status,
+        >;
         /// Forgets the grant and the waiting login, and revokes upstream (RFC 7009) where there is an endpoint.
         async fn sign_out(
             &self,
@@ -1880,6 +2210,30 @@ pub mod admin_server {
             request: tonic::Request<super::SetClientSecretRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SetClientSecretResponse>,
+            tonic::Status,
+        >;
+        /// The clients that the daemon has registered itself (RFC 7591).
+        async fn list_clients(
+            &self,
+            request: tonic::Request<super::ListClientsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListClientsResponse>,
+            tonic::Status,
+        >;
+        /// Forgets the client that was registered at an issuer. The server keeps its part; the next login registers another one.
+        async fn forget_client(
+            &self,
+            request: tonic::Request<super::ForgetClientRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetClientResponse>,
+            tonic::Status,
+        >;
+        /// The providers that an account can name.
+        async fn list_profiles(
+            &self,
+            request: tonic::Request<super::ListProfilesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListProfilesResponse>,
             tonic::Status,
         >;
         /// Reads config.toml again, as SIGHUP does. What does not hold changes nothing.
@@ -2042,6 +2396,51 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CancelSignInSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/CompleteSignIn" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompleteSignInSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::CompleteSignInRequest>
+                    for CompleteSignInSvc<T> {
+                        type Response = super::CompleteSignInResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompleteSignInRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::complete_sign_in(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompleteSignInSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2350,6 +2749,139 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetClientSecretSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/ListClients" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListClientsSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::ListClientsRequest>
+                    for ListClientsSvc<T> {
+                        type Response = super::ListClientsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListClientsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::list_clients(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListClientsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/ForgetClient" => {
+                    #[allow(non_camel_case_types)]
+                    struct ForgetClientSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ForgetClientRequest>
+                    for ForgetClientSvc<T> {
+                        type Response = super::ForgetClientResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ForgetClientRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::forget_client(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ForgetClientSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/ListProfiles" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListProfilesSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ListProfilesRequest>
+                    for ListProfilesSvc<T> {
+                        type Response = super::ListProfilesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListProfilesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::list_profiles(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListProfilesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

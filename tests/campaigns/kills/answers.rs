@@ -112,6 +112,33 @@ async fn b4_an_answer_that_is_lost_after_the_commit_of_a_strict_server_costs_one
 }
 
 #[tokio::test]
+async fn b4_a_replay_whose_answer_is_lost_too_is_the_only_one() {
+    // given accounts at servers with a grace, where every further replay would be served
+    let accounts = Accounts::with(GRACE, 10);
+    let daemon = Daemon::start(accounts.config()).await;
+    let rounds = rounds(ROUNDS.0, ROUNDS.1);
+    for round in 0..rounds {
+        // when the answer to the refresh is lost, and the answer to its replay
+        log_in(&daemon, &accounts.0).await;
+        all_tokens_ended(&accounts, &daemon).await;
+        let before = counted(&accounts);
+        for kept in &accounts.0 {
+            (0..2).for_each(|_| kept.server.script(At::Refresh, Misbehaviour::Drop(Commit::After)));
+        }
+
+        // then nothing is sent for a third time, whoever asks
+        for _ in 0..3 {
+            for (number, (answer, _)) in accounts.asked(&daemon, Asked::Once).await.into_iter().enumerate() {
+                assert_eq!(refusal(answer).reason, Reason::LoginRequired, "round {round}, account {number}");
+                let counts = accounts.0[number].server.counts();
+                assert_eq!(more(&before[number], &counts), [2, 2, 1, 0], "round {round}, account {number}");
+            }
+        }
+    }
+    figures("b4", format!("{} answers lost twice in a row: 1 replay and 1 login each", rounds * 10));
+}
+
+#[tokio::test]
 async fn b5_an_answer_that_is_lost_before_the_commit_is_recovered_by_one_replay_at_any_server() {
     let at = async |rotation| {
         let accounts = Accounts::with(rotation, 10);
@@ -144,9 +171,11 @@ async fn b5_a_connection_that_breaks_before_the_server_has_the_request_costs_not
         for breaking in [Break::BeforeTheHandshake, Break::InTheHandshake, Break::AfterTheRequest] {
             // when connections break, then the account is served, and its server has seen one request, as if nothing had been
             let expected = Expected { rounds: ROUNDS, costs: [1, 1, 0, 0], asked: Asked::UntilServed };
-            let took = recovered(&accounts, &daemon, expected, |number| fronts[number].break_next(breaking)).await;
+            let in_a_row = Front::harmless(breaking);
+            let break_all = |number: usize| (0..in_a_row).for_each(|_| fronts[number].break_next(breaking));
+            let took = recovered(&accounts, &daemon, expected, break_all).await;
             assert!(fronts.iter().all(|front| front.left() == 0), "each break has happened");
-            told("b5", &format!("connections broken ({breaking:?}, {rotation:?})"), took);
+            told("b5", &format!("times {in_a_row} connections broken ({breaking:?}, {rotation:?})"), took);
         }
         accounts.serve_on(&daemon).await;
     };

@@ -71,6 +71,11 @@ impl Front {
         &self.certificate
     }
 
+    /// How many in a row lose nothing: what was sent may be sent once more, what was not may be sent for ever.
+    pub(super) fn harmless(breaking: Break) -> usize {
+        if breaking == Break::AfterTheRequest { 1 } else { 3 }
+    }
+
     pub(super) fn break_next(&self, breaking: Break) {
         self.breaks.lock().unwrap_or_else(PoisonError::into_inner).push_back(breaking);
         self.end.send_replace(());

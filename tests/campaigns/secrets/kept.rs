@@ -29,7 +29,11 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
             if kind.is_dir() {
                 left.push(entry.path());
             } else if kind.is_file() {
-                found.push((entry.path().display().to_string(), fs::read(entry.path()).expect("it can be read")));
+                // A record on its way has another name by now.
+                match fs::read(entry.path()) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    read => found.push((entry.path().display().to_string(), read.expect("it can be read"))),
+                }
             }
         }
     }

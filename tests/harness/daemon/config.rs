@@ -114,6 +114,13 @@ impl Account {
         self.line("client_id", quoted(client_id))
     }
 
+    /// No client identifier: the daemon finds a client by itself (RFC 7591).
+    #[must_use]
+    pub fn without_client(mut self) -> Self {
+        self.lines.retain(|(key, _)| *key != "client_id");
+        self
+    }
+
     /// What a login asks for.
     #[must_use]
     pub fn scopes<'a>(self, scopes: impl IntoIterator<Item = &'a str>) -> Self {

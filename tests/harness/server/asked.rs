@@ -58,6 +58,7 @@ pub(super) enum Place {
     Revocation,
     Page,
     Registration,
+    Authorization,
     Resource,
     Nowhere,
 }
@@ -106,20 +107,22 @@ impl Asked {
             Some("/revoke") => Place::Revocation,
             Some("/device") => Place::Page,
             Some("/register") => Place::Registration,
+            Some("/authorize") => Place::Authorization,
             _ => Place::Nowhere,
         }
     }
 
-    /// Which script is for it. The page for people always behaves.
+    /// Which script is for it. The pages for people always behave.
     pub(super) fn at(&self, place: Place) -> Option<At> {
         match place {
             Place::Metadata(_) | Place::ProtectedResourceMetadata => Some(At::Metadata),
             Place::DeviceAuthorization => Some(At::DeviceAuthorization),
             Place::Token if self.form.one("grant_type") == Some("refresh_token") => Some(At::Refresh),
+            Place::Token if self.form.one("grant_type") == Some("authorization_code") => Some(At::Exchange),
             Place::Token => Some(At::Poll),
             Place::Revocation => Some(At::Revocation),
             Place::Resource => Some(At::Resource),
-            Place::Page | Place::Registration | Place::Nowhere => None,
+            Place::Page | Place::Authorization | Place::Registration | Place::Nowhere => None,
         }
     }
 

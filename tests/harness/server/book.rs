@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Members, member};
 use super::asked::Asked;
+use super::authorization::Authorization;
 use super::counts::{Counts, RequestRecord};
 use super::login::Login;
 use super::misbehaviour::Script;
@@ -22,6 +23,7 @@ pub(super) struct Book {
     pub(super) log: Vec<RequestRecord>,
     pub(super) clock_offset: Duration,
     pub(super) logins: Vec<Login>,
+    pub(super) authorizations: Vec<Authorization>,
     grants: Vec<Grant>,
     access_tokens: HashMap<String, AccessToken>,
     refresh_tokens: HashMap<String, RefreshToken>,
@@ -77,6 +79,7 @@ impl Book {
             log: Vec::new(),
             clock_offset: Duration::ZERO,
             logins: Vec::new(),
+            authorizations: Vec::new(),
             grants: Vec::new(),
             access_tokens: HashMap::new(),
             refresh_tokens: HashMap::new(),
@@ -113,6 +116,11 @@ impl Book {
             RefreshTokens::Withheld => None,
         };
         self.success(number, &scopes, refresh_token, now)
+    }
+
+    /// The number that the next grant will have (`RequestRecord::grant`).
+    pub(super) fn next_grant(&self) -> usize {
+        self.grants.len()
     }
 
     /// The refresh grant (RFC 6749, section 6), with rotation and its reuse detection (RFC 9700, 4.14.2).

@@ -22,6 +22,20 @@ pub struct Counts {
     pub early_polls: u64,
     /// Polls by outcome: `ok`, an OAuth error, or the name of a misbehaviour.
     pub poll_outcomes: BTreeMap<String, u64>,
+    /// Authorization requests that were shown to a person (RFC 6749, 4.1.1); one that is opened again counts once.
+    pub authorizations_started: u64,
+    /// Authorization requests that were refused before a person saw them.
+    pub authorizations_refused: u64,
+    /// Codes that went out through a browser (RFC 6749, 4.1.2).
+    pub codes_issued: u64,
+    /// Codes that were traded in (RFC 6749, 4.1.3).
+    pub codes_redeemed: u64,
+    /// Codes that came a second time: their grant ends (RFC 6749, 4.1.2).
+    pub codes_reused: u64,
+    /// Token requests with a code, however they ended.
+    pub exchanges: u64,
+    /// The same by what the server DECIDED: `ok`, an OAuth error, or the name of a misbehaviour.
+    pub exchange_outcomes: BTreeMap<String, u64>,
     /// Refresh requests that arrived, however they ended.
     pub refreshes: u64,
     /// Refresh requests by what the server DECIDED: one whose answer was dropped after the commit is `ok`.
@@ -73,6 +87,12 @@ impl Counts {
     #[must_use]
     pub fn refreshes_ended(&self, outcome: &str) -> u64 {
         self.refresh_outcomes.get(outcome).copied().unwrap_or(0)
+    }
+
+    /// Token requests with a code, with this outcome.
+    #[must_use]
+    pub fn exchanges_ended(&self, outcome: &str) -> u64 {
+        self.exchange_outcomes.get(outcome).copied().unwrap_or(0)
     }
 
     /// Polls with this outcome.

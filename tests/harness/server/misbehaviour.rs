@@ -16,6 +16,8 @@ pub enum At {
     DeviceAuthorization,
     /// The token endpoint, asked about a device code (RFC 8628, 3.4).
     Poll,
+    /// The token endpoint, with an authorization code (RFC 6749, 4.1.3).
+    Exchange,
     /// The token endpoint, with a refresh token (RFC 6749, section 6).
     Refresh,
     /// RFC 7009.

@@ -6,15 +6,18 @@
 //! | `/device_authorization`, `/token`, `/revoke` | RFC 8628, RFC 6749 (device code and refresh token grants), RFC 7009 |
 //! | `/register` | RFC 7591, where `Settings` say so |
 //! | `/device` | the page where a person approves |
+//! | `/authorize` | the authorization endpoint (RFC 6749, 3.1): the same page, then a redirect with a code. Offered where `Settings` say so |
 //! | `/resource` (without the issuer's path) | a protected resource: `sub` for a living token, else 401 `invalid_token`; `?seconds=N` takes so long |
 //!
-//! Every secret carries a mark ([`crate::sentinel`]): `SNTL_AT_`, `SNTL_RT_`, `SNTL_DC_`, `SNTL_CS_`, and `SNTL-` in user codes.
+//! Every secret carries a mark ([`crate::sentinel`]): `SNTL_AT_`, `SNTL_RT_`, `SNTL_DC_`, `SNTL_AC_`, `SNTL_CS_`, and `SNTL-` in user codes.
+//! A client's own secrets carry none: every `state` and `code_verifier` that comes is told to [`crate::sentinel::learn`].
 //! It runs on a thread of its own, so that it serves whatever the story's runtime does.
 //!
 //! Must never: listen on anything but 127.0.0.1, or protect anything real.
 
 mod answer;
 mod asked;
+mod authorization;
 mod body;
 mod book;
 mod client;
@@ -45,7 +48,10 @@ pub use login::{CannotAnswer, PendingLogin};
 pub use misbehaviour::{At, Commit, Misbehaviour};
 pub use protected::{Challenge, MetadataPlace, Protected};
 pub use registration::Registration;
-pub use settings::{EarlyPolls, MetadataForm, OlderAccessTokens, RefreshTokens, Rotation, Settings};
+pub use settings::{
+    AuthorizationResponses, EarlyPolls, IssParameter, IssPromise, MetadataForm, Offer, OlderAccessTokens, Pkce, RefreshTokens,
+    Rotation, Settings,
+};
 
 /// Longer than any story: only a story that would wait for ever meets it.
 const WATCHDOG: Duration = Duration::from_secs(120);
@@ -95,6 +101,12 @@ impl AuthorizationServer {
     #[must_use]
     pub fn device_authorization_endpoint(&self) -> String {
         format!("{}/device_authorization", self.issuer)
+    }
+
+    /// `{issuer}/authorize`.
+    #[must_use]
+    pub fn authorization_endpoint(&self) -> String {
+        format!("{}/authorize", self.issuer)
     }
 
     /// `{issuer}/token`.

@@ -1,4 +1,4 @@
-//! The page where a person approves a login (RFC 8628, 3.3): plain HTML, readable by a screen reader, no script.
+//! The pages where a person approves a login (RFC 8628, 3.3; RFC 6749, 3.1): plain HTML, readable by a screen reader, no script.
 //!
 //! Must never: write anything into the page unescaped, or act on a GET.
 
@@ -93,37 +93,76 @@ fn code_form(typed: &str, complaint: Option<&str>) -> String {
     )
 }
 
+/// Who asks for what.
+pub(super) struct Asks<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) scopes: &'a [String],
+    pub(super) resource: Option<&'a str>,
+    pub(super) subject: &'a str,
+}
+
+impl Asks<'_> {
+    fn html(&self) -> String {
+        let scopes: String = match self.scopes {
+            [] => "what the server gives by default".to_owned(),
+            scopes => {
+                format!("<ul>{}</ul>", scopes.iter().map(|scope| format!("<li>{}</li>", escaped(scope))).collect::<String>())
+            }
+        };
+        let resource = self.resource.map_or_else(String::new, |resource| format!("<dt>Where</dt><dd>{}</dd>", escaped(resource)));
+        format!(
+            "<p>A program asks for access in your name.</p>\
+             <dl><dt>Program</dt><dd>{}</dd><dt>Access</dt><dd>{scopes}</dd>{resource}<dt>You</dt><dd>{}</dd></dl>",
+            escaped(self.client_id),
+            escaped(self.subject)
+        )
+    }
+}
+
+/// The page of a login that goes back through this browser, to `redirect_uri`.
+pub(super) fn approve_or_deny(asks: &Asks<'_>, redirect_uri: &str) -> Answer {
+    let form = "<form method=\"post\"><div class=\"buttons\">\
+         <button class=\"go\" name=\"answer\" value=\"approve\">Approve</button>\
+         <button name=\"answer\" value=\"deny\">Deny</button></div></form>";
+    // A form's target counts over redirects too.
+    let back = url::Url::parse(redirect_uri).map(|uri| uri.origin().ascii_serialization()).unwrap_or_default();
+    page_with_form_to(&back, (200, "Approve this login?"), &(asks.html() + form))
+}
+
+/// A page with a sentence.
+pub(super) fn told(status: u16, title: &str, sentence: &str) -> Answer {
+    page(status, title, &format!("<p role=\"status\">{sentence}</p>"))
+}
+
 fn approve_form(login: &PendingLogin, subject: &str) -> String {
-    let scopes: String = match login.scopes.as_slice() {
-        [] => "what the server gives by default".to_owned(),
-        scopes => format!("<ul>{}</ul>", scopes.iter().map(|scope| format!("<li>{}</li>", escaped(scope))).collect::<String>()),
-    };
-    let resource =
-        login.resource.as_ref().map_or_else(String::new, |resource| format!("<dt>Where</dt><dd>{}</dd>", escaped(resource)));
+    let PendingLogin { client_id, scopes, resource, .. } = login;
+    let asks = Asks { client_id, scopes, resource: resource.as_deref(), subject };
     format!(
-        "<p>A program asks for access in your name.</p>\
-         <dl><dt>Program</dt><dd>{}</dd><dt>Access</dt><dd>{scopes}</dd>{resource}<dt>You</dt><dd>{}</dd></dl>\
-         <form method=\"post\">\
+        "{}<form method=\"post\">\
          <label for=\"user_code\">Code</label>\
          <input id=\"user_code\" name=\"user_code\" value=\"{}\" autocomplete=\"off\" spellcheck=\"false\" aria-describedby=\"same\" required>\
          <p class=\"soft\" id=\"same\">Approve only if your own program shows the same code.</p>\
          <div class=\"buttons\"><button class=\"go\" name=\"answer\" value=\"approve\">Approve</button>\
          <button name=\"answer\" value=\"deny\">Deny</button></div></form>",
-        escaped(&login.client_id),
-        escaped(subject),
+        asks.html(),
         escaped(&login.user_code)
     )
 }
 
 fn page(status: u16, title: &str, content: &str) -> Answer {
+    page_with_form_to("", (status, title), content)
+}
+
+fn page_with_form_to(further: &str, (status, title): (u16, &str), content: &str) -> Answer {
     let text = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{title}</title><style>{STYLE}</style></head>\n<body><main><h1>{title}</h1>\n{content}\n\
          <p class=\"soft\">This is a test server. It protects nothing.</p></main></body></html>\n"
     );
     let style = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
-    let policy =
-        format!("default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self' {further}; base-uri 'none'; frame-ancestors 'none'"
+    );
     Answer::html(status, text)
         .with_header("content-security-policy", policy)
         .with_header("referrer-policy", "no-referrer")

@@ -25,7 +25,8 @@ use super::body::{CutOff, Outgoing, Pace};
 use super::book::Book;
 use super::counts::{Counts, RequestRecord};
 use super::endpoints;
-use super::misbehaviour::{Commit, Misbehaviour};
+use super::misbehaviour::{At, Commit, Misbehaviour};
+use crate::sentinel;
 
 const LARGEST_REQUEST: usize = 1 << 20;
 
@@ -185,13 +186,16 @@ impl Arrived {
             let place = asked.place(&book.settings.issuer_path);
             let at = asked.at(place);
             let fate = at.map_or(Misbehaviour::Behave, |at| book.script.take(at));
-            let is_refresh = at == Some(super::misbehaviour::At::Refresh);
             let grant = book.grant_of(&asked);
             book.counts.misbehaved += u64::from(!matches!(fate, Misbehaviour::Behave));
             // The page for people takes the user code in its URL (RFC 8628, 3.3.1).
             book.counts.secrets_in_urls += u64::from(asked.secret_in_url && place != Place::Page);
-            book.counts.refreshes += u64::from(is_refresh);
-            book.counts.polls += u64::from(place == Place::Token && !is_refresh);
+            book.counts.refreshes += u64::from(at == Some(At::Refresh));
+            book.counts.exchanges += u64::from(at == Some(At::Exchange));
+            book.counts.polls += u64::from(at == Some(At::Poll));
+            if let Some(verifier) = asked.form.one("code_verifier") {
+                sentinel::learn(verifier, "a code verifier");
+            }
             book.log.push(record(&asked, arrived, grant));
             Self { line: book.log.len() - 1, place, fate, grant, asked }
         })

@@ -38,6 +38,20 @@ pub struct Settings {
     pub clients: Vec<ConfidentialClient>,
     /// The status of the token endpoint's OAuth errors: 400, or 200 as GitHub does.
     pub error_status: u16,
+    /// Whether it has the device grant (RFC 8628), and says so.
+    pub device_grant: Offer,
+    /// Whether it has the authorization code grant (RFC 6749, 4.1), and says so.
+    pub code_grant: Offer,
+    /// What it says about PKCE. S256 is checked in any case, and nothing else is taken.
+    pub pkce: Pkce,
+    /// Whether it promises to name itself in its authorization responses (RFC 9207, section 3).
+    pub iss_promise: IssPromise,
+    /// Whether it does.
+    pub iss: IssParameter,
+    /// What it sends back through the browser.
+    pub responses: AuthorizationResponses,
+    /// How long a code counts (RFC 6749, 4.1.2).
+    pub code_life: Duration,
     /// Done to every success answer of the token endpoint: `Spoilt::Without("expires_in")`, `Spoilt::FormEncoded` ...
     pub token_answers: Vec<Spoilt>,
     /// Done to every answer of the device authorization endpoint: `Spoilt::Without("interval")`,
@@ -74,8 +88,78 @@ impl Default for Settings {
             metadata_answers: Vec::new(),
             protected: Protected::default(),
             registration: Registration::None,
+            device_grant: Offer::Yes,
+            code_grant: Offer::No,
+            pkce: Pkce::S256,
+            iss_promise: IssPromise::Given,
+            iss: IssParameter::Own,
+            responses: AuthorizationResponses::Right,
+            code_life: Duration::from_secs(60),
         }
     }
+}
+
+impl Settings {
+    /// The same server without a device grant: people log in to it in a browser.
+    #[must_use]
+    pub fn in_browser() -> Self {
+        Self { device_grant: Offer::No, code_grant: Offer::Yes, ..Self::default() }
+    }
+}
+
+/// Whether a server has something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// It has, and its metadata says so.
+    Yes,
+    /// It has not.
+    No,
+}
+
+/// `code_challenge_methods_supported` (RFC 8414, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pkce {
+    /// `["S256"]`
+    S256,
+    /// `["plain"]`
+    PlainOnly,
+    /// The metadata does not say.
+    Unstated,
+}
+
+/// `authorization_response_iss_parameter_supported` (RFC 9207, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssPromise {
+    /// `true`
+    Given,
+    /// The metadata does not say.
+    Withheld,
+}
+
+/// The `iss` of an authorization response (RFC 9207, section 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssParameter {
+    /// The server's own issuer, as it should be.
+    Own,
+    /// None.
+    Missing,
+    /// This text.
+    Other(String),
+}
+
+/// What a browser is sent back with, once the person has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorizationResponses {
+    /// A code, or `access_denied` (RFC 6749, 4.1.2).
+    Right,
+    /// This error, whatever the person says (RFC 6749, 4.1.2.1).
+    Error(&'static str),
+    /// A code and an error at once (D28).
+    CodeAndError,
+    /// Another `state` than the one that came (D26).
+    OtherState,
+    /// Nothing: an error page of the server's own, and the browser never comes back.
+    None,
 }
 
 /// A place of the metadata document.

@@ -1,6 +1,6 @@
 //! The harness proves itself: a story is worth what the server in it is worth.
 //!
-//! [`rules`]: the server is right. [`clients`]: it knows its clients. [`faults`]: it is wrong as scripted. [`children`]: the daemon's life, the certified server.
+//! [`rules`]: the server is right. [`clients`]: it knows its clients. [`codes`]: its authorization codes. [`faults`]: it is wrong as scripted. [`children`]: the daemon's life, the certified server.
 //!
 //! Must never: need the daemon. Everything here is asked with plain HTTP, and a stand-in takes the daemon's place.
 #![allow(
@@ -14,6 +14,7 @@
 
 mod children;
 mod clients;
+mod codes;
 mod faults;
 mod guest;
 mod rules;

@@ -27,6 +27,17 @@ pub(super) struct Ending {
     pub(super) message: Option<String>,
     /// What to type next.
     pub(super) next_step: Option<String>,
+    /// What the account is for, or whose: where to look for the reason.
+    pub(super) server: Option<String>,
+}
+
+/// How a login was to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// In a browser, whose answer comes to this machine.
+    Browser,
+    /// In another way, or none was seen.
+    Other,
 }
 
 impl Course {
@@ -36,24 +47,52 @@ impl Course {
         let good = status.health == Health::Good && status.sign_in.is_none();
         match (good, status.message) {
             (true, None) => Self::Granted,
-            (true, message @ Some(_)) => Self::NotGranted(Ending { end: None, message, next_step: status.next_step }),
+            (true, message @ Some(_)) => {
+                let server = server(&status.resources, &status.issuer);
+                Self::NotGranted(Ending { end: None, message, next_step: status.next_step, server })
+            }
             (false, message) => Self::of(AccountStatus { message, ..status }),
         }
     }
 
     /// How a login that was begun goes.
     pub(super) fn of(status: AccountStatus) -> Self {
+        let server = server(&status.resources, &status.issuer);
         let AccountStatus { health, sign_in, last_sign_in_end: end, message, next_step, grant, .. } = status;
         match (sign_in, health, end) {
             (Some(sign_in), ..) => Self::Waits(Some(Box::new(sign_in))),
             (None, Health::SigningIn | Health::Loading, _) => Self::Waits(None),
             (None, _, None | Some(SignInEnd::Granted)) if grant.is_some() => Self::Granted,
-            (None, _, end) => Self::NotGranted(Ending { end, message, next_step }),
+            (None, _, end) => Self::NotGranted(Ending { end, message, next_step, server }),
         }
     }
 }
 
+fn server(resources: &[String], issuer: &str) -> Option<String> {
+    let server = resources.first().map_or(issuer, String::as_str);
+    Some(server.to_owned()).filter(|server| !server.is_empty())
+}
+
 impl Ending {
+    /// With the hint of a browser that brought nothing: a server that says no on a page of its own never leads back to us, and then
+    /// the login can only end by its time.
+    pub(super) fn hinted(self, account: &str, way: Way) -> Self {
+        if way != Way::Browser || self.end != Some(SignInEnd::Expired) {
+            return self;
+        }
+        let server = self.server.as_deref().unwrap_or("URL");
+        Self {
+            message: Some(
+                "if the page showed an error, the server never sent the browser back to this machine; if it could not be reached at the end, the browser is on another one"
+                    .to_owned(),
+            ),
+            next_step: Some(format!(
+                "authctl login {account} --paste (where the browser is on another machine), or authctl provider check {server} (what the server offers)"
+            )),
+            ..self
+        }
+    }
+
     /// What a person is told.
     pub(super) fn failure(self, account: &str) -> Failure {
         let message = match self.end {
@@ -153,7 +192,31 @@ mod tests {
 
     #[test]
     fn another_user_names_the_replacement() {
-        let ending = Ending { end: Some(SignInEnd::OtherSubject), message: None, next_step: None };
+        let ending = Ending { end: Some(SignInEnd::OtherSubject), message: None, next_step: None, server: None };
         assert_eq!(ending.failure("github").next_step.as_deref(), Some("authctl login github --replace"));
+    }
+
+    #[test]
+    fn a_browser_that_brought_nothing_is_a_hint_and_a_code_that_nobody_typed_is_none() {
+        let expired = || {
+            let status = AccountStatus {
+                issuer: "https://as.example".into(),
+                message: Some("Nobody has logged in yet.".into()),
+                next_step: Some("authctl login github".into()),
+                ..status(Health::LoginRequired, Some(SignInEnd::Expired))
+            };
+            let Course::NotGranted(ending) = Course::of(status) else { panic!() };
+            ending
+        };
+        let told = expired().hinted("github", Way::Browser).failure("github");
+        assert!(
+            told.message.starts_with("the login to github was not answered in time: if the page showed an error"),
+            "{told:?}"
+        );
+        let next = told.next_step.unwrap_or_default();
+        assert!(next.starts_with("authctl login github --paste") && next.contains("provider check https://as.example"), "{next}");
+        assert_eq!(expired().hinted("github", Way::Other), expired());
+        let denied = Ending { end: Some(SignInEnd::Denied), ..expired() };
+        assert_eq!(denied.hinted("github", Way::Browser).next_step.as_deref(), Some("authctl login github"));
     }
 }

@@ -23,7 +23,7 @@ impl Waiting {
     /// The line at this moment.
     pub(super) fn line(&self) -> String {
         match self {
-            Self::Prompt => "Asking for a code ...".to_owned(),
+            Self::Prompt => "Asking the server ...".to_owned(),
             Self::Person(None) => "  time left unknown".to_owned(),
             Self::Person(Some(countdown)) => format!("  time left {}", clock_face(countdown.left())),
             Self::Grant => "Fetching the token ...".to_owned(),

@@ -154,13 +154,27 @@ pub(super) fn how_to_go_on(sign_in: &SignIn, opened: Option<Result<(), NotOpened
         (false, Picture::None) => "open the address yourself, on any device.",
     };
     let now = match opened {
-        Some(Ok(())) => "Your browser opens. Go on only if it shows this host and this code.".to_owned(),
+        Some(Ok(())) => match sign_in.how {
+            How::Browser { .. } => "Your browser opens. Go on only if it shows this host.".to_owned(),
+            _ => "Your browser opens. Go on only if it shows this host and this code.".to_owned(),
+        },
         Some(Err(NotOpened::NotAWebAddress)) => "No browser was opened, because that is no web address.".to_owned(),
         Some(Err(NotOpened::NotStarted)) => format!("No browser could be started: {yourself}"),
         Some(Err(NotOpened::OverSsh)) => format!("Over SSH no browser is opened: {yourself}"),
         Some(Err(NotOpened::Headless)) | None => format!("To go on, {yourself}"),
     };
     format!("{now} Waiting for you there; Ctrl-C ends only the waiting.")
+}
+
+/// How to answer a login by hand, and when there is nothing to answer so.
+pub(super) fn how_to_paste(sign_in: &SignIn, page: Page) -> String {
+    match sign_in.how {
+        How::Browser { .. } => {
+            page.paragraph("Open this address in any browser, and log in there. When the browser says that it cannot connect, copy the whole address from its address bar, and paste it here.")
+                + &page.paragraph("Go on only if it shows this host. Ctrl-C ends only the waiting.")
+        }
+        _ => page.paragraph(&how_to_go_on(sign_in, None, Picture::None)) + &page.paragraph("There is nothing to paste for a login of this kind."),
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +292,14 @@ pub(super) mod tests {
             };
             assert_eq!(address_to_open(&SignIn { how, ..sign_in("github") }), "https://github.com/login/device", "{other}");
         }
+    }
+
+    #[test]
+    fn a_login_by_hand_says_what_to_copy_and_one_by_a_code_that_there_is_nothing_to_paste() {
+        let how = How::Browser { authorization_uri: "https://github.com/login/oauth/authorize?state=x".into() };
+        let in_browser = SignIn { how, ..sign_in("github") };
+        let told = [in_browser, sign_in("github")].map(|sign_in| prompt(&sign_in, PAGE) + &how_to_paste(&sign_in, PAGE));
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     #[test]

@@ -7,10 +7,13 @@ use std::convert::Infallible;
 
 use mcp_authd_client::{Countdown, How, SignIn};
 use serde_json::json;
+use tokio::sync::Notify;
 
-use super::course::Ending;
+use super::course::{Ending, Way};
 use super::live::Waiting;
+use super::pasted::Source;
 use super::prompt::{self, Picture, prompt};
+use super::seat::{Seat, elsewhere};
 use crate::browser;
 use crate::cli::Login;
 use crate::exit::{Exit, Failure};
@@ -21,6 +24,9 @@ use crate::screen::{self, Page, Paint};
 /// Tells what happens.
 pub(super) struct Teller {
     audience: Audience,
+    by_hand: Allowed,
+    /// An address for a browser is shown.
+    prompted: Notify,
     state: RefCell<State>,
 }
 
@@ -47,6 +53,8 @@ struct State {
     line: LiveLine,
     waiting: Waiting,
     shown: Option<(String, How)>,
+    /// A question stands at the end, and its line is not over.
+    asks: bool,
 }
 
 impl Teller {
@@ -54,19 +62,32 @@ impl Teller {
         let audience = if options.json {
             Audience::Program
         } else {
-            Audience::Person { browser: (!options.no_browser).into(), qr: (!options.no_qr).into() }
+            let browser = !options.no_browser && !options.paste;
+            Audience::Person { browser: browser.into(), qr: (!options.no_qr).into() }
         };
-        Self { audience, state: RefCell::new(State { line: LiveLine::default(), waiting: Waiting::Prompt, shown: None }) }
+        let state = State { line: LiveLine::default(), waiting: Waiting::Prompt, shown: None, asks: false };
+        Self { audience, by_hand: options.paste.into(), prompted: Notify::new(), state: RefCell::new(state) }
+    }
+
+    /// Whether the answer of a browser is taken by hand.
+    pub(super) fn takes_by_hand(&self) -> bool {
+        self.by_hand == Allowed::Yes
+    }
+
+    /// Whether a program reads what is told.
+    pub(super) fn is_for_a_program(&self) -> bool {
+        matches!(self.audience, Audience::Program)
+    }
+
+    /// Ends when an address for a browser is shown.
+    pub(super) async fn browser_is_prompted(&self) {
+        self.prompted.notified().await;
     }
 
     /// Keeps the live line's time, for ever.
     pub(super) async fn keep_time(&self) -> Result<Infallible, Failure> {
         loop {
-            if let Audience::Person { .. } = self.audience {
-                let mut state = self.state.borrow_mut();
-                let line = state.waiting.line();
-                state.line.show(&line)?;
-            }
+            self.show_line()?;
             let next = self.state.borrow().waiting.next();
             tokio::time::sleep(next).await;
         }
@@ -74,9 +95,14 @@ impl Teller {
 
     /// Something else is waited for from now on.
     pub(super) fn waits_for(&self, waiting: Waiting) -> Result<(), Failure> {
+        self.state.borrow_mut().waiting = waiting;
+        self.show_line()
+    }
+
+    /// Not where a person types: the line is theirs.
+    fn show_line(&self) -> Result<(), Failure> {
         let mut state = self.state.borrow_mut();
-        state.waiting = waiting;
-        if let Audience::Person { .. } = self.audience {
+        if !self.is_for_a_program() && !self.takes_by_hand() {
             let line = state.waiting.line();
             state.line.show(&line)?;
         }
@@ -99,10 +125,16 @@ impl Teller {
                 Audience::Program => screen::print(&json::line(&json::event("sign_in", json::sign_in(sign_in))))?,
                 Audience::Person { browser, qr } => {
                     if prompted {
-                        self.say(&format!("\n{}", Page::of_stdout().paragraph("The code before this one no longer counts.")))?;
+                        self.say(&format!("\n{}", Page::of_stdout().paragraph(overtaken(sign_in))))?;
                     }
-                    self.show_to_person(sign_in, (*browser, *qr)).await?;
+                    match self.by_hand {
+                        Allowed::Yes => self.show_for_pasting(sign_in)?,
+                        Allowed::No => self.show_to_person(sign_in, (*browser, *qr)).await?,
+                    }
                 }
+            }
+            if let How::Browser { .. } = sign_in.how {
+                self.prompted.notify_one();
             }
         }
         self.waits_for(Waiting::Person(countdown))
@@ -126,13 +158,59 @@ impl Teller {
             Allowed::Yes => Some(browser::open(prompt::address_to_open(sign_in)).await),
             Allowed::No => None,
         };
-        self.say(&page.paragraph(&prompt::how_to_go_on(sign_in, opened, picture)))
+        // Where a browser opens, it is most likely on this machine.
+        let elsewhere =
+            if opened == Some(Ok(())) && Seat::of_environment() == Seat::Here { String::new() } else { elsewhere(sign_in, page) };
+        self.say(&(page.paragraph(&prompt::how_to_go_on(sign_in, opened, picture)) + &elsewhere))
+    }
+
+    fn show_for_pasting(&self, sign_in: &SignIn) -> Result<(), Failure> {
+        let page = Page::of_stdout();
+        self.say(&(prompt(sign_in, page) + &prompt::how_to_paste(sign_in, page)))
+    }
+
+    /// Asks for the address, where there is a terminal to type at.
+    pub(super) fn ask(&self, source: Source) -> Result<(), Failure> {
+        if source == Source::Terminal && !self.is_for_a_program() {
+            self.say("  address   ")?;
+            self.state.borrow_mut().asks = true;
+        }
+        Ok(())
+    }
+
+    /// A line was read, and with it its end.
+    fn was_answered(&self) {
+        self.state.borrow_mut().asks = false;
+    }
+
+    pub(super) fn taken(&self, account: &str) -> Result<(), Failure> {
+        self.was_answered();
+        self.say(&match self.audience {
+            Audience::Program => json::line(&json::event("taken", json!({ "account": account }))),
+            Audience::Person { .. } => Page::of_stdout().paragraph("That is the answer of this login. Fetching the token ..."),
+        })
+    }
+
+    pub(super) fn not_taken(&self, why: &Failure) -> Result<(), Failure> {
+        self.was_answered();
+        let object = json!({ "message": why.message, "next_step": why.next_step });
+        self.say(&match self.audience {
+            Audience::Program => json::line(&json::event("not_taken", object)),
+            Audience::Person { .. } => not_taken(why, Page::of_stdout()),
+        })
     }
 
     /// In the place of the live line.
     fn say(&self, text: &str) -> Result<(), Failure> {
+        self.leave_question()?;
         self.state.borrow_mut().line.erase()?;
         Ok(screen::print(text)?)
+    }
+
+    /// What follows stands on a line of its own.
+    fn leave_question(&self) -> Result<(), Failure> {
+        let asked = std::mem::take(&mut self.state.borrow_mut().asks);
+        if asked { Ok(screen::print("\n")?) } else { Ok(()) }
     }
 
     pub(super) fn already(&self, account: &str) -> Result<(), Failure> {
@@ -151,12 +229,15 @@ impl Teller {
 
     pub(super) fn granted(&self, account: &str) -> Result<(), Failure> {
         self.say(&match self.audience {
-            Audience::Program => settled(account, "granted", &Ending { end: None, message: None, next_step: None }),
+            Audience::Program => settled(account, "granted", &Ending { end: None, message: None, next_step: None, server: None }),
             Audience::Person { .. } => Page::of_stdout().paragraph(&format!("{account} is logged in.")),
         })
     }
 
     pub(super) fn not_granted(&self, account: &str, ending: Ending) -> Result<Exit, Failure> {
+        self.leave_question()?;
+        let in_browser = matches!(self.state.borrow().shown, Some((_, How::Browser { .. })));
+        let ending = ending.hinted(account, if in_browser { Way::Browser } else { Way::Other });
         match self.audience {
             Audience::Program => {
                 screen::print(&settled(account, ending.end.map_or("unknown", json::end), &ending))?;
@@ -167,9 +248,21 @@ impl Teller {
     }
 }
 
+fn overtaken(sign_in: &SignIn) -> &'static str {
+    match sign_in.how {
+        How::Browser { .. } => "The address before this one no longer counts.",
+        _ => "The code before this one no longer counts.",
+    }
+}
+
 fn already(account: &str, page: Page) -> String {
     page.paragraph(&format!("{account} is logged in already. To log in anew:"))
         + &page.whole("", &format!("authctl login {account} --again"), None)
+}
+
+fn not_taken(why: &Failure, page: Page) -> String {
+    let next = why.next_step.as_ref().map(|next| page.field("next", next));
+    page.field("no", &why.message) + &next.unwrap_or_default()
 }
 
 fn settled(account: &str, outcome: &str, ending: &Ending) -> String {
@@ -190,9 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_was_not_taken_is_told_with_what_to_do() {
+        let why = Failure::new(
+            Exit::Failed,
+            "What was pasted holds no `state` (RFC 6749, 4.1.2).",
+            "copy the whole address from the address bar of the browser, as it stands there after the login, and paste it again",
+        );
+        insta::assert_snapshot!(not_taken(&why, PAGE));
+    }
+
+    #[test]
     fn the_json_of_a_login_is_as_documented() {
         let lines = json::line(&json::event("sign_in", json::sign_in(&sign_in("github"))))
-            + &settled("github", "granted", &Ending { end: None, message: None, next_step: None });
+            + &settled("github", "granted", &Ending { end: None, message: None, next_step: None, server: None });
         insta::assert_snapshot!(lines);
     }
 }

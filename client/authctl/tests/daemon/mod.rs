@@ -39,6 +39,8 @@ struct Face {
     secrets: Arc<Mutex<Vec<v1::SetClientSecretRequest>>>,
     removed: Arc<Mutex<Vec<String>>>,
     reload: Arc<Mutex<Option<v1::ReloadResponse>>>,
+    pasted: Arc<Mutex<Vec<String>>>,
+    forgotten: Arc<Mutex<Vec<String>>>,
 }
 
 impl Daemon {
@@ -53,6 +55,8 @@ impl Daemon {
             secrets: Arc::default(),
             removed: Arc::default(),
             reload: Arc::default(),
+            pasted: Arc::default(),
+            forgotten: Arc::default(),
         };
         let mut daemon = Self { directory, face, runtime: None };
         daemon.come_back();
@@ -119,6 +123,16 @@ impl Daemon {
         given.into_iter().map(|given| (given.account, given.client_secret)).collect()
     }
 
+    /// What was pasted.
+    pub(crate) fn pasted(&self) -> Vec<String> {
+        self.face.pasted.lock().unwrap().clone()
+    }
+
+    /// The issuers whose clients were forgotten.
+    pub(crate) fn forgotten(&self) -> Vec<String> {
+        self.face.forgotten.lock().unwrap().clone()
+    }
+
     /// What it answers to a reload. Nothing: it is too old to know what that is.
     pub(crate) fn answer_reload(&self, answer: v1::reload_response::Outcome) {
         *self.face.reload.lock().unwrap() = Some(v1::ReloadResponse { outcome: Some(answer) });
@@ -177,6 +191,15 @@ pub(crate) fn waiting_with(id: &str, user_code: &str) -> v1::AccountStatus {
     v1::AccountStatus { sign_in: Some(sign_in), ..account(v1::Health::SigningIn) }
 }
 
+/// Account "github" with a login that waits for a browser.
+pub(crate) fn waiting_for_a_browser() -> v1::AccountStatus {
+    let redirect = "http%3A%2F%2F127.0.0.1%3A43215%2Fcallback";
+    let authorization_uri = format!("https://github.com/login/oauth/authorize?client_id=a&redirect_uri={redirect}&state=s1");
+    let how = Some(v1::sign_in::How::Browser(v1::Browser { authorization_uri }));
+    let sign_in = waiting().sign_in.map(|sign_in| v1::SignIn { how, ..sign_in });
+    v1::AccountStatus { sign_in, issuer: "https://github.com".into(), ..waiting() }
+}
+
 #[tonic::async_trait]
 impl Tokens for Face {
     async fn get_token(&self, request: Request<v1::GetTokenRequest>) -> Result<Response<v1::TokenState>, Status> {
@@ -222,6 +245,64 @@ impl Admin for Face {
     async fn cancel_sign_in(&self, _: Request<v1::CancelSignInRequest>) -> Result<Response<v1::AccountStatus>, Status> {
         self.cancelled.fetch_add(1, Ordering::SeqCst);
         Ok(Response::new(self.account.borrow().clone()))
+    }
+
+    /// The answer with the code "good" logs in, the one with the code "other" another account.
+    async fn complete_sign_in(
+        &self,
+        request: Request<v1::CompleteSignInRequest>,
+    ) -> Result<Response<v1::CompleteSignInResponse>, Status> {
+        use v1::complete_sign_in_response::Outcome;
+        let pasted = request.into_inner().redirect;
+        let outcome = if pasted.contains("code=good") {
+            self.account.send_replace(granted());
+            Outcome::Account("github".into())
+        } else if pasted.contains("code=other") {
+            Outcome::Account("other".into())
+        } else {
+            Outcome::NotCompleted(v1::NotCompleted {
+                message: "What was pasted holds no `state` (RFC 6749, 4.1.2).".into(),
+                next_step: "copy the whole address, and paste it again".into(),
+            })
+        };
+        self.pasted.lock().unwrap().push(pasted);
+        Ok(Response::new(v1::CompleteSignInResponse { outcome: Some(outcome) }))
+    }
+
+    async fn list_clients(&self, _: Request<v1::ListClientsRequest>) -> Result<Response<v1::ListClientsResponse>, Status> {
+        let client = v1::RegisteredClient {
+            issuer: "https://as.example".into(),
+            client_id: "s6BhdRkqt3".into(),
+            auth_method: "none".into(),
+            grant_types: vec!["refresh_token".into()],
+            redirect_uris: vec!["http://127.0.0.1/callback".into()],
+            ..v1::RegisteredClient::default()
+        };
+        Ok(Response::new(v1::ListClientsResponse { clients: vec![client] }))
+    }
+
+    async fn forget_client(
+        &self,
+        request: Request<v1::ForgetClientRequest>,
+    ) -> Result<Response<v1::ForgetClientResponse>, Status> {
+        let issuer = request.into_inner().issuer;
+        let forgotten = issuer == "https://as.example";
+        self.forgotten.lock().unwrap().push(issuer);
+        Ok(Response::new(v1::ForgetClientResponse { forgotten }))
+    }
+
+    async fn list_profiles(&self, _: Request<v1::ListProfilesRequest>) -> Result<Response<v1::ListProfilesResponse>, Status> {
+        let provider = v1::ProviderProfile {
+            name: "entra".into(),
+            origin: v1::ProfileOrigin::Shipped.into(),
+            text: "[providers.entra]\n".into(),
+            parameters: vec![v1::ProviderParameter { name: "tenant".into(), usual: String::new() }],
+            client: v1::ClientNeeded::Any.into(),
+            device: v1::WayOffered::Yes.into(),
+            browser: v1::WayOffered::AsAdvertised.into(),
+            meaning: vec!["It has manners of its own.".into()],
+        };
+        Ok(Response::new(v1::ListProfilesResponse { providers: vec![provider] }))
     }
 
     async fn sign_out(&self, request: Request<v1::SignOutRequest>) -> Result<Response<v1::SignOutResponse>, Status> {

@@ -25,6 +25,7 @@ pub(crate) struct Terminal {
     pub(crate) screen: Screen,
     child: Child,
     near: OwnedFd,
+    keys: std::fs::File,
     written: Receiver<Vec<u8>>,
 }
 
@@ -38,6 +39,7 @@ impl Terminal {
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let (send, written) = channel();
         let mut far = std::fs::File::from(pair.master);
+        let keys = far.try_clone().unwrap();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(length) = far.read(&mut bytes) {
@@ -46,7 +48,7 @@ impl Terminal {
                 }
             }
         });
-        Self { screen: Screen::new(), child, near: pair.slave, written }
+        Self { screen: Screen::new(), child, near: pair.slave, keys, written }
     }
 
     /// Looks on until this is so.
@@ -61,6 +63,12 @@ impl Terminal {
             }
         }
         panic!("it does not come; the screen:\n{}", self.screen.text());
+    }
+
+    /// As the person at it types.
+    #[allow(dead_code, reason = "each test program uses its part")]
+    pub(crate) fn type_in(&mut self, text: &str) {
+        self.keys.write_all(text.as_bytes()).unwrap();
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

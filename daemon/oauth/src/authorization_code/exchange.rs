@@ -15,9 +15,9 @@ use crate::profile::Profile;
 use crate::sign_in::{PendingCode, SignInFailure};
 use crate::time::{Instant, Now};
 use crate::token::{Granted, TokenSuccess};
-use crate::wire::error_answer::RawError;
+use crate::wire::error_answer::{RawError, Sent};
 use crate::wire::token_answer::{self, TokenAnswer};
-use crate::wire::{NoErrorCode, retry_after};
+use crate::wire::{NoErrorCode, repeated, retry_after};
 
 /// The first wait after a request that was not sent. Each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -145,6 +145,7 @@ impl Exchange {
             TokenAnswer::Success(TokenSuccess { refresh_token: None, token: Err(why) }) => SignInFailure::Misbehaved(why),
             // Bad perhaps, but with a refresh token: the account saves that before it complains (D43).
             TokenAnswer::Success(success) => {
+                let success = repeated::left_out(success, &self.sent());
                 let PendingCode { binding, requested_scopes, .. } = self.pending;
                 return Ok(Granted { success, binding, requested_scopes });
             }
@@ -162,14 +163,21 @@ impl Exchange {
         })
     }
 
+    /// What the request tells the server.
+    fn sent(&self) -> Sent {
+        let Self { pending, code, client, .. } = self;
+        client.sent(&pending.binding.client_id, [code.0.expose(), pending.verifier.expose()])
+    }
+
     /// RFC 6749, 5.2.
     fn refused(&self, error: &RawError, status: u16) -> SignInFailure {
-        let Self { pending, code, client, .. } = self;
         match error.code() {
             "access_denied" | "authorization_declined" => SignInFailure::Denied,
             _ => {
-                let sent = client.sent(&pending.binding.client_id, [code.0.expose(), pending.verifier.expose()]);
-                SignInFailure::Refused(error.shown(status, &sent))
+                let shown = error.shown(status, &self.sent());
+                // No configuration mends a code that is over; another login may.
+                let is_the_code = error.code() == "invalid_grant";
+                if is_the_code { SignInFailure::CodeRefused(shown) } else { SignInFailure::Refused(shown) }
             }
         }
     }

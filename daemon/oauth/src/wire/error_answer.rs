@@ -56,6 +56,12 @@ impl Sent {
         Self(secrets)
     }
 
+    /// Whether a text holds a piece of any of them, in whichever shape.
+    pub(crate) fn is_told_by(&self, text: &str) -> bool {
+        let pieces: HashSet<&[u8]> = text.as_bytes().windows(PIECE).collect();
+        self.0.iter().flat_map(|secret| shapes(secret.expose())).any(|shape| shares_a_piece(text, &pieces, &shape))
+    }
+
     /// These, and those of the requests before.
     pub(crate) fn and(mut self, before: Self) -> Self {
         self.0.extend(before.0);

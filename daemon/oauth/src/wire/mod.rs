@@ -13,6 +13,7 @@ mod members;
 pub(crate) mod metadata;
 pub(crate) mod protected_resource;
 pub(crate) mod registration_answer;
+pub(crate) mod repeated;
 pub(crate) mod retry_after;
 pub(crate) mod revocation_answer;
 pub(crate) mod shown;

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use mcp_authd_oauth::profile::{Profile, RefreshEnds, ReplayTime};
 use mcp_authd_oauth::registration::Registration;
-use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken};
+use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken, SecretText};
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{Issuer, Scopes};
 use mcp_authd_oauth::time::Now;
@@ -23,6 +23,7 @@ use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, SignInRecord};
 use crate::accounts::machine::fixture::{binding, config};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
+use crate::accounts::paste::NotCompleted;
 use crate::accounts::probe::{NotProbed, Probed, Question};
 use crate::accounts::{
     AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored, Upstream, Vault,
@@ -68,6 +69,14 @@ impl Upstream for SlowServer {
 
     fn resume_sign_in(&self, _: Arc<AccountConfig>, _: PendingSignIn) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         std::future::pending().boxed()
+    }
+
+    fn complete_sign_in(&self, _: SecretText) -> Result<AccountName, NotCompleted> {
+        Err(NotCompleted::BeginAnother)
+    }
+
+    fn forget_client(&self, _: Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
+        async { Ok(()) }.boxed()
     }
 
     fn revoke(&self, _: Arc<AccountConfig>, _: RevokeRequest) -> BoxFuture<'static, ()> {

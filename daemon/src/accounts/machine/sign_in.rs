@@ -77,6 +77,8 @@ pub(crate) struct History {
     pub(crate) ended: Option<Ended>,
     /// Scopes that were asked for and not granted.
     pub(crate) refused: Scopes,
+    /// The last login waited for a browser until its time was over. A hint, and not kept.
+    pub(crate) nothing_came_back: bool,
 }
 
 impl History {
@@ -286,7 +288,7 @@ impl Account {
             SignInFailure::Refused(_) | SignInFailure::Misbehaved(_) | SignInFailure::NoDeviceGrant => {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
             }
-            SignInFailure::NoWay(_) | SignInFailure::NotBegun(_) => {
+            SignInFailure::NoWay(_) | SignInFailure::NotBegun(_) | SignInFailure::CodeRefused(_) => {
                 self.pause_after_failure(Refusal::NoWayToSignIn { why: failure.to_string() }, work);
             }
             SignInFailure::AnswerLost => self.end_sign_in(SignInEnd::Failed, Pause::Over, work),
@@ -314,6 +316,8 @@ impl Account {
         if pause == Pause::Over {
             self.start_failures = 0;
         }
+        let in_browser = self.sign_in.pending().is_some_and(|pending| matches!(pending.login, PendingSignIn::Code(_)));
+        self.history.nothing_came_back = in_browser && end == SignInEnd::Expired;
         self.sign_in = SignIn::Idle(pause);
         self.history.last_end = Some((end, work.now.wall));
         self.save_sign_in(work);
@@ -397,6 +401,7 @@ impl Account {
             last_end: record.last_end,
             ended: record.ended,
             refused: record.refused_scopes.unwrap_or_default(),
+            nothing_came_back: false,
         };
         let belongs = |pending: &PendingRecord| belongs(pending.login.binding(), &self.policy.config);
         if has_moved || !record.pending.as_ref().is_none_or(belongs) {

@@ -12,7 +12,7 @@ use crate::accounts::status::{GrantStatus, Health, Status, Trouble};
 pub(super) fn status(account: &Account, now: Now) -> Status {
     Status {
         revision: account.revision,
-        health: health(account, now),
+        health: told_health(account, now),
         grant: shown_grant(&account.credential).map(|grant| grant_status(grant, &account.credential)),
         sign_in: account.sign_in.prompt(),
         last_end: account.history.end(),
@@ -38,6 +38,16 @@ fn grant_status(grant: &Grant, credential: &Credential) -> GrantStatus {
         revocable: grant.binding.revocation_endpoint.is_some(),
         refreshing: matches!(credential, Credential::Spending(_) | Credential::Unsaved(Unsaved { save: Save::First { .. }, .. })),
         subject: grant.subject.clone(),
+    }
+}
+
+/// Why somebody has to log in matters less than why the last try came to nothing.
+fn told_health(account: &Account, now: Now) -> Health {
+    match (health(account, now), &account.sign_in) {
+        (Health::LoginRequired(_), SignIn::Idle(_)) if account.history.nothing_came_back => {
+            Health::LoginRequired(LoginReason::NothingCameBack)
+        }
+        (health, _) => health,
     }
 }
 

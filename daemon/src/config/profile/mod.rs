@@ -6,20 +6,24 @@
 mod account;
 mod error;
 mod exchange;
+mod meaning;
 mod read;
 mod server;
 mod shipped;
 mod table;
+mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use mcp_authd_oauth::profile::Profile;
 use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
 
 pub use error::ProviderProblem;
 pub use shipped::{ShippedProfile, shipped};
+pub use view::{Offered, ProviderOrigin, ProviderView};
 
 pub(super) use account::{KEYS, OfAccount, no_client, of_account};
+pub(super) use view::with_shipped;
 
 use super::account::ServerConfig;
 use super::error::{Problem, printable};
@@ -64,17 +68,18 @@ impl Providers {
         Self { own }
     }
 
-    /// The names of those of the file.
-    pub(super) fn own_names(&self) -> BTreeSet<String> {
-        self.own.keys().cloned().collect()
-    }
-
     /// The provider of this name: the person's own one, else a shipped one.
     fn find(&self, name: &str) -> Option<Result<&Described, Reported>> {
         match self.own.get(name) {
             Some(own) => Some(own.as_ref().map_err(|reported| *reported)),
             None => shipped::described(name).map(Ok),
         }
+    }
+
+    /// Those of the file, for a person; but for one that does not hold, which stands in the findings.
+    pub(super) fn views(&self) -> Vec<ProviderView> {
+        let own = self.own.iter().filter_map(|(name, own)| Some((name, own.as_ref().ok()?)));
+        own.map(|(name, own)| ProviderView::of(name, own, ProviderOrigin::Configured)).collect()
     }
 
     /// Every name, for a person.

@@ -146,7 +146,17 @@ impl Template {
 }
 
 impl ServerTemplate {
-    fn names_any(&self) -> bool {
+    /// The issuer, with `{NAME}` in it.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_ref().map(|issuer| issuer.text.as_str())
+    }
+
+    /// Whether it names an endpoint at which a login by code begins, and one at which a login in a browser does.
+    pub(super) fn names_beginnings(&self) -> (bool, bool) {
+        (self.device_authorization.is_some(), self.authorization.is_some())
+    }
+
+    pub(super) fn names_any(&self) -> bool {
         let Self { issuer, authorization, device_authorization, token, revocation } = self;
         [issuer, authorization, device_authorization, token, revocation].iter().any(|named| named.is_some())
     }

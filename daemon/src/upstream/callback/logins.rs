@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::page::Page;
 use super::redirect::{Redirect, RedirectHost};
 use super::request::{Method, Request};
+use crate::accounts::AccountName;
 
 /// How many answered logins are remembered, so that a reload of the page is told what it is.
 const REMEMBERED: usize = 64;
@@ -35,7 +36,17 @@ pub(super) struct Ticket(u64);
 struct Waiting {
     ticket: Ticket,
     redirect: Redirect,
+    whose: Option<AccountName>,
     answer: oneshot::Sender<AuthorizationResponse>,
+}
+
+/// What became of an answer that a person has brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// Its login has it; whose that is, where it was said.
+    Taken(Option<AccountName>),
+    /// Its login had one before.
+    AnsweredBefore,
 }
 
 impl Logins {
@@ -52,11 +63,15 @@ impl Logins {
     }
 
     /// It has come.
-    pub(super) fn expect(&mut self, state: &State, redirect: Redirect) -> (Ticket, oneshot::Receiver<AuthorizationResponse>) {
+    pub(super) fn expect(
+        &mut self,
+        state: &State,
+        (redirect, whose): (Redirect, Option<AccountName>),
+    ) -> (Ticket, oneshot::Receiver<AuthorizationResponse>) {
         let (answer, arrives) = oneshot::channel();
         let ticket = self.next;
         self.next = Ticket(ticket.0.wrapping_add(1));
-        self.waiting.insert(state.sha256(), Waiting { ticket, redirect, answer });
+        self.waiting.insert(state.sha256(), Waiting { ticket, redirect, whose, answer });
         (ticket, arrives)
     }
 
@@ -94,6 +109,21 @@ impl Logins {
                 Page::NotExpected
             }
             None => Page::NotExpected,
+        }
+    }
+
+    /// The same for an answer that a person has brought: the browser was on another machine, and whatever host and path stood there,
+    /// the `state` names the login. `None`: no login of this port waits for it.
+    pub(super) fn bring(&mut self, response: &AuthorizationResponse) -> Option<Brought> {
+        let name = response.state.sha256();
+        if self.answered.contains(&name) {
+            return Some(Brought::AnsweredBefore);
+        }
+        let waiting = self.waiting.remove(&name)?;
+        let whose = waiting.whose.clone();
+        match self.hand_over(name, waiting, response.clone()) {
+            Page::Arrived => Some(Brought::Taken(whose)),
+            _ => None,
         }
     }
 

@@ -23,9 +23,11 @@ use mcp_authd_oauth::authorization_code::response::AuthorizationResponse;
 use mcp_authd_oauth::secret::State;
 use tokio::sync::{oneshot, watch};
 
+use crate::accounts::AccountName;
+use crate::accounts::paste::NotCompleted;
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
-use logins::{Logins, Ticket};
+use logins::{Brought, Logins, Ticket};
 pub use redirect::{NotARedirect, NotARedirectPath, PortWanted, Redirect, RedirectHost, RedirectPath};
 use serve::{Connections, LINGER, serve};
 pub use sockets::NoListener;
@@ -86,6 +88,21 @@ impl Callbacks {
             return Err(NoListener::NoIpv6);
         }
         Ok(door)
+    }
+
+    /// Hands an answer that a person has brought to the login that waits for its `state`, once, as if the browser had brought it;
+    /// whose login that is, where [`Door::belonging_to`] said so.
+    ///
+    /// # Errors
+    /// Where no login waits for it, or that one has been answered. Whichever waits goes on waiting.
+    pub fn bring(&self, response: &AuthorizationResponse) -> Result<Option<AccountName>, NotCompleted> {
+        let ports: Vec<_> = self.0.lock().values().cloned().collect();
+        // Only one knows it.
+        match ports.iter().find_map(|port| port.logins().bring(response)) {
+            Some(Brought::Taken(whose)) => Ok(whose),
+            Some(Brought::AnsweredBefore) => Err(NotCompleted::LookHowItEnds),
+            None => Err(NotCompleted::BeginAnother),
+        }
     }
 }
 
@@ -148,6 +165,7 @@ impl Port {
 pub struct Door {
     port: Arc<Port>,
     redirect: Redirect,
+    whose: Option<AccountName>,
 }
 
 impl Door {
@@ -155,7 +173,7 @@ impl Door {
     fn to(port: Arc<Port>, redirect: Redirect) -> Self {
         port.logins().announce(&redirect);
         port.doors.send_modify(|doors| *doors += 1);
-        Self { port, redirect }
+        Self { port, redirect, whose: None }
     }
 
     /// The port, to be kept with the login so that it survives a restart.
@@ -170,10 +188,17 @@ impl Door {
         self.redirect.uri(self.port.number)
     }
 
+    /// Whose login it is for, for whoever brings its answer by hand.
+    #[must_use]
+    pub fn belonging_to(mut self, account: &AccountName) -> Self {
+        self.whose = Some(account.clone());
+        self
+    }
+
     /// From now on the answer with this `state` is taken.
     #[must_use]
     pub fn expect(self, state: &State) -> Expected {
-        let (ticket, arrives) = self.port.logins().expect(state, self.redirect.clone());
+        let (ticket, arrives) = self.port.logins().expect(state, (self.redirect.clone(), self.whose.clone()));
         Expected { arrives, ticket, door: self }
     }
 }
@@ -235,7 +260,7 @@ impl Drop for Expected {
 pub fn answered(request: &[u8], state: &State) -> (Vec<u8>, Option<AuthorizationResponse>) {
     let mut logins = Logins::at(NonZeroU16::MIN.saturating_add(8764));
     logins.announce(&Redirect::default());
-    let (_, mut arrives) = logins.expect(state, Redirect::default());
+    let (_, mut arrives) = logins.expect(state, (Redirect::default(), None));
     let page = match request::Head::new().push(request) {
         None => return (Vec::new(), None),
         Some(Ok(request)) => logins.answer(&request),

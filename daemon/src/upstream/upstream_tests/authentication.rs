@@ -20,6 +20,7 @@ pub(super) struct Keeps {
     asked: Arc<Mutex<Vec<String>>>,
     /// The clients that were registered, each save as it came.
     pub(super) registered: Arc<Mutex<Vec<Registration>>>,
+    forgotten: Arc<Mutex<Vec<String>>>,
 }
 
 impl Keeps {
@@ -28,7 +29,12 @@ impl Keeps {
     }
 
     fn of(secret: Result<&'static str, SecretError>) -> Self {
-        Self { secret: Arc::new(Mutex::new(Some(secret))), asked: Arc::default(), registered: Arc::default() }
+        Self { secret: Arc::new(Mutex::new(Some(secret))), ..Self::default() }
+    }
+
+    /// The issuers whose clients were forgotten.
+    pub(super) fn forgotten(&self) -> Vec<String> {
+        self.forgotten.lock().unwrap().clone()
     }
 }
 
@@ -81,8 +87,9 @@ impl Vault for Keeps {
         async { Ok(()) }.boxed()
     }
 
-    fn forget_registration(&self, _: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
-        unreachable!("upstream never forgets")
+    fn forget_registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<(), SaveError>> {
+        self.forgotten.lock().unwrap().push(issuer.as_str().to_owned());
+        async { Ok(()) }.boxed()
     }
 
     fn key_state(&self) -> watch::Receiver<KeyState> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mcp_authd_oauth::authorization_code::judge::IssParameter;
+use mcp_authd_oauth::profile::{self, Profile};
 use mcp_authd_oauth::sign_in::{PendingCode, PendingSignIn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,7 +15,7 @@ const CODE_ONLY: &str = r#"{"issuer":"https://as.example","token_endpoint":"http
     "authorization_endpoint":"https://as.example/authorize?tenant=1","code_challenge_methods_supported":["S256"],
     "authorization_response_iss_parameter_supported":true}"#;
 
-fn code_only() -> Server {
+pub(super) fn code_only() -> Server {
     let server = Server::new();
     server.answers(METADATA, 200, CODE_ONLY);
     server
@@ -32,7 +33,7 @@ async fn log_in(server: &Server, person: impl AsyncFnOnce(&PendingCode)) -> Resu
     tokio::join!(login, answer).0
 }
 
-fn query_of(pending: &PendingCode) -> BTreeMap<String, String> {
+pub(super) fn query_of(pending: &PendingCode) -> BTreeMap<String, String> {
     let url = reqwest::Url::parse(pending.authorization_url.as_str()).unwrap();
     url.query_pairs().into_owned().collect()
 }
@@ -148,9 +149,15 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     login.abort();
     let redirect_uri = mcp_authd_oauth::terms::RedirectUri::new(format!("http://127.0.0.1:{port}/callback"));
     let pending = PendingSignIn::Code(PendingCode { redirect_uri, ..pending });
-    let ended = upstream.resume_sign_in(Arc::new(account()), pending).await;
-    let Err(SignInFailure::NotBegun(why)) = ended else { panic!("{ended:?}") };
-    assert!(why.contains(&port.to_string()) && why.contains("Next: "), "{why}");
+    // Where any port will do, the next login takes another; where this one only, it has to be made free.
+    let fixed = Profile { redirect: profile::Redirect::Port(port.try_into().unwrap()), ..(*account().profile).clone() };
+    let fixed = AccountConfig { profile: Arc::new(fixed), ..account() };
+    let next = format!("Next: authctl login {}", account().name);
+    for (account, next) in [(account(), next.as_str()), (fixed, "Next: see which program it is")] {
+        let ended = upstream.resume_sign_in(Arc::new(account), pending.clone()).await;
+        let Err(SignInFailure::NotBegun(why)) = ended else { panic!("{ended:?}") };
+        assert!(why.contains(&format!("port {port} of 127.0.0.1 is taken")) && why.contains(next), "{why}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 
 mod adversity;
 mod authenticating;
+mod in_browser;
 mod interrupting;
 mod leaving;
 mod logging_out;

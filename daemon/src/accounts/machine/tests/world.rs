@@ -1,5 +1,6 @@
 //! The world around one machine: a disk, a strict authorization server, callers, and books on what must hold.
 
+mod configuration;
 mod disk;
 mod server;
 
@@ -13,13 +14,12 @@ use mcp_authd_oauth::terms::{ClientId, Scopes, UserCode};
 use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_oauth::token::RefreshOutcome;
 
-use super::super::fixture::{START, binding_of, config, policy};
+use super::super::fixture::{START, binding_of, policy};
 use super::super::{Account, Beginning, Effect, Event, Policy, RefreshId, SignInId, WaiterId};
 use crate::accounts::belonging::{belongs, is_same_client};
 use crate::accounts::need::{Answer, AnswerState, LoginReason, Need, Refusal, SignInMode};
 use crate::accounts::status::{Health, Status};
 use crate::accounts::{AccountConfig, RefreshRequest, RevokeRequest, Stored};
-use crate::config::ClientConfig;
 
 pub(crate) use disk::{Disk, DiskWork};
 use server::{Closed, Family};
@@ -340,48 +340,6 @@ impl World {
         self.now.wall = if hours < 0 { self.now.wall - span } else { self.now.wall + span };
         self.jumped = true;
         self.tell(Event::Tick);
-    }
-
-    /// The account is taken out of the configuration.
-    pub(crate) fn remove(&mut self) {
-        self.forbid();
-        self.gone = true;
-        self.stays_out = false;
-        self.tell(Event::Removed);
-    }
-
-    /// It stands there again: with the keeper that still erases, or with a new one.
-    pub(crate) fn add(&mut self, client_id: &str) {
-        self.policy = Policy { config: Arc::new(config(client_id)), ..self.policy.clone() };
-        self.gone = false;
-        if std::mem::take(&mut self.ended) {
-            self.begin();
-        } else {
-            self.tell(Event::Returned(self.policy.clone(), self.last_revision));
-        }
-    }
-
-    /// The configuration names another client, and so its login belongs to what it was before.
-    pub(crate) fn move_to(&mut self, client_id: &str) {
-        if *self.policy.config.client.shown() != *client_id {
-            self.forbid();
-            self.reconfigure(client_id);
-            self.tell(Event::Moved(self.policy.clone()));
-        }
-    }
-
-    /// The same while no daemon runs.
-    pub(crate) fn reconfigure(&mut self, client_id: &str) {
-        let config =
-            AccountConfig { client: ClientConfig::PreRegistered(ClientId::new(client_id)), ..(*self.policy.config).clone() };
-        self.policy = Policy { config: Arc::new(config), ..self.policy.clone() };
-    }
-
-    /// The configuration asks for other scopes: the login goes on.
-    pub(crate) fn change_scopes(&mut self, scopes: &str) {
-        let config = AccountConfig { scopes: Scopes::parse(scopes), ..(*self.policy.config).clone() };
-        self.policy = Policy { config: Arc::new(config), ..self.policy.clone() };
-        self.tell(Event::Changed(self.policy.clone()));
     }
 
     /// The daemon leaves as it does on SIGTERM, with a disk that works or refuses, and starts again.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod browser;
+mod by_hand;
 mod closing;
 mod dispatching;
 mod opening;

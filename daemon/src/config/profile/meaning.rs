@@ -1,0 +1,169 @@
+//! What a provider's table means, in sentences: each way in which it differs from the RFCs, and nothing where it does not.
+//!
+//! Must never: tell a value that is sent besides, only its name; or leave a new key of a profile unsaid: every field is taken apart here.
+
+use std::collections::BTreeMap;
+
+use mcp_authd_oauth::profile::{
+    BodyKind, DeviceGrant, DiscoveryMode, ErrorWords, Exchange, Expiry, ExpirySource, HostRewrite, Pkce, Profile, Redirect,
+    RefreshEnds, RefreshRedirect, ReplayTime, ResourceMode,
+};
+
+use super::Described;
+
+/// Its sentences, in the order of the keys in `daemon/profiles/README.md`.
+pub(super) fn meaning(described: &Described) -> Vec<String> {
+    // What an account gives, and the client, are told on their own.
+    let Described { profile, token_endpoint_auth_method, server, parameters: _ } = described;
+    let Profile {
+        name: _,
+        discovery,
+        endpoints: _,
+        host_rewrites,
+        client: _,
+        device_grant,
+        pkce,
+        redirect,
+        resource,
+        scopes,
+        authorization_parameters,
+        device_authorization,
+        poll,
+        token_request,
+        refresh,
+        refresh_redirect,
+        revocation,
+        errors,
+        expiry,
+        refresh_ends,
+        replay,
+    } = profile;
+    let mut told = vec![place(server.issuer(), *discovery, server.names_any())];
+    told.extend(host_rewrites.iter().map(rewritten));
+    told.extend(token_endpoint_auth_method.map(|method| format!("Its clients say who they are by {}.", method.as_str())));
+    if !scopes.is_empty() {
+        told.push(format!("An account without scopes of its own asks for: {}.", scopes.to_parameter()));
+    }
+    told.extend(
+        (*resource == ResourceMode::Omit).then(|| "The resource of an account is kept, and never sent (RFC 8707).".to_owned()),
+    );
+    told.extend(
+        (*device_grant == DeviceGrant::Unavailable)
+            .then(|| "No login by a code is tried, whatever its metadata says (RFC 8628).".to_owned()),
+    );
+    told.extend(
+        (*pkce == Pkce::Assumed).then(|| "PKCE with S256 is done although no metadata promises it (RFC 7636).".to_owned()),
+    );
+    told.extend(answered_at(redirect));
+    told.extend(besides("The address that a browser opens", authorization_parameters));
+    let exchanges: [(&str, &Exchange); 5] = [
+        ("The request of a code", device_authorization),
+        ("A poll for the token", poll),
+        ("The request of a token with a code from the browser", token_request),
+        ("A refresh", refresh),
+        ("A revocation", revocation),
+    ];
+    told.extend(exchanges.into_iter().filter_map(|(what, how)| exchange(what, how)));
+    told.extend(
+        (*refresh_redirect == RefreshRedirect::Sent).then(|| "A refresh tells the redirect URI of the login, too.".to_owned()),
+    );
+    told.extend(words(errors));
+    told.extend(life(expiry));
+    told.extend(
+        (*refresh_ends == RefreshEnds::AccessTokensToo)
+            .then(|| "A refresh ends the access token before it: callers wait while one is under way.".to_owned()),
+    );
+    told.extend(replayed(*replay));
+    told
+}
+
+fn place(issuer: Option<&str>, discovery: DiscoveryMode, names_any: bool) -> String {
+    match (issuer, discovery) {
+        (Some(issuer), DiscoveryMode::Metadata) => {
+            format!("Its server is {issuer}; an endpoint that is not named comes from that server's metadata (RFC 8414).")
+        }
+        (Some(issuer), DiscoveryMode::None) => format!("Its server is {issuer}; only the endpoints that are named are called."),
+        (None, _) if names_any => "It has no issuer; only the endpoints that are named are called.".to_owned(),
+        (None, _) => "It names no server: an account names its own, and takes the manners from here.".to_owned(),
+    }
+}
+
+fn rewritten(HostRewrite { from, to }: &HostRewrite) -> String {
+    format!("Where its metadata names the host {from}, {to} is meant.")
+}
+
+fn answered_at(redirect: &Redirect) -> Option<String> {
+    let at = match redirect {
+        Redirect::AnyPort => return None,
+        Redirect::Port(port) => format!("port {port} of this machine"),
+        Redirect::Uri(uri) => uri.clone(),
+    };
+    Some(format!("A browser brings the answer to {at}, and to no other place."))
+}
+
+fn besides(what: &str, constants: &BTreeMap<String, String>) -> Option<String> {
+    (!constants.is_empty()).then(|| format!("{what} holds besides: {}.", names(constants)))
+}
+
+fn names<T>(table: &BTreeMap<String, T>) -> String {
+    table.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn exchange(what: &str, Exchange { request, answer }: &Exchange) -> Option<String> {
+    let mut told = Vec::new();
+    match request.body {
+        BodyKind::Form => {}
+        BodyKind::Json => told.push("is sent as JSON".to_owned()),
+        BodyKind::Empty => told.push("has no body".to_owned()),
+    }
+    if !request.names.is_empty() {
+        told.push(format!("has names of its own, or none, for {}", names(&request.names)));
+    }
+    if !request.constants.is_empty() {
+        told.push(format!("holds besides {}", names(&request.constants)));
+    }
+    if !answer.members.is_empty() {
+        told.push(format!("is answered in places of its own for {}", names(&answer.members)));
+    }
+    if !answer.no_error.is_empty() {
+        told.push(format!("is no failure where the error is {}", answer.no_error.join(", ")));
+    }
+    (!told.is_empty()).then(|| format!("{what} {}.", told.join("; it ")))
+}
+
+fn words(errors: &ErrorWords) -> Option<String> {
+    let ErrorWords { pending, slow_down, denied, expired, dead_grant, pending_statuses, slow_down_statuses, dead_grant_statuses } =
+        errors;
+    let said = [
+        (!pending.is_empty() || !pending_statuses.is_empty(), "wait"),
+        (!slow_down.is_empty() || !slow_down_statuses.is_empty(), "slow down"),
+        (!denied.is_empty(), "refused"),
+        (!expired.is_empty(), "expired"),
+        (!dead_grant.is_empty() || !dead_grant_statuses.is_empty(), "the login has ended"),
+    ];
+    let said: Vec<_> = said.into_iter().filter_map(|(own, what)| own.then(|| format!("\"{what}\""))).collect();
+    (!said.is_empty()).then(|| format!("It has words or statuses of its own for: {}.", said.join(", ")))
+}
+
+fn life(Expiry { source, fallback, skew }: &Expiry) -> Option<String> {
+    let mut told = Vec::new();
+    match source {
+        ExpirySource::ExpiresIn => {}
+        ExpirySource::Jwt => told.push("ends when the token itself says so (exp)".to_owned()),
+        ExpirySource::Fixed(life) => told.push(format!("always lives {} seconds", life.as_secs())),
+    }
+    told.extend(fallback.map(|life| format!("lives {} seconds where nobody tells", life.as_secs())));
+    if !skew.is_zero() {
+        told.push(format!("is taken to end {} seconds earlier", skew.as_secs()));
+    }
+    (!told.is_empty()).then(|| format!("An access token {}.", told.join("; it ")))
+}
+
+fn replayed(replay: ReplayTime) -> Option<String> {
+    let when = match replay {
+        ReplayTime::AtOnce => return None,
+        ReplayTime::AtTokenEnd => "when the present token ends".to_owned(),
+        ReplayTime::After(after) => format!("{} seconds later", after.as_secs()),
+    };
+    Some(format!("A refresh whose answer was lost is sent once more {when}, and never again."))
+}

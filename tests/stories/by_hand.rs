@@ -1,0 +1,203 @@
+//! Logins whose browser is on another machine, and what a person looks at besides: the real `authctl` at the real daemon, and a server
+//! that has nothing but a token endpoint.
+
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use mcp_authd_tests::daemon::{Config, Daemon};
+use mcp_authd_tests::programs::program;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use url::Url;
+
+use crate::authctl::{Told, authctl};
+use crate::logged_in::{look, used};
+
+/// A token endpoint that takes any code, and keeps what it was asked (RFC 6749, 4.1.3). Its authorization endpoint is never called by
+/// the daemon: a browser would.
+struct CodeServer {
+    origin: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl CodeServer {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keeps = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut stream = BufReader::new(stream);
+                let (mut head, mut line) = (Vec::new(), String::new());
+                while stream.read_line(&mut line).await.unwrap() > 2 {
+                    head.push(std::mem::take(&mut line).to_lowercase());
+                }
+                let length = head.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).await.unwrap();
+                let number = {
+                    let mut asked = keeps.lock().unwrap();
+                    asked.push(String::from_utf8(body).unwrap());
+                    asked.len()
+                };
+                let body = format!(r#"{{"access_token":"SNTL_AT_{number}","token_type":"Bearer","expires_in":3600}}"#);
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+                stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
+            }
+        });
+        Self { origin, asked }
+    }
+
+    /// What the token endpoint was asked so far.
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// A daemon with these accounts there, by a provider of its own that knows no device grant.
+    async fn daemon(&self, accounts: &[&str]) -> Daemon {
+        let Self { origin, .. } = self;
+        let provider = format!(
+            "[providers.browser-only]\nauthorization_endpoint = \"{origin}/authorize\"\ntoken_endpoint = \"{origin}/token\"\npkce = \"assumed\"\n"
+        );
+        let accounts: String = accounts
+            .iter()
+            .map(|name| format!("[accounts.{name}]\nprovider = \"browser-only\"\nclient_id = \"abc\"\n"))
+            .collect();
+        Daemon::start(Config::new().text(&provider).text(&accounts)).await
+    }
+}
+
+/// `authctl login NAME --paste`, while it runs.
+struct Pasting {
+    child: Child,
+    keys: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Pasting {
+    fn begins(daemon: &Daemon, arguments: &[&str]) -> Self {
+        let mut command = daemon.program("authctl");
+        command.arg("login").args(arguments).arg("--paste").kill_on_drop(true);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (keys, lines) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()).lines());
+        Self { child, keys, lines }
+    }
+
+    /// The address that the person opens.
+    async fn address(&mut self) -> Url {
+        loop {
+            let line = self.lines.next_line().await.unwrap().expect("an address is shown");
+            if let Some(address) = line.strip_prefix("  open      ") {
+                return Url::parse(address).unwrap();
+            }
+        }
+    }
+
+    async fn paste(&mut self, text: &str) {
+        self.keys.as_mut().unwrap().write_all(format!("{text}\n").as_bytes()).await.unwrap();
+    }
+
+    async fn event(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next_line().await.unwrap().expect("an event")).unwrap()
+    }
+
+    async fn ends(mut self) -> Told {
+        let mut out = String::new();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            out.push_str(&line);
+            out.push('\n');
+        }
+        let mut err = Vec::new();
+        self.child.stderr.take().unwrap().read_to_end(&mut err).await.unwrap();
+        Told::of(Output { status: self.child.wait().await.unwrap(), stdout: out.into_bytes(), stderr: err })
+    }
+}
+
+fn parameter(address: &Url, name: &str) -> String {
+    address.query_pairs().find(|(found, _)| found == name).unwrap_or_else(|| panic!("no {name} in {address}")).1.into_owned()
+}
+
+/// What the address bar of a browser on another machine shows at the end.
+fn redirected(address: &Url, code: &str) -> String {
+    format!("{}?code={code}&state={}", parameter(address, "redirect_uri"), parameter(address, "state"))
+}
+
+#[tokio::test]
+async fn a_person_whose_browser_is_on_another_machine_pastes_its_address_and_every_program_is_served() {
+    // given a server without a device grant, and a person over SSH
+    let server = CodeServer::start().await;
+    let daemon = server.daemon(&["work"]).await;
+    let mut login = Pasting::begins(&daemon, &["work"]);
+    let address = login.address().await;
+    assert_eq!(parameter(&address, "code_challenge_method"), "S256");
+
+    // when the person pastes what the browser shows
+    login.paste(&redirected(&address, "SNTL_AC_1")).await;
+
+    // then the login is over, and a program has the token; the code was traded in once, with its verifier
+    let told = login.ends().await;
+    assert!(told.code == Some(0) && told.out.ends_with("work is logged in.\n") && told.err.is_empty(), "{told:?}");
+    assert_eq!(used(look(&program(&daemon), "work").await).expose(), "SNTL_AT_1");
+    let asked = server.asked();
+    assert!(asked.len() == 1 && asked[0].contains("code=SNTL_AC_1") && asked[0].contains("code_verifier="), "{asked:?}");
+
+    // and nothing of it was told or logged
+    daemon.assert_no_secret_in_clear();
+    let log = daemon.logs();
+    assert!(log.contains("brought by hand"), "the log is read");
+    for secret in ["SNTL_AC_1", &parameter(&address, "state")] {
+        assert!(!log.contains(secret) && !told.out.contains(&format!("code={secret}")), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn two_logins_at_once_take_their_own_answers_and_a_wrong_one_ends_neither() {
+    let server = CodeServer::start().await;
+    let daemon = server.daemon(&["home", "work"]).await;
+    let (mut home, mut work) = (Pasting::begins(&daemon, &["home"]), Pasting::begins(&daemon, &["work", "--json"]));
+    let home_address = home.address().await;
+    let begun = work.event().await;
+    let work_address = Url::parse(begun["authorization_uri"].as_str().unwrap()).unwrap();
+
+    // when a program pastes rubbish, the address that was to be opened, and then the answer of the other login
+    for (wrong, why) in [("SNTL_rubbish", "state"), (work_address.as_str(), "code")] {
+        work.paste(wrong).await;
+        let told = work.event().await;
+        assert_eq!(told["event"], "not_taken");
+        assert!(told["message"].as_str().unwrap().contains(why) && !told.to_string().contains("SNTL"), "{told}");
+    }
+    work.paste(&redirected(&home_address, "SNTL_AC_home")).await;
+    let told = work.event().await;
+    assert!(told["message"].as_str().unwrap().contains("the login to home"), "{told}");
+
+    // then the other login has it, although it was pasted here, and this one waits on for its own
+    assert_eq!(home.ends().await.code, Some(0));
+    work.paste(&redirected(&home_address, "SNTL_AC_again")).await;
+    assert_eq!(work.event().await["event"], "not_taken", "an answer counts once");
+    work.paste(&redirected(&work_address, "SNTL_AC_work")).await;
+    let told = work.ends().await;
+    assert!(told.code == Some(0) && told.out.contains("\"outcome\":\"granted\""), "{told:?}");
+    let codes: Vec<bool> = server.asked().iter().map(|asked| asked.contains("SNTL_AC_again")).collect();
+    assert_eq!(codes, [false, false]);
+}
+
+#[tokio::test]
+async fn clients_and_providers_are_told_as_they_are() {
+    let server = CodeServer::start().await;
+    let daemon = server.daemon(&["work"]).await;
+    let none = authctl(&daemon, &["client", "list"]).await;
+    assert!(none.code == Some(0) && none.out.starts_with("mcp-authd has registered no client."), "{none:?}");
+    authctl(&daemon, &["client", "forget", "https://as.example"]).await.assert_refused(1, "authctl client list");
+
+    let list: Value = serde_json::from_str(&authctl(&daemon, &["provider", "list", "--json"]).await.out).unwrap();
+    let names: Vec<&str> = list["providers"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["auth0", "browser-only", "entra", "github", "gitlab", "google", "keycloak", "okta"]);
+    let own: Value = serde_json::from_str(&authctl(&daemon, &["provider", "show", "browser-only", "--json"]).await.out).unwrap();
+    assert_eq!((&own["origin"], &own["device"], &own["browser"]), (&"configured".into(), &"no".into(), &"yes".into()));
+    let entra = authctl(&daemon, &["provider", "show", "entra"]).await;
+    assert!(entra.out.contains("tenant: has to be given") && entra.out.contains("[providers.entra]"), "{entra:?}");
+    authctl(&daemon, &["provider", "show", "nobody"]).await.assert_refused(1, "authctl provider list");
+}
