@@ -6,6 +6,7 @@ pub mod belonging;
 pub mod client_secret;
 pub mod clients;
 pub mod description;
+pub mod gate;
 pub mod grant;
 pub mod handle;
 pub mod keeper;
@@ -31,6 +32,7 @@ use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 
 pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
 use client_secret::SecretError;
+use gate::Gate;
 use grant::{GrantRecord, SignInRecord};
 use paste::NotCompleted;
 use probe::{NotProbed, Probed, Question};
@@ -46,6 +48,7 @@ pub trait Upstream: Send + Sync + 'static {
         account: Arc<AccountConfig>,
         scopes: Scopes,
         prompt: oneshot::Sender<PendingSignIn>,
+        gate: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
 
     /// Goes on with a login from before a restart.
@@ -53,6 +56,7 @@ pub trait Upstream: Send + Sync + 'static {
         &self,
         account: Arc<AccountConfig>,
         pending: PendingSignIn,
+        gate: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
 
     /// Hands what a person has pasted to the login in a browser that waits for it, once, as if the browser had brought it (D26, D28);

@@ -47,6 +47,7 @@ use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, Refr
 use tokio::sync::{oneshot, watch};
 
 use crate::accounts::belonging::is_same_client;
+use crate::accounts::gate::Gate;
 use crate::accounts::paste::NotCompleted;
 use crate::accounts::probe::{NotProbed, Probed, Question};
 use crate::accounts::{AccountName, RefreshRequest, RevokeRequest, SaveError, Upstream, Vault};
@@ -126,22 +127,24 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
         account: Arc<AccountConfig>,
         scopes: Scopes,
         prompt: oneshot::Sender<PendingSignIn>,
+        gate: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         let wire = self.wire.clone();
-        async move { wire.sign_in(&account, scopes, prompt).await }.boxed()
+        async move { wire.sign_in(&account, scopes, (prompt, gate)).await }.boxed()
     }
 
     fn resume_sign_in(
         &self,
         account: Arc<AccountConfig>,
         pending: PendingSignIn,
+        gate: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         if !is_same_client(pending.binding(), &account) {
             tracing::warn!(account = %account.name, "a login was not resumed: it was begun with another server or client");
             return ready(Err(SignInFailure::Refused(moved_away(&account)))).boxed();
         }
         let wire = self.wire.clone();
-        async move { wire.resume_sign_in(&account, pending).await }.boxed()
+        async move { wire.resume_sign_in(&account, pending, gate).await }.boxed()
     }
 
     fn complete_sign_in(&self, pasted: SecretText) -> Result<AccountName, NotCompleted> {

@@ -27,14 +27,15 @@ use super::callback::{Expected, NoListener, NotARedirect, Redirect};
 use super::clients::{Round, Used};
 use super::drive::{Transport, drive};
 use super::servers::Server;
+use crate::accounts::gate::Gate;
 use crate::config::AccountConfig;
 use crate::host::entropy;
 
 /// How long a person has for a login in a browser. The server's own pages have limits of their own, which nobody tells us.
 const LONGEST_IN_BROWSER: Duration = Duration::from_secs(600);
 
-/// Where the prompt goes, once.
-type PromptTo = oneshot::Sender<PendingSignIn>;
+/// Where the prompt goes, once, and what its answer has to pass where it may be used once only.
+type PromptTo = (oneshot::Sender<PendingSignIn>, Gate);
 
 impl<T: Transport> Wire<T> {
     /// A new login. Where its way turns out to be closed to this client, before anybody was shown a prompt, a browser is next.
@@ -122,7 +123,7 @@ impl<T: Transport> Wire<T> {
 
     async fn by_device(&self, flow: DeviceFlow, prompt: &mut Option<PromptTo>) -> Result<Granted, SignInFailure> {
         drive(flow, &self.transport, &self.clock, |pending| {
-            if let Some(prompt) = prompt.take() {
+            if let Some((prompt, _)) = prompt.take() {
                 // Nobody waits for it any more: the login goes on all the same (D22).
                 let _ = prompt.send(PendingSignIn::Device(pending));
             }
@@ -143,17 +144,17 @@ impl<T: Transport> Wire<T> {
         entropy::fill(&mut *randomness).map_err(no_callback)?;
         let pending = begin(request, *randomness, self.clock.now(), LONGEST_IN_BROWSER)?;
         let expected = door.expect(&pending.state);
-        if let Some(prompt) = prompt.take() {
-            // As above (D22).
-            let _ = prompt.send(PendingSignIn::Code(pending.clone()));
-        }
-        self.answered_in_browser((pending, profile), expected, login.used.authentication.clone()).await
+        // Each login prompts once.
+        let Some((prompt, gate)) = prompt.take() else { return Err(SignInFailure::AnswerLost) };
+        // As above (D22).
+        let _ = prompt.send(PendingSignIn::Code(pending.clone()));
+        self.answered_in_browser((pending, profile), (expected, gate), login.used.authentication.clone()).await
     }
 
     async fn answered_in_browser(
         &self,
         (pending, profile): (PendingCode, Arc<Profile>),
-        expected: Expected,
+        (expected, gate): (Expected, Gate),
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
         let response = tokio::select! {
@@ -165,17 +166,23 @@ impl<T: Transport> Wire<T> {
             // The listener tells logins apart by their state, and this one's has come; it comes once.
             NoCode::KeepWaiting => SignInFailure::AnswerLost,
         })?;
+        gate.passed().await;
         drive(ExchangeFlow::new(pending, code, client).by(profile), &self.transport, &self.clock, |never| match never {}).await
     }
 
     /// One from before a restart.
-    pub(super) async fn resume_sign_in(&self, account: &AccountConfig, pending: PendingSignIn) -> Result<Granted, SignInFailure> {
+    pub(super) async fn resume_sign_in(
+        &self,
+        account: &AccountConfig,
+        pending: PendingSignIn,
+        gate: Gate,
+    ) -> Result<Granted, SignInFailure> {
         let client = authentication::of(&pending.binding().client_id, account, &*self.vault)
             .await
             .map_err(SignInFailure::NotAuthenticated)?;
         let ended = match pending {
             PendingSignIn::Device(pending) => self.resume_polling(pending, client.clone(), account.profile.clone()).await,
-            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), client.clone()).await,
+            PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), gate, client.clone()).await,
         };
         match ended {
             Ok(granted) => Ok(self.identified_after_restart(granted, account, &client).await),
@@ -196,12 +203,13 @@ impl<T: Transport> Wire<T> {
     async fn resume_in_browser(
         &self,
         (pending, account): (PendingCode, &AccountConfig),
+        gate: Gate,
         client: ClientAuthentication,
     ) -> Result<Granted, SignInFailure> {
         let redirect = Redirect::parse(pending.redirect_uri.as_str()).map_err(no_callback)?;
         let door = self.callbacks.open(redirect).map_err(|why| not_resumed(why, account))?.belonging_to(&account.name);
         let expected = door.expect(&pending.state);
-        self.answered_in_browser((pending, account.profile.clone()), expected, client).await
+        self.answered_in_browser((pending, account.profile.clone()), (expected, gate), client).await
     }
 }
 

@@ -25,6 +25,7 @@ use super::HttpUpstream;
 use super::captured_log::CapturedLog;
 use super::drive::Transport;
 use super::scripted::{Act, Scripted};
+use crate::accounts::gate::Gate;
 use crate::accounts::{RefreshRequest, RevokeRequest, Upstream};
 use crate::config::{AccountConfig, AccountName, ClientConfig, Network, ServerConfig};
 use crate::host::clock::{Clock, follows_tokio};
@@ -166,7 +167,7 @@ async fn sign_in(
     account: AccountConfig,
 ) -> (Result<Granted, SignInFailure>, Option<PendingSignIn>) {
     let (prompt, mut handed_out) = oneshot::channel();
-    let ended = upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt).await;
+    let ended = upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt, Gate::of_nobody()).await;
     (ended, handed_out.try_recv().ok())
 }
 
@@ -264,7 +265,7 @@ async fn a_login_goes_on_when_nobody_takes_its_prompt() {
     let server = Server::new();
     let (prompt, nobody) = oneshot::channel();
     drop(nobody);
-    assert!(upstream(&server).sign_in(Arc::new(account()), Scopes::default(), prompt).await.is_ok());
+    assert!(upstream(&server).sign_in(Arc::new(account()), Scopes::default(), prompt, Gate::of_nobody()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -329,12 +330,12 @@ async fn a_login_from_before_a_restart_is_polled_on_where_it_was_begun() {
     let server = Server::new();
     let pending = sign_in(&upstream(&server), account()).await.1.unwrap();
     server.take();
-    let granted = upstream(&server).resume_sign_in(Arc::new(account()), pending.clone()).await.unwrap();
+    let granted = upstream(&server).resume_sign_in(Arc::new(account()), pending.clone(), Gate::of_nobody()).await.unwrap();
     assert_eq!(granted.binding, binding());
     assert_eq!(server.paths(), ["/token"]);
 
     let other_client = AccountConfig { client: ClientConfig::PreRegistered(ClientId::new("client-2")), ..account() };
-    let ended = upstream(&server).resume_sign_in(Arc::new(other_client), pending).await;
+    let ended = upstream(&server).resume_sign_in(Arc::new(other_client), pending, Gate::of_nobody()).await;
     assert!(matches!(ended, Err(SignInFailure::Refused(_))), "{ended:?}");
     assert_eq!(server.paths(), [""; 0]);
 }
@@ -361,7 +362,7 @@ async fn neither_a_token_nor_a_code_is_logged_in_the_life_of_a_grant() {
     let server = Server::new();
     let upstream = upstream(&server);
     let pending = sign_in(&upstream, account()).await.1.unwrap();
-    upstream.resume_sign_in(Arc::new(account()), pending).await.unwrap();
+    upstream.resume_sign_in(Arc::new(account()), pending, Gate::of_nobody()).await.unwrap();
     upstream.refresh(Arc::new(account()), refresh_request()).await;
     let tokens = || RevokeRequest { refresh_token: Some(RefreshToken::new("SNTL_RT_2")), access_token: None, binding: binding() };
     upstream.revoke(Arc::new(account()), tokens()).await;

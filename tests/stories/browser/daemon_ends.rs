@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 
-use mcp_authd_client::status::SignInEnd;
+use mcp_authd_client::status::{Health, SignInEnd};
 use mcp_authd_tests::daemon::Daemon;
 use mcp_authd_tests::person::in_browser;
 use mcp_authd_tests::programs::{a_prompt, a_token, account_is, program, prompt, prompted, tool, url, watched};
-use mcp_authd_tests::server::Settings;
+use mcp_authd_tests::server::{At, Commit, Misbehaviour, Settings};
 
 use super::{daemon_at, listens_only_at, port_of, refused, stops_listening, subject_of, work};
 
@@ -54,6 +54,32 @@ async fn a_url_that_waits_in_a_browser_works_after_a_stop() {
 #[tokio::test]
 async fn a_url_that_waits_in_a_browser_works_after_a_kill() {
     the_same_url_works_after(End::Killed).await;
+}
+
+#[tokio::test]
+async fn d35_a_code_that_a_killed_daemon_had_sent_is_sent_by_nobody_again() {
+    // given a server that has taken the code and not yet answered, and a daemon that is killed meanwhile
+    let (server, mut daemon) = daemon_at(Settings::in_browser()).await;
+    server.script(At::Exchange, Misbehaviour::Hold(Commit::After));
+    let shown = prompt(program(&daemon).token(work()).await.unwrap());
+    let back = in_browser::answer("approve", &url(&shown), &[]).await.unwrap();
+    assert_eq!(in_browser::follow(&back).await.unwrap().status(), 200);
+    server.wait_for(|counts| counts.held == 1).await;
+    daemon.kill();
+    daemon.start_again().await;
+
+    // when the person loads the page once more, then nobody is there who would send the code
+    account_is(&tool(&daemon), "work", |status| status.health == Health::LoginRequired && status.sign_in.is_none()).await;
+    assert!(in_browser::follow(&back).await.is_err(), "no login waits at the old port");
+
+    // and the next login is a new one, which works
+    let next = prompted(&daemon, "work").await;
+    assert_ne!(url(&next), url(&shown));
+    assert_eq!(in_browser::approve(&url(&next)).await.unwrap().status(), 200);
+    let token = watched(&mut program(&daemon).watch(work()), a_token).await;
+    assert_eq!(subject_of(&server, &token).await, "alice");
+    let counts = server.counts();
+    assert_eq!((counts.exchanges, counts.codes_reused, counts.families_revoked), (2, 0, 0));
 }
 
 async fn a_taken_port_is_named_and_the_next_login_takes_another_after(end: End) {

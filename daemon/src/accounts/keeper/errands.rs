@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::House;
 use crate::accounts::AccountName;
+use crate::accounts::gate::{self, Keep};
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::machine::{Effect, Event, SaveId, SignInId};
 use crate::accounts::news::Teller;
@@ -20,6 +21,8 @@ pub(super) struct Errands {
     records: mpsc::UnboundedSender<RecordWork>,
     /// Ends the login that is going on.
     login: CancellationToken,
+    /// Lets it use its answer.
+    gate: CancellationToken,
 }
 
 enum RecordWork {
@@ -35,7 +38,7 @@ impl Errands {
         let (records, work) = mpsc::unbounded_channel();
         let writer = write_records(house.clone(), account, work, events.clone());
         house.tasks.work("records", writer);
-        Self { house: house.clone(), events, records, login: CancellationToken::new() }
+        Self { house: house.clone(), events, records, login: CancellationToken::new(), gate: CancellationToken::new() }
     }
 
     pub(super) fn run(&mut self, effect: Effect) {
@@ -55,14 +58,17 @@ impl Errands {
             }
             Effect::BeginSignIn(id, config, scopes) => {
                 let (tell, prompt) = oneshot::channel();
-                let login = self.house.upstream.sign_in(config, scopes, tell);
-                self.begin_login(id, login, prompt);
+                let (gate, keep) = gate::closed();
+                let login = self.house.upstream.sign_in(config, scopes, tell, gate);
+                self.begin_login(id, login, (prompt, keep));
             }
             Effect::ResumeSignIn(id, config, pending) => {
                 let (_, no_prompt) = oneshot::channel();
-                let login = self.house.upstream.resume_sign_in(config, *pending);
-                self.begin_login(id, login, no_prompt);
+                let (gate, keep) = gate::closed();
+                let login = self.house.upstream.resume_sign_in(config, *pending, gate);
+                self.begin_login(id, login, (no_prompt, keep));
             }
+            Effect::TradeIn(_) => self.gate.cancel(),
             Effect::AbortSignIn(_) => self.login.cancel(),
             Effect::Revoke(config, request) => {
                 self.house.tasks.work("revoke", self.house.upstream.revoke(config, *request));
@@ -79,15 +85,17 @@ impl Errands {
         &mut self,
         id: SignInId,
         login: impl Future<Output = Result<Granted, SignInFailure>> + Send + 'static,
-        prompt: oneshot::Receiver<PendingSignIn>,
+        (prompt, keep): (oneshot::Receiver<PendingSignIn>, Keep),
     ) {
         self.login = CancellationToken::new();
+        self.gate = keep.open;
+        let answered = keep.answered;
         let (aborted, tasks, events) = (self.login.clone(), self.house.tasks.clone(), self.events.clone());
         self.house.tasks.work("sign in", async move {
             tokio::select! {
                 () = aborted.cancelled() => {}
                 () = tasks.stopping() => {}
-                () = run_login(id, login, prompt, events) => {}
+                () = run_login(id, login, (prompt, answered), events) => {}
             }
         });
     }
@@ -96,28 +104,22 @@ impl Errands {
 async fn run_login(
     id: SignInId,
     login: impl Future<Output = Result<Granted, SignInFailure>>,
-    mut prompt: oneshot::Receiver<PendingSignIn>,
+    (mut prompt, mut answered): (oneshot::Receiver<PendingSignIn>, oneshot::Receiver<()>),
     events: Teller,
 ) {
     tokio::pin!(login);
-    let early = tokio::select! {
-        biased;
-        result = &mut login => Some(result),
-        Ok(pending) = &mut prompt => {
-            events.tell(Event::SignInPrompted(id, pending));
-            None
+    let result = loop {
+        tokio::select! {
+            biased;
+            Ok(pending) = &mut prompt, if !prompt.is_terminated() => events.tell(Event::SignInPrompted(id, pending)),
+            Ok(()) = &mut answered, if !answered.is_terminated() => events.tell(Event::SignInAnswered(id)),
+            result = &mut login => break result,
         }
     };
-    let result = match early {
-        Some(result) => {
-            // The login may have prompted and ended in one breath: the prompt comes first all the same.
-            if let Ok(pending) = prompt.try_recv() {
-                events.tell(Event::SignInPrompted(id, pending));
-            }
-            result
-        }
-        None => login.await,
-    };
+    // The login may have prompted and ended in one breath: the prompt comes first all the same.
+    if let Ok(pending) = prompt.try_recv() {
+        events.tell(Event::SignInPrompted(id, pending));
+    }
     events.tell(Event::SignInSettled(id, result));
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{AccountHandle, Beginning, House, Order};
 use crate::accounts::client_secret::SecretError;
+use crate::accounts::gate::Gate;
 use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, SignInRecord};
 use crate::accounts::machine::fixture::{binding, config};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
@@ -63,11 +64,17 @@ impl Upstream for SlowServer {
         _: Arc<AccountConfig>,
         _: Scopes,
         _: oneshot::Sender<PendingSignIn>,
+        _: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         std::future::pending().boxed()
     }
 
-    fn resume_sign_in(&self, _: Arc<AccountConfig>, _: PendingSignIn) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
+    fn resume_sign_in(
+        &self,
+        _: Arc<AccountConfig>,
+        _: PendingSignIn,
+        _: Gate,
+    ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         std::future::pending().boxed()
     }
 

@@ -186,8 +186,10 @@ impl Account {
         let mode = waiter.need.sign_in;
         let pause = match &self.sign_in {
             SignIn::Starting(_) | SignIn::Prompted(_) => return Verdict::WaitForSignIn,
-            SignIn::Waiting(_) if mode == SignInMode::StartAndWait => return Verdict::WaitForSignIn,
-            SignIn::Waiting(_) => {
+            SignIn::Waiting(_) | SignIn::Answered(_) | SignIn::Exchanging(_) if mode == SignInMode::StartAndWait => {
+                return Verdict::WaitForSignIn;
+            }
+            SignIn::Waiting(_) | SignIn::Answered(_) | SignIn::Exchanging(_) => {
                 return self.prompt().map_or(Verdict::Wait, |prompt| Verdict::Answer(AnswerState::SignIn(prompt)));
             }
             SignIn::Idle(pause) => pause,

@@ -53,6 +53,8 @@ pub enum Event {
     RefreshSettled(RefreshId, RefreshOutcome),
     /// The prompt of [`Effect::BeginSignIn`].
     SignInPrompted(SignInId, PendingSignIn),
+    /// The person has answered in a browser. Comes where the answer may be used once only.
+    SignInAnswered(SignInId),
     /// The end of [`Effect::BeginSignIn`] or [`Effect::ResumeSignIn`].
     SignInSettled(SignInId, Result<Granted, SignInFailure>),
     /// The person ends the waiting login.
@@ -100,6 +102,8 @@ pub enum Effect {
     BeginSignIn(SignInId, Arc<AccountConfig>, Scopes),
     /// Go on with a login from before a restart.
     ResumeSignIn(SignInId, Arc<AccountConfig>, Box<PendingSignIn>),
+    /// The store has answered for [`Event::SignInAnswered`]: the answer may be used.
+    TradeIn(SignInId),
     /// End it without a result.
     AbortSignIn(SignInId),
     /// Give tokens back (RFC 7009), as the client that they were issued to.

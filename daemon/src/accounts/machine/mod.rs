@@ -185,12 +185,13 @@ impl Account {
             Event::Loaded(result) => self.loaded(result, &mut work),
             Event::KeyChanged(state) => self.key_changed(state, &mut work),
             Event::GrantSaved(save, result) => self.grant_saved(save, result, &mut work),
-            Event::SignInSaved(result) => self.sign_in_saved(result, now.instant),
+            Event::SignInSaved(result) => self.sign_in_saved(result, &mut work),
             Event::Tick => {}
             Event::GrantForgotten(save, result) => self.grant_forgotten(save, result, &mut work),
             Event::SignInForgotten(save, result) => self.sign_in_forgotten(save, result, &work),
             Event::RefreshSettled(id, outcome) => self.refresh_settled(id, outcome, &mut work),
-            Event::SignInPrompted(id, device) => self.sign_in_prompted(id, device, &mut work),
+            Event::SignInPrompted(id, login) => self.sign_in_prompted(id, login, &mut work),
+            Event::SignInAnswered(id) => self.sign_in_answered(id, &mut work),
             Event::SignInSettled(id, result) => self.sign_in_settled(id, result, &mut work),
             Event::SignInCancelled => self.abort_sign_in(SignInEnd::Cancelled, &mut work),
             Event::SignOut => self.sign_out(&mut work),
@@ -225,10 +226,7 @@ impl Account {
             | Credential::Resting(_)
             | Credential::Unsaved(_) => None,
         };
-        let sign_in = match &self.sign_in {
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.login.expires() + SIGN_IN_GRACE),
-            SignIn::Idle(_) | SignIn::Starting(_) => None,
-        };
+        let sign_in = self.sign_in.unanswered().map(|pending| pending.login.expires() + SIGN_IN_GRACE);
         let end_of_token =
             self.credential.grant().and_then(|grant| grant.access.as_ref()?.expires()).filter(|end| *end > now.instant);
         let saves = self.save_again.into_iter().chain(self.sign_in_record.again_at());
@@ -328,7 +326,7 @@ impl Account {
         }
         self.retry_sign_in_record(work);
         self.history.forget_the_future(work.now.wall);
-        if self.sign_in.pending().is_some_and(|pending| pending.login.expires() + SIGN_IN_GRACE <= now) {
+        if self.sign_in.unanswered().is_some_and(|pending| pending.login.expires() + SIGN_IN_GRACE <= now) {
             self.abort_sign_in(SignInEnd::Expired, work);
         }
     }

@@ -59,7 +59,9 @@ impl Account {
         let purpose = match &self.sign_in {
             SignIn::Idle(_) => return false,
             SignIn::Starting(start) => start.purpose,
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) => pending.purpose,
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) | SignIn::Answered(pending) | SignIn::Exchanging(pending) => {
+                pending.purpose
+            }
         };
         purpose == Purpose::MoreAccess
     }
@@ -72,7 +74,9 @@ impl Account {
 
     /// The prompt that waits, as everybody sees it.
     pub(super) fn prompt(&self) -> Option<SignInPrompt> {
-        let SignIn::Waiting(pending) = &self.sign_in else { return None };
+        let (SignIn::Waiting(pending) | SignIn::Answered(pending) | SignIn::Exchanging(pending)) = &self.sign_in else {
+            return None;
+        };
         Some(SignInPrompt {
             id: pending.id,
             purpose: pending.purpose,
@@ -94,7 +98,9 @@ impl Account {
         match &self.sign_in {
             SignIn::Idle(_) => None,
             SignIn::Starting(start) => Some(&start.scopes),
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.login.requested_scopes()),
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) | SignIn::Answered(pending) | SignIn::Exchanging(pending) => {
+                Some(pending.login.requested_scopes())
+            }
         }
     }
 

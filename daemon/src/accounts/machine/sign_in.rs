@@ -34,6 +34,10 @@ pub(crate) enum SignIn {
     Prompted(PendingRecord),
     /// A prompt waits for the person.
     Waiting(PendingRecord),
+    /// The person's answer has come, and that is being saved: what is killed from here on sends the code to nobody a second time (D35).
+    Answered(PendingRecord),
+    /// The code is being traded in.
+    Exchanging(PendingRecord),
 }
 
 /// A login that was begun.
@@ -126,15 +130,27 @@ impl SignIn {
         match self {
             Self::Idle(_) => None,
             Self::Starting(start) => Some(start.id),
-            Self::Prompted(pending) | Self::Waiting(pending) => Some(SignInId(pending.id)),
+            Self::Prompted(pending) | Self::Waiting(pending) | Self::Answered(pending) | Self::Exchanging(pending) => {
+                Some(SignInId(pending.id))
+            }
         }
     }
 
     /// The login that has a prompt, shown or not.
     pub(crate) fn pending(&self) -> Option<&PendingRecord> {
         match self {
-            Self::Prompted(pending) | Self::Waiting(pending) => Some(pending),
+            Self::Prompted(pending) | Self::Waiting(pending) | Self::Answered(pending) | Self::Exchanging(pending) => {
+                Some(pending)
+            }
             Self::Idle(_) | Self::Starting(_) => None,
+        }
+    }
+
+    /// The login that still waits for its answer, and goes on waiting after a restart.
+    pub(crate) fn unanswered(&self) -> Option<&PendingRecord> {
+        match self {
+            Self::Prompted(pending) | Self::Waiting(pending) => Some(pending),
+            Self::Idle(_) | Self::Starting(_) | Self::Answered(_) | Self::Exchanging(_) => None,
         }
     }
 }
@@ -168,6 +184,18 @@ impl Account {
         }
     }
 
+    /// The answer has come. It is not used before the store has answered that nobody waits for it any more.
+    pub(super) fn sign_in_answered(&mut self, id: SignInId, work: &mut Work) {
+        if self.sign_in.id() != Some(id) {
+            return;
+        }
+        self.sign_in = match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => SignIn::Answered(pending),
+            other => other,
+        };
+        self.save_sign_in(work);
+    }
+
     /// A login has ended. One that is not the present one gives its tokens back (I3, D55).
     pub(super) fn sign_in_settled(&mut self, id: SignInId, result: Result<Granted, SignInFailure>, work: &mut Work) {
         if self.sign_in.id() != Some(id) {
@@ -184,7 +212,7 @@ impl Account {
 
     fn granted(&mut self, granted: Granted, work: &mut Work) {
         let (purpose, replace, requested) = match &self.sign_in {
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) => {
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) | SignIn::Answered(pending) | SignIn::Exchanging(pending) => {
                 (pending.purpose, pending.replace, pending.login.requested_scopes().clone())
             }
             SignIn::Starting(start) => (start.purpose, start.replace, start.scopes.clone()),
@@ -325,16 +353,19 @@ impl Account {
         }
         match &mut self.sign_in {
             SignIn::Starting(start) => start.replace = true,
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) if !pending.replace => {
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) | SignIn::Answered(pending) | SignIn::Exchanging(pending)
+                if !pending.replace =>
+            {
                 pending.replace = true;
                 self.save_sign_in(work);
             }
-            SignIn::Idle(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => {}
+            SignIn::Idle(_) | SignIn::Prompted(_) | SignIn::Waiting(_) | SignIn::Answered(_) | SignIn::Exchanging(_) => {}
         }
     }
 
     /// The sign-in record has been saved, or not: then on a new file, as a grant is (B8).
-    pub(super) fn sign_in_saved(&mut self, result: Result<(), SaveError>, now: Instant) {
+    pub(super) fn sign_in_saved(&mut self, result: Result<(), SaveError>, work: &mut Work) {
+        let now = work.now.instant;
         self.sign_in_record = match result {
             Ok(()) => Kept::Saved,
             // It is about to be erased, and whoever erases goes on trying.
@@ -345,9 +376,13 @@ impl Account {
         if self.sign_in_saves > 0 {
             return;
         }
-        // Refused or not: the store has answered, and the code may be shown.
+        // Refused or not: the store has answered, and the code may be shown, or traded in.
         self.sign_in = match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
             SignIn::Prompted(pending) => SignIn::Waiting(pending),
+            SignIn::Answered(pending) => {
+                work.then(Effect::TradeIn(SignInId(pending.id)));
+                SignIn::Exchanging(pending)
+            }
             other => other,
         };
     }
@@ -362,10 +397,7 @@ impl Account {
     }
 
     pub(super) fn save_sign_in(&mut self, work: &mut Work) {
-        let pending = match &self.sign_in {
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) => Some(pending.clone()),
-            SignIn::Idle(_) | SignIn::Starting(_) => None,
-        };
+        let pending = self.sign_in.unanswered().cloned();
         self.sign_in_saves += 1;
         work.then(Effect::SaveSignIn(Box::new(SignInRecord {
             pending,

@@ -106,7 +106,12 @@ fn health_before_login(account: &Account, reason: LoginReason) -> Health {
         SignIn::Idle(Pause::Until { why: Refusal::NotAuthenticated(why), .. }) => {
             Health::Degraded(Trouble::NotAuthenticated(why.clone()))
         }
-        SignIn::Idle(_) | SignIn::Starting(_) | SignIn::Prompted(_) | SignIn::Waiting(_) => Health::LoginRequired(reason),
+        SignIn::Idle(_)
+        | SignIn::Starting(_)
+        | SignIn::Prompted(_)
+        | SignIn::Waiting(_)
+        | SignIn::Answered(_)
+        | SignIn::Exchanging(_) => Health::LoginRequired(reason),
     }
 }
 

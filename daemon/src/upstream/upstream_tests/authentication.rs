@@ -112,7 +112,7 @@ const SECRET: &str = "SNTL_CS_a :";
 /// A login, its end from before a restart, a refresh and a revocation.
 async fn whole_life(upstream: &HttpUpstream<Server>, account: AccountConfig) {
     let pending = sign_in(upstream, account.clone()).await.1.unwrap();
-    upstream.resume_sign_in(Arc::new(account.clone()), pending).await.unwrap();
+    upstream.resume_sign_in(Arc::new(account.clone()), pending, Gate::of_nobody()).await.unwrap();
     let outcome = upstream.refresh(Arc::new(account.clone()), refresh_request()).await;
     assert!(matches!(outcome, RefreshOutcome::Success(_)), "{outcome:?}");
     upstream.revoke(Arc::new(account), revoke_request()).await;

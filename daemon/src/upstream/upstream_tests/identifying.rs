@@ -25,7 +25,7 @@ fn with(userinfo: &str, introspection: &str) -> String {
 
 async fn log_in(upstream: &HttpUpstream<Server>, account: AccountConfig, scopes: &str) -> (Granted, PendingSignIn) {
     let (prompt, handed_out) = oneshot::channel();
-    let granted = upstream.sign_in(Arc::new(account), Scopes::parse(scopes), prompt).await.unwrap();
+    let granted = upstream.sign_in(Arc::new(account), Scopes::parse(scopes), prompt, Gate::of_nobody()).await.unwrap();
     (granted, handed_out.await.unwrap())
 }
 
@@ -137,7 +137,7 @@ async fn a_login_from_before_a_restart_asks_where_its_servers_document_says_what
     let server = telling();
     let pending = log_in(&upstream(&server), account(), "openid").await.1;
     server.take();
-    let granted = upstream(&server).resume_sign_in(Arc::new(account()), pending.clone()).await.unwrap();
+    let granted = upstream(&server).resume_sign_in(Arc::new(account()), pending.clone(), Gate::of_nobody()).await.unwrap();
     assert_eq!(subject(&granted), Some("anna"));
     assert_eq!(server.paths(), ["/token", METADATA, "/userinfo"]);
 
@@ -146,7 +146,7 @@ async fn a_login_from_before_a_restart_asks_where_its_servers_document_says_what
     for (status, document) in [(200, moved.as_str()), (503, ""), (404, "")] {
         server.answers(METADATA, status, document);
         server.answers("/.well-known/openid-configuration", status, "");
-        let granted = upstream(&server).resume_sign_in(Arc::new(account()), pending.clone()).await.unwrap();
+        let granted = upstream(&server).resume_sign_in(Arc::new(account()), pending.clone(), Gate::of_nobody()).await.unwrap();
         assert_eq!(subject(&granted), None);
         assert!(!server.paths().contains(&"/userinfo".to_owned()), "{document}");
     }

@@ -25,7 +25,7 @@ pub(super) fn code_only() -> Server {
 async fn log_in(server: &Server, person: impl AsyncFnOnce(&PendingCode)) -> Result<Granted, SignInFailure> {
     let upstream = upstream(server);
     let (prompt, handed_out) = oneshot::channel();
-    let login = upstream.sign_in(Arc::new(account()), Scopes::parse("read"), prompt);
+    let login = upstream.sign_in(Arc::new(account()), Scopes::parse("read"), prompt, Gate::of_nobody());
     let answer = async {
         let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
         person(&pending).await;
@@ -129,7 +129,7 @@ async fn a_login_in_a_browser_from_before_a_restart_is_answered_at_its_old_port(
     let server = code_only();
     let (prompt, handed_out) = oneshot::channel();
     let before = upstream(&server);
-    let login = tokio::spawn(before.sign_in(Arc::new(account()), Scopes::parse("read"), prompt));
+    let login = tokio::spawn(before.sign_in(Arc::new(account()), Scopes::parse("read"), prompt, Gate::of_nobody()));
     let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
     login.abort();
     assert!(login.await.unwrap_err().is_cancelled());
@@ -141,7 +141,7 @@ async fn a_login_in_a_browser_from_before_a_restart_is_answered_at_its_old_port(
     }
 
     let after = upstream(&server);
-    let resumed = after.resume_sign_in(Arc::new(account()), PendingSignIn::Code(pending.clone()));
+    let resumed = after.resume_sign_in(Arc::new(account()), PendingSignIn::Code(pending.clone()), Gate::of_nobody());
     let answered = async {
         while TcpStream::connect(&address).await.is_err() {
             tokio::task::yield_now().await;
@@ -159,7 +159,7 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     let port = squatter.local_addr().unwrap().port();
     let (prompt, handed_out) = oneshot::channel();
     let upstream = upstream(&server);
-    let login = tokio::spawn(upstream.sign_in(Arc::new(account()), Scopes::parse("read"), prompt));
+    let login = tokio::spawn(upstream.sign_in(Arc::new(account()), Scopes::parse("read"), prompt, Gate::of_nobody()));
     let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
     login.abort();
     let redirect_uri = mcp_authd_oauth::terms::RedirectUri::new(format!("http://127.0.0.1:{port}/callback"));
@@ -169,7 +169,7 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     let fixed = AccountConfig { profile: Arc::new(fixed), ..account() };
     let next = format!("Next: authctl login {}", account().name);
     for (account, next) in [(account(), next.as_str()), (fixed, "Next: see which program it is")] {
-        let ended = upstream.resume_sign_in(Arc::new(account), pending.clone()).await;
+        let ended = upstream.resume_sign_in(Arc::new(account), pending.clone(), Gate::of_nobody()).await;
         let Err(SignInFailure::NotBegun(why)) = ended else { panic!("{ended:?}") };
         assert!(why.contains(&format!("port {port} of 127.0.0.1 is taken")) && why.contains(next), "{why}");
     }

@@ -69,7 +69,7 @@ impl Persona {
     ) -> (Result<Granted, SignInFailure>, Option<PendingDevice>) {
         let (prompt, mut handed_out) = oneshot::channel();
         let scopes = account.scopes.clone();
-        let ended = self.upstream(secret).sign_in(Arc::new(account.clone()), scopes, prompt).await;
+        let ended = self.upstream(secret).sign_in(Arc::new(account.clone()), scopes, prompt, Gate::of_nobody()).await;
         assert!(self.answers.lock().unwrap().is_empty(), "answers that nobody asked for");
         let device = handed_out.try_recv().ok().map(|pending| match pending {
             PendingSignIn::Device(device) => device,
@@ -321,7 +321,8 @@ async fn a_provider_that_is_nothing_like_the_rfcs_is_defined_by_config_alone() {
     // A login from before a restart goes on in the same manner.
     let pending = prompt.unwrap();
     persona.then(200, None, token);
-    let resumed = persona.upstream(None).resume_sign_in(Arc::new(account.clone()), PendingSignIn::Device(pending)).await;
+    let resumed =
+        persona.upstream(None).resume_sign_in(Arc::new(account.clone()), PendingSignIn::Device(pending), Gate::of_nobody()).await;
     assert!(resumed.is_ok(), "{resumed:?}");
     assert_eq!(persona.asked(), [r#"https://api.example/v2/cli/token json {"id":"DC"}"#]);
     let token = granted.success.token.as_ref().unwrap();

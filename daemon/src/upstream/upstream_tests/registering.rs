@@ -36,7 +36,7 @@ fn found() -> AccountConfig {
 
 async fn log_in(upstream: &HttpUpstream<Server>, account: AccountConfig) -> Result<Granted, SignInFailure> {
     let (prompt, _) = oneshot::channel();
-    upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt).await
+    upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt, Gate::of_nobody()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +166,7 @@ async fn a_client_that_may_not_use_the_device_grant_is_sent_to_a_browser() {
         server.answers("/device", refusal.0, refusal.1);
         let upstream = over(&server, &keeps);
         let (prompt, handed_out) = oneshot::channel();
-        let login = tokio::spawn(upstream.sign_in(Arc::new(found()), Scopes::parse("read"), prompt));
+        let login = tokio::spawn(upstream.sign_in(Arc::new(found()), Scopes::parse("read"), prompt, Gate::of_nobody()));
         let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
         assert!(pending.authorization_url.as_str().starts_with("https://as.example/authorize?"), "{pending:?}");
         assert_eq!(server.paths(), [METADATA, REGISTER, "/device"]);

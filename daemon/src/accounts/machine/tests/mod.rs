@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod adversity;
+mod answering;
 mod authenticating;
 mod in_browser;
 mod interrupting;

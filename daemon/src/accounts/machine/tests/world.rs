@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) waiting: BTreeMap<WaiterId, Need>,
     pub(crate) statuses: Vec<Status>,
     pub(crate) begun_logins: usize,
+    /// Logins whose answer may be used.
+    pub(crate) traded_in: Vec<SignInId>,
     pub(crate) sent_refreshes: usize,
     /// The server: one family for each login.
     families: Vec<Family>,
@@ -97,6 +99,7 @@ impl World {
             waiting: BTreeMap::new(),
             statuses: Vec::new(),
             begun_logins: 0,
+            traded_in: Vec::new(),
             sent_refreshes: 0,
             families: Vec::new(),
             reuses: 0,
@@ -192,6 +195,7 @@ impl World {
                     assert!(!self.stays_out, "a login from before a logout is polled again");
                     self.logins.push((id, config, device.requested_scopes().clone()));
                 }
+                Effect::TradeIn(id) => self.traded_in.push(id),
                 Effect::AbortSignIn(id) => self.logins.retain(|(login, ..)| *login != id),
                 Effect::Revoke(config, request) => {
                     assert!(
