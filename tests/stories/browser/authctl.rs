@@ -34,7 +34,8 @@ async fn a_person_reads_the_address_answers_in_the_browser_and_is_logged_in() {
     // then it says so, and a program has a token
     let told = login.ends().await;
     assert!(told.code == Some(0) && told.err.is_empty(), "{told:?}");
-    assert_eq!(plain(&(screen + &told.out), &open), SCREEN);
+    let screen = plain(&(screen + &told.out), &open).replace(&port_of(&url).to_string(), "PORT");
+    assert_eq!(screen, SCREEN);
     let printed = authctl(&daemon, &["token", "work"]).await;
     assert_eq!(printed.out, format!("{}\n", token(program(&daemon).token(never()).await.unwrap()).expose()));
     let status = authctl(&daemon, &["status"]).await;
@@ -52,6 +53,11 @@ Log in to work
 
 To go on, open the address yourself, in a browser on this machine. Waiting for
 you there; Ctrl-C ends only the waiting.
+The answer comes to port PORT of this very machine. Is your browser on another
+one? Then take the answer by hand, or lead that port here before you open the
+address:
+            authctl login work --paste
+            ssh -L PORT:127.0.0.1:PORT THIS-MACHINE
 work is logged in.
 ";
 

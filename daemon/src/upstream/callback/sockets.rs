@@ -43,7 +43,7 @@ pub enum NoListener {
         /// Which.
         port: NonZeroU16,
     },
-    /// The redirect URI names [::1].
+    /// The redirect URI names `[::1]`.
     #[error("this machine has no [::1], which the redirect URI of this login names. Next: configure 127.0.0.1 as its host")]
     NoIpv6,
     /// Neither address, or no port that is free at both.
