@@ -30,6 +30,7 @@ mod effort;
 mod kills;
 mod machine;
 mod parsers;
+mod random;
 mod secrets;
 mod servers;
 mod vitals;

@@ -23,7 +23,8 @@ use super::peer::{
     frame,
 };
 use crate::effort::{figures, rounds};
-use crate::parsers::{Mutator, Random};
+use crate::parsers::Mutator;
+use crate::random::{self, Random};
 use crate::vitals::{Vitals, are_hidden, resident};
 
 /// So many come at the same time, each as a connection of its own.
@@ -338,7 +339,7 @@ async fn p26_frames_that_nobody_sane_would_write_end_their_own_connection_and_no
     }
 
     // when they come changed, many at once
-    let mut random = Random::begin("p26 frames");
+    let mut random = Random::of(random::seed_of_inputs("p26 frames"));
     let (program, tool) = (program(&daemon), tool(&daemon));
     asked(&program).await;
     let (before, began) = (Vitals::of(daemon.pid()), Instant::now());

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::renames::Renames;
 use super::{Accounts, Asked, GRACE, Kept, log_in, spread};
 use crate::effort::{figures, rounds};
+use crate::random::{self, Random};
 
 /// Daemons that are killed side by side: most of a round is waiting.
 const LANES: (usize, usize) = (8, 4);
@@ -21,27 +22,6 @@ const PROGRAMS_EACH: usize = 2;
 const KILLS: (usize, usize) = (1000, 8);
 /// Ten times what a start may take by the requirements.
 const WATCHDOG: Duration = Duration::from_secs(5);
-/// Set, it plays the same moments again.
-const SEED: &str = "MCP_AUTHD_CAMPAIGN_SEED";
-
-/// splitmix64.
-struct Luck(u64);
-
-impl Luck {
-    fn up_to(&mut self, most: Duration) -> Duration {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let most = u64::try_from(most.as_micros()).expect("moments are short");
-        Duration::from_micros((z ^ (z >> 31)) % (most + 1))
-    }
-}
-
-fn seed() -> u64 {
-    let given = std::env::var(SEED).ok().map(|seed| seed.parse().expect("a seed is a number"));
-    given.unwrap_or_else(|| getrandom::u64().expect("the system has randomness"))
-}
 
 /// What many kills have come to.
 #[derive(Default)]
@@ -92,7 +72,7 @@ struct Lane {
     accounts: Accounts,
     daemon: Daemon,
     renames: Renames,
-    luck: Luck,
+    luck: Random,
     tally: Tally,
     /// How many refreshes each server had done at the last start.
     done: Vec<usize>,
@@ -124,7 +104,7 @@ struct Left {
 }
 
 impl Lane {
-    async fn begin(rotation: Rotation, luck: Luck) -> Self {
+    async fn begin(rotation: Rotation, luck: Random) -> Self {
         let accounts = Accounts::with(rotation, ACCOUNTS);
         let mut daemon = Daemon::start(accounts.config()).await;
         accounts.log_in(&daemon).await;
@@ -251,13 +231,12 @@ async fn want(program: &Client, kept: &Kept) {
 
 /// All kills, over all lanes.
 async fn killed(rotation: Rotation, seed: u64) -> Tally {
-    eprintln!("the seed of these moments: {SEED}={seed}");
     let mut lanes = JoinSet::new();
     let many = rounds(LANES.0, LANES.1);
     let kills = rounds(KILLS.0, KILLS.1).div_ceil(many);
     for number in 0..many as u64 {
         lanes.spawn(async move {
-            let mut lane = Lane::begin(rotation, Luck(seed ^ number.rotate_left(32))).await;
+            let mut lane = Lane::begin(rotation, Random::of(seed ^ number.rotate_left(32))).await;
             for round in 0..kills {
                 lane.round(round).await;
             }
@@ -281,7 +260,7 @@ async fn killed(rotation: Rotation, seed: u64) -> Tally {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b2_a_daemon_that_is_killed_at_random_under_load_loses_no_account_within_a_grace() {
-    let seed = seed();
+    let seed = random::seed("b2");
     let tally = killed(GRACE, seed).await;
     assert_eq!(tally.lost, 0);
     tally.told("b2", seed);
@@ -289,7 +268,7 @@ async fn b2_a_daemon_that_is_killed_at_random_under_load_loses_no_account_within
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b3_a_daemon_that_is_killed_at_random_loses_at_a_strict_server_only_what_was_done_and_not_saved() {
-    let seed = seed();
+    let seed = random::seed("b3");
     let tally = killed(Rotation::Strict, seed).await;
     assert_eq!(tally.lost, tally.owed);
     tally.told("b3", seed);

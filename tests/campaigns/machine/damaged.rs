@@ -9,9 +9,9 @@ use mcp_authd_client::{Reason, Token};
 use mcp_authd_tests::programs::{program, records as names_of_records, token, until};
 use mcp_authd_tests::server::Settings;
 
-use super::chance::Chance;
 use super::logged_in::{Machine, look, mode_of, records, refused};
 use crate::effort::{figures, is_whole, rounds};
+use crate::random::{self, Random};
 
 /// So many records are damaged for one start, and one is not.
 const AT_ONCE: usize = 16;
@@ -51,10 +51,10 @@ fn name(kind: Kind, account: &str) -> String {
     format!("{kind}-{account}.sealed")
 }
 
-fn cases(length: impl Fn(Kind) -> usize, chance: &mut Chance) -> Vec<(Kind, Damage)> {
+fn cases(length: impl Fn(Kind) -> usize, chance: &mut Random) -> Vec<(Kind, Damage)> {
     let mut cases = Vec::new();
     for (kind, whole, short) in [(Kind::Grant, 1000, 24), (Kind::SignIn, 200, 8)] {
-        let flip = |chance: &mut Chance| Damage::Flip { byte: chance.below(length(kind)), bit: chance.below(8) };
+        let flip = |chance: &mut Random| Damage::Flip { byte: chance.below(length(kind)), bit: chance.below(8) };
         cases.extend((0..rounds(whole, short)).map(|_| (kind, flip(chance))));
         let step = if is_whole() { 1 } else { length(kind) / 12 + 1 };
         cases.extend((0..length(kind)).step_by(step).map(|left| (kind, Damage::Cut(left))));
@@ -122,7 +122,8 @@ async fn b10_a_record_that_is_changed_or_cut_off_is_set_aside_and_no_other_is_to
     let good: BTreeMap<String, Vec<u8>> = names.map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect();
 
     // when they are damaged in every way
-    let (seed, mut chance) = Chance::seeded();
+    let seed = random::seed("b10");
+    let mut chance = Random::of(seed);
     let shortest = |kind| machine.accounts.iter().map(|account| good[&name(kind, account)].len()).min().unwrap();
     let cases = cases(shortest, &mut chance);
     for batch in cases.chunks(AT_ONCE) {

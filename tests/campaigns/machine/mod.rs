@@ -1,7 +1,6 @@
 //! The machine underneath: its disk, its folders, its clocks, and several daemons on it (B7-B16).
 
 mod broken_save;
-mod chance;
 mod clocks;
 mod damaged;
 mod deleted;

@@ -6,4 +6,4 @@ mod pure;
 mod records;
 mod targets;
 
-pub(crate) use mutate::{Mutator, Random};
+pub(crate) use mutate::Mutator;

@@ -6,64 +6,12 @@
 
 use std::path::Path;
 
-use crate::effort::is_whole;
+use crate::random::Random;
 
-/// Says which run to repeat.
-const VARIABLE: &str = "MCP_AUTHD_FUZZ_SEED";
 /// Nothing that is read here gets more interesting by being longer.
 const LONGEST: usize = 64 * 1024;
 /// Bytes that begin, end or break things.
 const TELLING: [u8; 16] = [0, 1, 9, 10, 13, 27, 32, 34, 44, 58, 91, 92, 123, 127, 128, 255];
-
-/// SplitMix64.
-#[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// From `MCP_AUTHD_FUZZ_SEED`; else the whole form begins anew each time, and the short one, which guards a change, always alike.
-    /// Says where, for when something fails.
-    pub(crate) fn begin(campaign: &str) -> Self {
-        let seed = match std::env::var(VARIABLE) {
-            Ok(seed) => seed.parse().expect("MCP_AUTHD_FUZZ_SEED is a number"),
-            Err(_) if !is_whole() => 26,
-            Err(_) => {
-                let mut bytes = [0; 8];
-                getrandom::fill(&mut bytes).expect("the system has randomness");
-                u64::from_be_bytes(bytes)
-            }
-        };
-        eprintln!("{campaign}: {VARIABLE}={seed}");
-        Self(seed)
-    }
-
-    /// From this number.
-    pub(crate) fn of(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Any number.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `end`; 0 where that is 0.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.number() % u64::try_from(end.max(1)).expect("it fits")).expect("it is below")
-    }
-
-    /// One of these.
-    pub(crate) fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.number().to_le_bytes()[0]
-    }
-}
 
 /// The seeds of a target, and the words that its language has.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! Bytes alone hardly ever get behind the decoder; what lies behind it is what a caller meets.
 
-use super::{Mutator, Random};
+use super::Mutator;
+use crate::random::Random;
 
 /// The value of a field; the other wire types do not occur in `authd.v1`.
 enum Value {

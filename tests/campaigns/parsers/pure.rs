@@ -3,16 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use super::Mutator;
 use super::targets::PURE;
-use super::{Mutator, Random};
 use crate::effort::{figures, rounds};
+use crate::random::{self, Random};
 
 /// No input of 64 KiB takes a hundredth of it, also in a debug build under load.
 const WATCHDOG: Duration = Duration::from_secs(10);
 
 #[test]
 fn p26_no_answer_of_a_server_and_no_configuration_brings_its_reader_down() {
-    let mut random = Random::begin("p26");
+    let mut random = Random::of(random::seed_of_inputs("p26"));
     let each = rounds(1_000_000, 1_500);
     let mut told = Vec::new();
     for (name, target, words) in PURE {

@@ -16,8 +16,9 @@ use mcp_authd::host::tasks::Tasks;
 use mcp_authd::store::{KeyFile, SealedStore};
 use sha2::{Digest as _, Sha256};
 
-use super::{Mutator, Random};
+use super::Mutator;
 use crate::effort::{figures, rounds};
+use crate::random::{self, Random};
 
 const KEY: [u8; 32] = [7; 32];
 /// Stands in the header and in the seeds.
@@ -97,7 +98,7 @@ impl Reader {
 
 #[tokio::test]
 async fn p26_no_record_brings_the_store_down_and_a_changed_file_is_never_accepted() {
-    let mut random = Random::begin("p26");
+    let mut random = Random::of(random::seed_of_inputs("p26"));
     let reader = Reader::open().await;
     let each = rounds(300_000, 500);
     let (mut accepted, mut damaged) = (0, 0);

@@ -16,7 +16,8 @@ use tonic::transport::Channel;
 use super::bare_calls::{End, call, channel, methods};
 use super::seeds;
 use crate::effort::{figures, rounds};
-use crate::parsers::{Mutator, Random, protobuf};
+use crate::parsers::{Mutator, protobuf};
+use crate::random::{self, Random};
 
 const SECRETS: [(&str, &str, &str); 2] =
     [("work", "confidential:1", "SNTL_CS_of_work"), ("spare", "confidential:2", "SNTL_CS_of_spare")];
@@ -104,7 +105,7 @@ async fn p7_no_answer_of_either_socket_holds_a_refresh_token_a_client_secret_a_d
     let settings = Settings { clients: SECRETS.map(client).to_vec(), ..Settings::default() };
     let server = AuthorizationServer::start(settings);
     let mut daemon = Daemon::start(config(&server)).await;
-    let mut random = Random::begin("p7");
+    let mut random = Random::of(random::seed_of_inputs("p7"));
     let (storms, calls) = (rounds(100, 2), rounds(10_000, 1_200));
     let mut all = Tally::default();
 
