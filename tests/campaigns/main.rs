@@ -24,6 +24,7 @@
     reason = "tests: what cannot be set up ends the campaign, with a sentence; figures go to standard error"
 )]
 
+mod as_it_is;
 mod change;
 mod clients;
 mod effort;

@@ -12,15 +12,38 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 /// If the lists are not as they are known to be.
 #[must_use]
 pub fn of(pid: u32) -> BTreeSet<SocketAddr> {
-    let own: BTreeSet<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+    let own = sockets_of(pid);
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    lines.filter_map(|line| listener(line, &own)).collect()
+}
+
+/// The lines of the kernel's lists with sockets of this process that wait for anybody on a network, TCP or UDP. `None`: its descriptors
+/// cannot be read here.
+///
+/// # Panics
+/// If a daemon is asked about that has no sockets at all: then its descriptors were not seen.
+#[must_use]
+pub fn on_the_network(pid: u32) -> Option<Vec<String>> {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let own = sockets_of(pid);
+    assert!(own.len() >= 2, "its two sockets at least are seen");
+    let tables = ["tcp", "tcp6", "udp", "udp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")));
+    let is_ours = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let waits = words.get(3).is_some_and(|state| ["0A", "07"].contains(state));
+        waits && words.get(9).is_some_and(|inode| own.contains(*inode))
+    };
+    Some(tables.iter().flatten().flat_map(|table| table.lines()).filter(is_ours).map(str::to_owned).collect())
+}
+
+fn sockets_of(pid: u32) -> BTreeSet<String> {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
         .flatten()
         .filter_map(|descriptor| std::fs::read_link(descriptor.ok()?.path()).ok())
         .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
-    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default());
-    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
-    lines.filter_map(|line| listener(line, &own)).collect()
+        .collect()
 }
 
 /// Whether nobody at all listens at this port of loopback: only then can another program.

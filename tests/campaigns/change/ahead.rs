@@ -20,7 +20,6 @@ use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::body::Body;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::server::NamedService;
@@ -28,6 +27,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 
 use super::descriptors;
+use crate::as_it_is::AsItIs;
 
 /// Numbers that no field of ours has.
 const UNKNOWN: u32 = 1900;
@@ -192,43 +192,5 @@ impl<S> tower::Service<http::Request<Body>> for Door<S> {
             });
             Ok(outside.unary(pass, request).await)
         })
-    }
-}
-
-/// Messages as they are on the wire.
-#[derive(Debug, Clone, Copy)]
-struct AsItIs;
-
-impl Codec for AsItIs {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for AsItIs {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for AsItIs {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
     }
 }

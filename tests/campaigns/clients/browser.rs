@@ -1,9 +1,8 @@
 //! What a web page could send, if it ever reached a socket (P16).
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use mcp_authd_tests::listening;
 use mcp_authd_tests::programs::program;
 use mcp_authd_tests::sentinel;
 use mcp_authd_tests::skip::{Skip, skipped};
@@ -93,7 +92,7 @@ async fn p16_no_browser_is_answered_and_nothing_listens_on_the_network() {
     asked(&program(&daemon)).await;
 
     // and there is no other door
-    match listens_on_the_network(daemon.pid()) {
+    match listening::on_the_network(daemon.pid()) {
         Some(found) => assert_eq!(found, Vec::<String>::new(), "sockets that listen on the network"),
         None => skipped("p16: nothing listens on the network", &Skip("/proc/PID/fd cannot be read here: run as root".to_owned())),
     }
@@ -102,23 +101,4 @@ async fn p16_no_browser_is_answered_and_nothing_listens_on_the_network() {
         "p16",
         format!("{sent} requests closed, none answered, {longest} bytes of HTTP/2 at most; no listener on the network"),
     );
-}
-
-/// The lines of /proc/PID/net with sockets of this process that listen.
-fn listens_on_the_network(pid: u32) -> Option<Vec<String>> {
-    let inode = |path: PathBuf| {
-        let target = fs::read_link(path).ok()?.to_string_lossy().into_owned();
-        target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned)
-    };
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
-    let inodes: Vec<String> = descriptors.filter_map(|entry| inode(entry.path())).collect();
-    assert!(inodes.len() >= 2, "its two sockets at least are seen");
-    let read = |table| fs::read_to_string(format!("/proc/{pid}/net/{table}"));
-    let tables = ["tcp", "tcp6", "udp", "udp6"].map(read);
-    let is_ours = |line: &&str| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        let listens = columns.get(3).is_some_and(|state| ["0A", "07"].contains(state));
-        listens && columns.get(9).is_some_and(|inode| inodes.iter().any(|ours| ours == inode))
-    };
-    Some(tables.iter().flatten().flat_map(|table| table.lines()).filter(is_ours).map(str::to_owned).collect())
 }

@@ -5,15 +5,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use mcp_authd_proto::FILE_DESCRIPTOR_SET;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tokio::net::UnixStream;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
+
+use crate::as_it_is::AsItIs;
 
 /// Who waits longer for an answer hangs up: some calls ask to be kept waiting.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -69,7 +70,7 @@ async fn answered(channel: &Channel, path: &str, request: Vec<u8>, said: &mut Ve
     client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
     let path: PathAndQuery = path.parse().expect("a method has a path");
     // A call with one answer is a stream of one.
-    let answer = client.server_streaming(Request::new(request), path, AsItIs).await?;
+    let answer = client.server_streaming(Request::new(Bytes::from(request)), path, AsItIs).await?;
     said.extend_from_slice(format!("{:?}", answer.metadata()).as_bytes());
     let mut messages = answer.into_inner();
     for _ in 0..MESSAGES {
@@ -85,42 +86,4 @@ async fn answered(channel: &Channel, path: &str, request: Vec<u8>, said: &mut Ve
         said.extend_from_slice(format!("{trailers:?}").as_bytes());
     }
     Ok(())
-}
-
-/// Messages as bytes.
-#[derive(Debug, Clone, Copy)]
-struct AsItIs;
-
-impl Codec for AsItIs {
-    type Encode = Vec<u8>;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for AsItIs {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for AsItIs {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use mcp_authd_client::{CallError, Client, ConnectError, Need, Sockets};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
+use mcp_authd_tests::listening;
 use mcp_authd_tests::programs::program;
 use mcp_authd_tests::sentinel;
 use mcp_authd_tests::server::Settings;
@@ -226,27 +227,10 @@ async fn a_web_pages_bytes_are_answered_with_nothing_and_nothing_listens_on_the_
     assert_eq!(used(look(&program(&daemon), "work").await).sha256(), token.sha256());
 
     // and there is no other door
-    match listens_on_the_network(daemon.pid()) {
+    match listening::on_the_network(daemon.pid()) {
         Some(found) => assert_eq!(found, Vec::<String>::new(), "sockets that listen on the network"),
         None => {
             skipped("nothing listens on the network", &Skip("/proc/PID/fd cannot be read here: run as root on Linux".to_owned()))
         }
     }
-}
-
-/// The lines of /proc/net/tcp, tcp6 with sockets of this process that listen.
-fn listens_on_the_network(pid: u32) -> Option<Vec<String>> {
-    let inode = |path: PathBuf| {
-        let target = fs::read_link(path).ok()?.to_string_lossy().into_owned();
-        target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned)
-    };
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
-    let inodes: Vec<String> = descriptors.filter_map(|entry| inode(entry.path())).collect();
-    let tables = ["tcp", "tcp6", "udp", "udp6"].map(|table| fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default());
-    let is_ours = |line: &&str| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        let listens = columns.get(3).is_some_and(|state| ["0A", "07"].contains(state));
-        listens && columns.get(9).is_some_and(|inode| inodes.iter().any(|ours| ours == inode))
-    };
-    Some(tables.iter().flat_map(|table| table.lines()).filter(is_ours).map(str::to_owned).collect())
 }
