@@ -21,6 +21,8 @@ use crate::wire::{NoErrorCode, repeated, retry_after};
 
 /// The first wait after a request that was not sent. Each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// No wait is longer: a machine that wakes up has its name service back at some moment, and codes are short-lived.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// For so long after the first request another is tried. Codes live for at most ten minutes (RFC 6749, 4.1.2), many for one.
 const TRIED_FOR: Duration = Duration::from_secs(60);
 
@@ -108,7 +110,7 @@ impl Flow for ExchangeFlow {
                 Step::WaitUntil(deadline, Self { exchange, state: State::Waiting(attempt, deadline) })
             }
             (State::Waiting(Attempt { first, wait, .. }, _), _) => {
-                Self::send(exchange, Attempt { first, this: now, wait: wait.saturating_mul(2) })
+                Self::send(exchange, Attempt { first, this: now, wait: wait.saturating_mul(2).min(LONGEST_WAIT) })
             }
         }
     }
