@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::profile::{
     ClientNeed, DeviceGrant, ErrorWords, Expiry, ExpirySource, Pkce, Profile, ProviderEndpoints, Redirect, RefreshEnds,
     RefreshRedirect, ReplayTime, ResourceMode,
 };
+use mcp_authd_oauth::registration::RedirectUri;
 
 use super::super::error::{Problem, printable};
 use super::super::raw::{Findings, Reported, Section};
@@ -180,12 +180,7 @@ fn redirect(section: &Section<'_>, findings: &mut Findings) -> Result<Redirect, 
 
 /// RFC 8252, 7.3: http, a name of this machine, and a port that we can listen on.
 fn is_loopback_redirect(text: &str) -> bool {
-    let endpoint = Endpoint::parse(text, Loopback::Allowed);
-    let Some(authority) = text.strip_prefix("http://").and_then(|rest| rest.split(['/', '?']).next()) else { return false };
-    let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
-        ["127.0.0.1", "[::1]", "localhost"].contains(&host) && port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    has_port && endpoint.is_ok_and(|endpoint| endpoint.is_loopback())
+    RedirectUri::parse(text).is_ok_and(|uri| uri.port().is_some())
 }
 
 fn replay(section: &Section<'_>, findings: &mut Findings) -> Result<ReplayTime, Reported> {
