@@ -22,6 +22,8 @@ impl<T> Wire<T> {
 
     /// Forgets the client of an issuer, and what bounds the next registration there.
     pub(super) async fn forget_client(&self, issuer: &Issuer) -> Result<(), SaveError> {
+        // Whoever has read it just now must not write it again afterwards.
+        let _turn = self.clients.turn(issuer).await;
         self.vault.forget_registration(issuer).await?;
         self.clients.forget(issuer);
         tracing::info!(%issuer, "a registered client was forgotten on the person's word");

@@ -63,7 +63,7 @@ impl Clients {
     }
 
     /// Until it is dropped nobody else registers a client there.
-    async fn turn(&self, issuer: &Issuer) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(super) async fn turn(&self, issuer: &Issuer) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = lock(&self.turns).entry(issuer.clone()).or_default().clone();
         turn.lock_owned().await
     }
@@ -150,13 +150,15 @@ impl<T: Transport> Wire<T> {
     /// Registers, and keeps what came of it before anything else is done with it.
     async fn register(&self, request: RegistrationRequest) -> Result<(), SignInFailure> {
         let issuer = request.issuer.clone();
+        // Whoever cancels the login leaves a client behind that may have been registered: as if the answer had been lost (D59).
+        lock(&self.clients.attempts).note(&issuer, &Err(RegistrationError::AnswerLost), self.clock.now());
         let ended = drive(RegistrationFlow::new(request), &self.transport, &self.clock, |never| match never {}).await;
         lock(&self.clients.attempts).note(&issuer, &ended, self.clock.now());
         let registration = ended.map_err(|why| not_registered(why, &issuer))?.replacing(self.kept(&issuer).await?);
         self.vault.save_registration(registration).await.map_err(|why| {
             tracing::error!(%issuer, %why, "a registration could not be saved");
             SignInFailure::NotBegun(format!(
-                "the client that was registered could not be saved: {why}. Next: mend that, then log in again"
+                "the client that was registered could not be saved: {why}. Next: mend that, then: authctl client forget {issuer}; then log in again"
             ))
         })
     }
@@ -210,10 +212,11 @@ impl<T: Transport> Wire<T> {
         }
         let error = error.clone();
         let _turn = self.clients.turn(issuer).await;
-        if let Ok(kept) = self.kept(issuer).await {
-            let kept = kept.filter(|kept| kept.client.client_id == *client_id);
-            self.keep(kept.map(|kept| kept.refused(self.clock.now().wall)), issuer).await;
-        }
+        // Only what we registered is ours to give up: any other client may come back to the configuration.
+        let Some(kept) = self.kept(issuer).await.ok().flatten().filter(|kept| kept.client(client_id).is_some()) else {
+            return Err(outcome);
+        };
+        self.keep(kept.without(client_id, self.clock.now().wall), issuer).await;
         tracing::warn!(%issuer, account = %account.name, "the authorization server does not know our client any more");
         Ok(RefreshOutcome::DeadGrant(error))
     }

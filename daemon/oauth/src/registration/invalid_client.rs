@@ -59,7 +59,7 @@ pub fn after_invalid_client(used: UsedClient<'_>, candidates: &Candidates<'_>, n
         UsedClient::RegisteredAnew(client_id) => (client_id, true),
     };
     let kept = candidates.kept.filter(|kept| kept.issuer == *candidates.issuer);
-    let keep = kept.and_then(|kept| without(kept, client_id, now));
+    let keep = kept.and_then(|kept| kept.without(client_id, now.wall));
     if is_second {
         return AfterInvalidClient { keep, login: ask(WhyAsk::NewClientRefused) };
     }
@@ -73,15 +73,4 @@ pub fn after_invalid_client(used: UsedClient<'_>, candidates: &Candidates<'_>, n
         attempts::wait(kept, candidates.not_before, now).map_or(NextLogin::Begin, |left| NextLogin::Wait { left })
     };
     AfterInvalidClient { keep, login }
-}
-
-/// What is kept, without the refused client. `None`: it was not in there.
-fn without(kept: &Registration, client_id: &ClientId, now: Now) -> Option<Registration> {
-    if kept.client.client_id == *client_id {
-        return (kept.standing == Standing::Good).then(|| kept.clone().refused(now.wall));
-    }
-    let mut kept = kept.clone();
-    let before = kept.former.len();
-    kept.former.retain(|client| client.client_id != *client_id);
-    (kept.former.len() < before).then_some(kept)
 }

@@ -132,6 +132,17 @@ impl Registration {
         self
     }
 
+    /// As it is kept without a client that the server refuses, present or former. `None`: nothing to change.
+    #[must_use]
+    pub fn without(&self, client_id: &ClientId, now: WallTime) -> Option<Self> {
+        if self.client.client_id == *client_id {
+            return (self.standing == Standing::Good).then(|| self.clone().refused(now));
+        }
+        let mut kept = self.clone();
+        kept.former.retain(|client| client.client_id != *client_id);
+        (kept.former.len() < self.former.len()).then_some(kept)
+    }
+
     /// As it is kept once the server refuses the client: no secret of it is of use any more, and its date still bounds (D59).
     #[must_use]
     pub fn refused(mut self, now: WallTime) -> Self {

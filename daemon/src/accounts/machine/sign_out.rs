@@ -122,7 +122,10 @@ impl Account {
     /// What the account was when this was issued.
     fn config_of(&self, binding: &Binding) -> Arc<AccountConfig> {
         let present = &self.policy.config;
-        let known = std::iter::once(present).chain(self.former.iter().rev()).find(|config| is_same_client(binding, config));
+        let known = || std::iter::once(present).chain(self.former.iter().rev()).filter(|config| is_same_client(binding, config));
+        // Whoever names no client may be any: the one that names this client knows its secret.
+        let named = known().find(|config| config.client.pre_registered().is_some());
+        let known = named.or_else(|| known().next());
         known.map_or_else(|| Arc::new(as_issued(binding, present)), Arc::clone)
     }
 }

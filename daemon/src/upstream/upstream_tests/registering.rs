@@ -130,6 +130,30 @@ async fn d46_a_refresh_of_a_pruned_client_ends_the_grant_and_a_configured_client
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_we_have_not_registered_is_not_given_up_for_invalid_client() {
+    let (server, keeps) = (registering(), Keeps::default());
+    server.answers("/token", 401, r#"{"error":"invalid_client"}"#);
+    // The configuration has lost its client_id while nothing ran: it may come back.
+    let outcome = over(&server, &keeps).refresh(Arc::new(found()), refresh_request()).await;
+    assert!(matches!(outcome, RefreshOutcome::Configuration(_)), "{outcome:?}");
+    assert!(keeps.registered.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn d59_a_login_that_is_cancelled_in_its_registration_leaves_the_server_alone_for_an_hour() {
+    // One answer, for the metadata; the registration is never answered.
+    let (server, keeps) = (Server { open: Arc::new(Semaphore::new(1)), ..registering() }, Keeps::default());
+    let upstream = over(&server, &keeps);
+    let cancelled = tokio::time::timeout(Duration::from_secs(1), log_in(&upstream, found())).await;
+    assert!(cancelled.is_err());
+    assert_eq!(server.paths(), [METADATA, REGISTER]);
+    server.open.add_permits(100);
+    let ended = log_in(&upstream, found()).await;
+    assert!(matches!(ended, Err(SignInFailure::Unavailable { retry_after: Some(_) })), "{ended:?}");
+    assert_eq!(server.paths().iter().filter(|path| *path == REGISTER).count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_metadata_document_goes_before_a_registration_where_the_server_takes_it() {
     let document = ClientIdUrl::parse("https://me.example/client.json").unwrap();
     let account = AccountConfig { client: ClientConfig::Found { document: Some(document) }, ..account() };
