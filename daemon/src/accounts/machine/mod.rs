@@ -238,7 +238,9 @@ impl Account {
     pub fn is_settled(&self) -> bool {
         let saving =
             matches!(&self.credential, Credential::Unsaved(Unsaved { save: Save::First { .. } | Save::Retrying(..), .. }));
-        !saving && !matches!(self.credential, Credential::Spending(_)) && self.refreshing.is_none()
+        // A code that is out, or about to be, is used up: after a restart nobody would wait for its tokens.
+        let exchanging = matches!(self.sign_in, SignIn::Answered(_) | SignIn::Exchanging(_));
+        !saving && !exchanging && !matches!(self.credential, Credential::Spending(_)) && self.refreshing.is_none()
     }
 
     /// What is published.

@@ -189,11 +189,13 @@ impl Account {
         if self.sign_in.id() != Some(id) {
             return;
         }
-        self.sign_in = match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
-            SignIn::Prompted(pending) | SignIn::Waiting(pending) => SignIn::Answered(pending),
-            other => other,
-        };
-        self.save_sign_in(work);
+        match std::mem::replace(&mut self.sign_in, SignIn::Idle(Pause::Over)) {
+            SignIn::Prompted(pending) | SignIn::Waiting(pending) => {
+                self.sign_in = SignIn::Answered(pending);
+                self.save_sign_in(work);
+            }
+            other => self.sign_in = other,
+        }
     }
 
     /// A login has ended. One that is not the present one gives its tokens back (I3, D55).

@@ -81,3 +81,14 @@ fn an_answer_to_a_login_that_is_over_is_nobody_s() {
     world.save_all();
     assert!(world.traded_in.is_empty());
 }
+
+#[test]
+fn b6_a_leaving_daemon_waits_for_the_end_of_an_exchange() {
+    let (mut world, _) = answered();
+    world.save_all();
+    world.tell(Event::Leaving);
+    assert!(!world.account.is_settled());
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    assert!(world.account.is_settled());
+}
