@@ -98,7 +98,11 @@ impl DiscoveryError {
     #[must_use]
     pub fn leads_on(&self) -> bool {
         match self {
-            Self::BadIssuer(_) | Self::IssuerWithQuery | Self::NotFound | Self::Misbehaved(_) => true,
+            Self::BadIssuer(_)
+            | Self::IssuerWithQuery
+            | Self::NotFound
+            | Self::Misbehaved(_)
+            | Self::Unreachable(NothingSent::LeadsNearer) => true,
             Self::Unreachable(_) | Self::Unavailable { .. } => false,
         }
     }
@@ -108,7 +112,17 @@ impl DiscoveryError {
 #[derive(Debug)]
 pub struct Discovery {
     issuer: Issuer,
+    named_by: NamedBy,
     state: State,
+}
+
+/// Who has named the issuer.
+#[derive(Debug, Clone, Copy)]
+enum NamedBy {
+    /// A person: it may be anywhere, and its endpoints where it is.
+    Person,
+    /// A resource: no nearer than that one.
+    Resource(Reach),
 }
 
 #[derive(Debug)]
@@ -117,32 +131,43 @@ enum State {
     /// One place was asked; these are left.
     Asked {
         left: std::vec::IntoIter<Endpoint>,
-        reach: Reach,
+        nearest: Reach,
     },
 }
 
 impl Discovery {
-    /// For an issuer that a person configured, or that was checked where it was found. It says how near its endpoints may be:
-    /// only an issuer on a private network or on this machine has endpoints there (D3, D9).
+    /// For an issuer that a person configured. Where it answers from says how near its endpoints may be: only an issuer on a
+    /// private network or on this machine has endpoints there (D3, D9, P21).
     #[must_use]
     pub fn new(issuer: Issuer) -> Self {
-        Self { issuer, state: State::New }
+        Self { issuer, named_by: NamedBy::Person, state: State::New }
     }
 
-    fn ask_next(self, mut left: std::vec::IntoIter<Endpoint>, reach: Reach) -> Step<Self> {
+    /// For an issuer that a resource so near has named: neither it nor its endpoints may be nearer (P21).
+    #[must_use]
+    pub fn named_by(issuer: Issuer, resource: Reach) -> Self {
+        Self { issuer, named_by: NamedBy::Resource(resource), state: State::New }
+    }
+
+    fn ask_next(self, mut left: std::vec::IntoIter<Endpoint>, nearest: Reach) -> Step<Self> {
         let Some(endpoint) = left.next() else { return Step::Done(Err(DiscoveryError::NotFound)) };
+        let endpoint = match self.state {
+            State::New => endpoint,
+            // It has answered from there: nobody leads it nearer between two requests.
+            State::Asked { .. } => endpoint.within(nearest),
+        };
         let request = HttpRequest { endpoint, method: Method::Get, authorization: None, patience: Patience::Metadata };
-        Step::Send(request, Self { state: State::Asked { left, reach }, ..self })
+        Step::Send(request, Self { state: State::Asked { left, nearest }, ..self })
     }
 
-    fn answered(self, answer: &HttpAnswer, left: std::vec::IntoIter<Endpoint>, reach: Reach, now: Now) -> Step<Self> {
+    fn answered(self, answer: &HttpAnswer, left: std::vec::IntoIter<Endpoint>, nearest: Reach, now: Now) -> Step<Self> {
         let unavailable = || DiscoveryError::Unavailable { retry_after: retry_after::read(answer, now) };
         Step::Done(match StatusClass::of(answer.status) {
             // D2: only "not here" leads on. Whoever falls through on "later" may end at another server's document.
-            StatusClass::Refusal if (400..500).contains(&answer.status) => return self.ask_next(left, reach),
+            StatusClass::Refusal if (400..500).contains(&answer.status) => return self.ask_next(left, nearest),
             StatusClass::Refusal | StatusClass::Later => Err(unavailable()),
             StatusClass::Redirect => Err(DiscoveryError::Misbehaved(ServerMisbehaved::Redirected { status: answer.status })),
-            StatusClass::Success => match metadata::read(answer, &self.issuer, reach) {
+            StatusClass::Success => match metadata::read(answer, &self.issuer, nearest) {
                 MetadataAnswer::Metadata(metadata) => Ok(*metadata),
                 MetadataAnswer::Misbehaved(why) => Err(DiscoveryError::Misbehaved(why)),
                 MetadataAnswer::NoDocument => Err(unavailable()),
@@ -157,13 +182,17 @@ impl Flow for Discovery {
 
     fn handle(self, input: Input, now: Now) -> Step<Self> {
         match (&self.state, input) {
-            (State::New, _) => match places(&self.issuer) {
-                Ok((places, reach)) => self.ask_next(places.into_iter(), reach),
+            (State::New, _) => match places(&self.issuer, self.named_by) {
+                Ok((places, nearest)) => self.ask_next(places.into_iter(), nearest),
                 Err(why) => Step::Done(Err(why)),
             },
-            (State::Asked { left, reach }, Input::Answered(Ok(answer))) => {
-                let (left, reach) = (left.clone(), *reach);
-                self.answered(&answer, left, reach, now)
+            (State::Asked { left, nearest }, Input::Answered(Ok(answer))) => {
+                let nearest = match self.named_by {
+                    NamedBy::Person => (*nearest).max(answer.peer),
+                    NamedBy::Resource(_) => *nearest,
+                };
+                let left = left.clone();
+                self.answered(&answer, left, nearest, now)
             }
             (State::Asked { .. }, Input::Answered(Err(Undelivered::NothingSent(why)))) => {
                 Step::Done(Err(DiscoveryError::Unreachable(why)))
@@ -173,10 +202,14 @@ impl Flow for Discovery {
     }
 }
 
-/// Where the document may be, in the order in which it is looked for (D2), and how near its endpoints may be (D3, D9).
-fn places(issuer: &Issuer) -> Result<(Vec<Endpoint>, Reach), DiscoveryError> {
+/// Where the document may be, in the order in which it is looked for (D2), and how near its endpoints may be as far as text says
+/// (D3, D9).
+fn places(issuer: &Issuer, named_by: NamedBy) -> Result<(Vec<Endpoint>, Reach), DiscoveryError> {
     let checked = Endpoint::parse(issuer.as_str(), Loopback::Allowed).map_err(DiscoveryError::BadIssuer)?;
-    let reach = checked.reach();
+    let (place_nearest, nearest) = match named_by {
+        NamedBy::Person => (Reach::ThisMachine, checked.reach()),
+        NamedBy::Resource(reach) => (reach, reach),
+    };
     if issuer.as_str().contains('?') {
         return Err(DiscoveryError::IssuerWithQuery);
     }
@@ -198,185 +231,9 @@ fn places(issuer: &Issuer) -> Result<(Vec<Endpoint>, Reach), DiscoveryError> {
             format!("{origin}/{path}/.well-known/openid-configuration"),
         ]
     };
-    let places: Result<_, _> = texts.iter().map(|text| Endpoint::named(text, reach)).collect();
-    Ok((places.map_err(DiscoveryError::BadIssuer)?, reach))
+    let places: Result<_, _> = texts.iter().map(|text| Endpoint::named(text, place_nearest)).collect();
+    Ok((places.map_err(DiscoveryError::BadIssuer)?, nearest))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-    use super::*;
-    use crate::http::AnswerLost;
-    use crate::time::{Instant, WallTime};
-    use crate::wire::tests::answer;
-    use proptest::prelude::*;
-
-    const NOW: Now = Now { instant: Instant::from_millis(0), wall: WallTime::from_millis(0) };
-    const PLAIN: &str = "https://as.example";
-
-    fn document(issuer: &str) -> HttpAnswer {
-        answer(200, serde_json::json!({ "issuer": issuer, "token_endpoint": "https://as.example/token" }).to_string())
-    }
-
-    /// Runs a search against answers in their order; tells what was asked.
-    fn run(issuer: &str, answers: Vec<Result<HttpAnswer, Undelivered>>) -> (Vec<String>, Result<ServerMetadata, DiscoveryError>) {
-        let mut asked = Vec::new();
-        let mut answers = answers.into_iter();
-        let mut step = Discovery::new(Issuer::new(issuer)).handle(Input::Begin, NOW);
-        loop {
-            step = match step {
-                Step::Send(request, flow) => {
-                    assert!(matches!(request.method, Method::Get) && request.patience == Patience::Metadata);
-                    asked.push(request.endpoint.as_str().to_owned());
-                    flow.handle(Input::Answered(answers.next().unwrap()), NOW)
-                }
-                Step::Done(output) => return (asked, output),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    fn not_found(times: usize) -> Vec<Result<HttpAnswer, Undelivered>> {
-        (0..times).map(|_| Ok(answer(404, "<html>"))).collect()
-    }
-
-    #[test]
-    fn d2_an_issuer_with_a_path_is_looked_for_in_three_places_in_order() {
-        for issuer in ["https://as.example/t/1", "https://as.example/t/1/"] {
-            let (asked, output) = run(issuer, not_found(3));
-            assert_eq!(
-                asked,
-                [
-                    "https://as.example/.well-known/oauth-authorization-server/t/1",
-                    "https://as.example/.well-known/openid-configuration/t/1",
-                    "https://as.example/t/1/.well-known/openid-configuration",
-                ]
-            );
-            assert_eq!(output, Err(DiscoveryError::NotFound));
-        }
-    }
-
-    #[test]
-    fn d2_an_issuer_without_a_path_is_looked_for_in_two() {
-        for issuer in [PLAIN, "https://as.example/"] {
-            let (asked, output) = run(issuer, not_found(2));
-            assert_eq!(
-                asked,
-                [
-                    "https://as.example/.well-known/oauth-authorization-server",
-                    "https://as.example/.well-known/openid-configuration",
-                ]
-            );
-            assert_eq!(output, Err(DiscoveryError::NotFound));
-        }
-    }
-
-    #[test]
-    fn d2_not_here_leads_on_and_later_does_not() {
-        for status in [400, 401, 403, 404, 405, 410] {
-            let (asked, output) = run(PLAIN, vec![Ok(answer(status, "")), Ok(document(PLAIN))]);
-            assert_eq!((asked.len(), output.is_ok()), (2, true), "{status}");
-        }
-        for status in [408, 425, 429, 500, 502, 503, 504, 100, 700] {
-            let (asked, output) = run(PLAIN, vec![Ok(answer(status, "{}"))]);
-            assert_eq!((asked.len(), output), (1, Err(DiscoveryError::Unavailable { retry_after: None })), "{status}");
-        }
-        let (_, output) = run(PLAIN, vec![Err(Undelivered::NothingSent(NothingSent::TooSlow))]);
-        assert_eq!(output, Err(DiscoveryError::Unreachable(NothingSent::TooSlow)));
-        let lost = AnswerLost::TimeOver(Duration::from_secs(10));
-        let (_, output) = run(PLAIN, vec![Err(Undelivered::AnswerLost(lost))]);
-        assert_eq!(output, Err(DiscoveryError::Unavailable { retry_after: None }));
-    }
-
-    #[test]
-    fn d2_another_server_is_tried_only_where_this_one_will_not_come_back() {
-        let misbehaved = DiscoveryError::Misbehaved(ServerMisbehaved::DuplicateMember);
-        assert!(DiscoveryError::NotFound.leads_on() && misbehaved.leads_on());
-        let later = DiscoveryError::Unavailable { retry_after: None };
-        assert!(!later.leads_on() && !DiscoveryError::Unreachable(NothingSent::NotConnected).leads_on());
-    }
-
-    #[test]
-    fn d48_the_servers_wish_for_later_is_told() {
-        let mut busy = answer(503, "");
-        busy.retry_after = Some("30".to_owned());
-        assert_eq!(run(PLAIN, vec![Ok(busy)]).1, Err(DiscoveryError::Unavailable { retry_after: Some(Duration::from_secs(30)) }));
-    }
-
-    #[test]
-    fn d1_a_document_of_another_issuer_ends_the_search() {
-        for found in ["https://as.example/", "https://evil.example"] {
-            let (asked, output) = run(PLAIN, vec![Ok(document(found))]);
-            assert_eq!(asked.len(), 1);
-            assert_eq!(output, Err(DiscoveryError::Misbehaved(ServerMisbehaved::IssuerMismatch { found: found.to_owned() })));
-        }
-        assert!(run("https://as.example/", vec![Ok(document("https://as.example/"))]).1.is_ok());
-    }
-
-    #[test]
-    fn d3_loopback_endpoints_count_only_for_a_loopback_issuer() {
-        let local = |issuer: &str| {
-            let body = serde_json::json!({ "issuer": issuer, "token_endpoint": "http://127.0.0.1:9/token" });
-            run(issuer, vec![Ok(answer(200, body.to_string()))]).1
-        };
-        assert!(local("http://127.0.0.1:9").is_ok());
-        assert!(matches!(local(PLAIN), Err(DiscoveryError::Misbehaved(ServerMisbehaved::MetadataEndpoint { .. }))));
-    }
-
-    #[test]
-    fn d9_endpoints_on_a_private_network_count_only_for_an_issuer_there() {
-        let of = |issuer: &str, endpoint: &str| {
-            let body = serde_json::json!({ "issuer": issuer, "token_endpoint": endpoint });
-            run(issuer, vec![Ok(answer(200, body.to_string()))]).1
-        };
-        for private in ["https://169.254.169.254/token", "https://10.0.0.1/token", "https://[fd00::1]/token"] {
-            let why = InvalidEndpoint::UnexpectedPrivate;
-            let refused = ServerMisbehaved::MetadataEndpoint { member: "token_endpoint", why };
-            assert_eq!(of(PLAIN, private), Err(DiscoveryError::Misbehaved(refused)), "{private}");
-            assert!(of("https://10.0.0.9", private).is_ok() && of("http://127.0.0.1:9", private).is_ok());
-        }
-        assert!(of("https://10.0.0.9", "https://127.0.0.1/token").is_err());
-    }
-
-    #[test]
-    fn d5_a_redirect_that_came_through_is_refused() {
-        let (_, output) = run(PLAIN, vec![Ok(answer(302, ""))]);
-        assert_eq!(output, Err(DiscoveryError::Misbehaved(ServerMisbehaved::Redirected { status: 302 })));
-    }
-
-    #[test]
-    fn d7_a_web_page_is_temporary_and_json_under_a_wrong_name_is_tolerated() {
-        for page in ["<!doctype html><p>log in to the hotel", "{\"issuer\":\"https://as.ex", ""] {
-            assert_eq!(run(PLAIN, vec![Ok(answer(200, page))]).1, Err(DiscoveryError::Unavailable { retry_after: None }));
-        }
-        let mut document = document(PLAIN);
-        document.content_type = Some("text/plain".to_owned());
-        assert_eq!(run(PLAIN, vec![Ok(document)]).1.unwrap().media_type, MediaType::Other);
-    }
-
-    #[test]
-    fn an_issuer_that_cannot_be_one_is_refused_before_anything_is_sent() {
-        for bad in [
-            "http://as.example",
-            "as.example",
-            "https://as.example/#x",
-            "https://u@as.example",
-            "https:/as.example",
-            "https:///as.example",
-        ] {
-            let (asked, output) = run(bad, Vec::new());
-            assert!(asked.is_empty() && matches!(output, Err(DiscoveryError::BadIssuer(_))), "{bad}: {output:?}");
-        }
-        assert_eq!(run("https://as.example?x=1", Vec::new()).1, Err(DiscoveryError::IssuerWithQuery));
-    }
-
-    proptest! {
-        #[test]
-        fn no_issuer_leads_to_another_origin(issuer in "https?://[a-z0-9.:\\[\\]-]{1,20}(/[!-~]{0,10}){0,3}") {
-            if let Ok((places, _)) = places(&Issuer::new(&issuer)) {
-                let origin = Endpoint::parse(&issuer, Loopback::Allowed).unwrap().origin();
-                prop_assert!(places.iter().all(|place| place.origin() == origin));
-            }
-        }
-    }
-}
+mod tests;

@@ -7,10 +7,14 @@ use url::Url;
 
 use crate::reach::Reach;
 
-/// A URL that a request may go to: https, or http on loopback where the person's own configuration is on loopback.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A URL that a request may go to: https, or http on loopback where the person's own configuration is on loopback. Equal is what
+/// is written the same.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Endpoint(String);
+pub struct Endpoint {
+    url: String,
+    nearest: Reach,
+}
 
 /// Whether loopback targets (and with them plain http) are in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl Endpoint {
     pub fn named(text: &str, by: Reach) -> Result<Self, InvalidEndpoint> {
         let endpoint = Self::checked(text)?;
         match endpoint.reach() {
-            near if by.may_name(near) => Ok(endpoint),
+            near if by.may_name(near) => Ok(endpoint.within(by)),
             Reach::ThisMachine => Err(InvalidEndpoint::UnexpectedLoopback),
             Reach::Private | Reach::Public => Err(InvalidEndpoint::UnexpectedPrivate),
         }
@@ -92,19 +96,31 @@ impl Endpoint {
         if url.fragment().is_some() {
             return Err(InvalidEndpoint::Fragment);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self { url: text.to_owned(), nearest: Reach::ThisMachine })
+    }
+
+    /// The same URL, of which a name may lead no nearer than this (P21).
+    #[must_use]
+    pub fn within(self, nearest: Reach) -> Self {
+        Self { nearest: self.nearest.min(nearest), ..self }
+    }
+
+    /// How near its name may lead: for whoever resolves it. What a person wrote may lead anywhere.
+    #[must_use]
+    pub fn nearest(&self) -> Reach {
+        self.nearest
     }
 
     /// The URL, byte for byte.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.url
     }
 
     /// Scheme, host and port: for people and for comparing (D8). Never a query.
     #[must_use]
     pub fn origin(&self) -> String {
-        Url::parse(&self.0).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+        Url::parse(&self.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
     }
 
     /// Whether it names this machine: `localhost`, 127.0.0.0/8, `[::1]`, or an address that ends there.
@@ -116,13 +132,21 @@ impl Endpoint {
     /// Who can reach its host, as far as its text says.
     #[must_use]
     pub fn reach(&self) -> Reach {
-        Url::parse(&self.0).map_or(Reach::Public, |url| Reach::of_url(&url))
+        Url::parse(&self.url).map_or(Reach::Public, |url| Reach::of_url(&url))
     }
 }
 
 fn has_userinfo(before_query: &str) -> bool {
     before_query.split("//").nth(1).and_then(|rest| rest.split('/').next()).is_some_and(|authority| authority.contains('@'))
 }
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+}
+
+impl Eq for Endpoint {}
 
 impl TryFrom<String> for Endpoint {
     type Error = InvalidEndpoint;
@@ -133,14 +157,14 @@ impl TryFrom<String> for Endpoint {
 
 impl From<Endpoint> for String {
     fn from(endpoint: Endpoint) -> Self {
-        endpoint.0
+        endpoint.url
     }
 }
 
 impl fmt::Display for Endpoint {
     /// Without the query (DESIGN, 8.17).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.split('?').next().unwrap_or_default())
+        f.write_str(self.url.split('?').next().unwrap_or_default())
     }
 }
 

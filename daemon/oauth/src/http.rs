@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
+use crate::reach::Reach;
 use crate::secret::SecretText;
 
 /// What a flow wants sent.
@@ -64,6 +65,8 @@ pub struct HttpAnswer {
     pub retry_after: Option<String>,
     /// The `WWW-Authenticate` headers as they came, one for each line, where they are text (RFC 9110, 11.6.1). At most 16.
     pub www_authenticate: Vec<String>,
+    /// How near the peer is that has answered. Behind a proxy: public, since nobody here knows.
+    pub peer: Reach,
     /// The body, decompressed, within the limit of the request's [`Patience`].
     pub body: Body,
 }
@@ -118,6 +121,11 @@ pub enum NothingSent {
     /// Connecting took too long.
     #[error("connecting took too long")]
     TooSlow,
+    /// Its name leads nearer than who named it (P21).
+    #[error(
+        "its name leads to a private network or to this machine, and the server that named it is elsewhere; if that is meant, name it yourself in config.toml"
+    )]
+    LeadsNearer,
     /// This machine has no room for the request: descriptors, memory.
     #[error("this machine has no resources left for the request")]
     NoResources,

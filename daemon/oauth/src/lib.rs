@@ -3,6 +3,7 @@
 //! Must never: do I/O, read a clock, or draw randomness of its own. Time comes in as [`time::Now`].
 
 pub mod authorization_code;
+mod binding;
 pub mod challenge;
 pub mod client_authentication;
 pub mod device;

@@ -15,6 +15,7 @@ use crate::finding::Finding;
 use crate::flow::{Flow, Input, Step};
 use crate::http::{HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
 use crate::misbehaved::ServerMisbehaved;
+use crate::reach::Reach;
 use crate::terms::{Issuer, Resource, Scopes};
 use crate::time::Now;
 use crate::wire::StatusClass;
@@ -39,6 +40,8 @@ pub struct ProtectedResource {
     pub scopes: ScopesToAsk,
     /// Where it says so.
     pub found_at: FoundAt,
+    /// How near it is: its authorization servers may be no nearer (D9, P21).
+    pub reach: Reach,
     /// What is worth telling.
     pub findings: Vec<Finding>,
 }
@@ -117,6 +120,8 @@ enum State {
 #[derive(Debug)]
 struct Search {
     typed: Endpoint,
+    /// How near the resource is: as far as its text says, or its answer showed.
+    reach: Reach,
     heard: Heard,
     /// The place that the challenge named.
     named: Option<Endpoint>,
@@ -157,7 +162,7 @@ impl ResourceDiscovery {
 
     fn got(self, typed: Endpoint, answered: Result<HttpAnswer, Undelivered>) -> Step<Self> {
         match answered {
-            Ok(answer) if answer.status == 401 => self.look(typed, heard(&answer)),
+            Ok(answer) if answer.status == 401 => self.look(typed, (heard(&answer), Some(answer.peer))),
             Err(Undelivered::NothingSent(why)) => Step::Done(Err(ResourceError::Unreachable(why))),
             Ok(_) | Err(Undelivered::AnswerLost(_)) => {
                 self.ask((typed.clone(), Method::Probe, Patience::Challenge), State::Probed(typed))
@@ -167,21 +172,24 @@ impl ResourceDiscovery {
 
     fn probed(self, typed: Endpoint, answered: Result<HttpAnswer, Undelivered>) -> Step<Self> {
         match answered {
-            Ok(answer) => self.look(typed, heard(&answer)),
+            Ok(answer) => self.look(typed, (heard(&answer), Some(answer.peer))),
             Err(Undelivered::NothingSent(why)) => Step::Done(Err(ResourceError::Unreachable(why))),
-            Err(Undelivered::AnswerLost(_)) => self.look(typed, Heard::Silence),
+            Err(Undelivered::AnswerLost(_)) => self.look(typed, (Heard::Silence, None)),
         }
     }
 
-    fn look(self, typed: Endpoint, heard: Heard) -> Step<Self> {
-        let mut places = match places::well_known(&typed) {
+    fn look(self, typed: Endpoint, (heard, peer): (Heard, Option<Reach>)) -> Step<Self> {
+        let reach = typed.reach().max(peer.unwrap_or(Reach::Public));
+        // Where it has answered from, nobody leads it nearer between two requests. Where it has not, the person's word stands.
+        let nearest = peer.map_or(Reach::ThisMachine, |_| reach);
+        let mut places = match places::well_known(&typed, nearest) {
             Ok(places) => places,
             Err(why) => return Step::Done(Err(ResourceError::BadUrl(why))),
         };
         let mut findings = Vec::new();
         let mut named = None;
         match &heard {
-            Heard::Challenge(BearerChallenge { resource_metadata: Some(url), .. }) => match Endpoint::named(url, typed.reach()) {
+            Heard::Challenge(BearerChallenge { resource_metadata: Some(url), .. }) => match Endpoint::named(url, reach) {
                 Ok(place) => {
                     places.retain(|other| *other != place);
                     places.insert(0, place.clone());
@@ -194,7 +202,7 @@ impl ResourceDiscovery {
         }
         let mut left = places.into_iter();
         match left.next() {
-            Some(at) => self.ask_place(Box::new(Search { typed, heard, named, at, left, findings })),
+            Some(at) => self.ask_place(Box::new(Search { typed, reach, heard, named, at, left, findings })),
             None => Step::Done(Err(ResourceError::BadUrl(InvalidEndpoint::NotAUrl))),
         }
     }
@@ -226,7 +234,7 @@ impl ResourceDiscovery {
             }
             StatusClass::Refusal | StatusClass::Later => Err(unavailable()),
             StatusClass::Redirect => Err(ResourceError::Misbehaved(ServerMisbehaved::Redirected { status: answer.status })),
-            StatusClass::Success => match protected_resource::read(&answer, &search.typed) {
+            StatusClass::Success => match protected_resource::read(&answer, (&search.typed, search.reach)) {
                 ResourceAnswer::Document(document) => Ok(search.found(self.typed, document)),
                 ResourceAnswer::Misbehaved(why) => Err(ResourceError::Misbehaved(why)),
                 ResourceAnswer::NoDocument => Err(unavailable()),
@@ -246,7 +254,7 @@ impl Search {
         if scopes == ScopesToAsk::None {
             findings.push(Finding::NoScopes);
         }
-        ProtectedResource { typed, resource, authorization_servers, scopes, found_at, findings }
+        ProtectedResource { typed, resource, authorization_servers, scopes, found_at, reach: self.reach, findings }
     }
 
     /// A server from before RFC 9728. Only where the resource has answered: a challenge that was not heard may name a place.
@@ -265,6 +273,7 @@ impl Search {
             authorization_servers: origin(&self.typed),
             scopes,
             found_at: FoundAt::Nowhere,
+            reach: self.reach,
             findings: self.findings,
         })
     }

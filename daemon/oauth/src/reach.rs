@@ -1,14 +1,17 @@
 //! Who can reach a host: everybody, a private network, or this machine alone. What a server may name depends on what the person
 //! named (D3, D9, P21).
 //!
-//! Must never: resolve a name. A name counts as public here; where it leads to is for whoever connects, with [`Reach::of_address`].
+//! Must never: resolve a name. A name counts as public here; where it leads to is for whoever connects, with [`Reach::of_address`]
+//! and [`Endpoint::nearest`](crate::endpoint::Endpoint::nearest).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 /// How near a host is, from far to near. Whoever was named by the person may name what is as far or farther, never nearer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Anybody's: a public address, or a name.
     Public,

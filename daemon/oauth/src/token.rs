@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
+pub use crate::binding::Binding;
 use crate::client_authentication::NotAuthenticated;
-use crate::endpoint::Endpoint;
 use crate::http::{AnswerLost, NothingSent};
 use crate::misbehaved::ServerMisbehaved;
 use crate::secret::{AccessToken, RefreshToken};
-use crate::terms::{ClientId, Issuer, Resource, Scopes, Subject};
+use crate::terms::{Scopes, Subject};
 use crate::time::Now;
 
 /// A checked access token (RFC 6749, 5.1) as it came.
@@ -45,21 +45,6 @@ pub enum Life {
     Known(Duration),
     /// The server did not tell: a report of rejection decides.
     Unknown,
-}
-
-/// Where a grant comes from: it goes back there and nowhere else (P14).
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Binding {
-    /// The issuer, where one is configured.
-    pub issuer: Option<Issuer>,
-    /// The endpoint that issued the tokens.
-    pub token_endpoint: Endpoint,
-    /// The endpoint that takes them back (RFC 7009), where there is one.
-    pub revocation_endpoint: Option<Endpoint>,
-    /// The client that they were issued to.
-    pub client_id: ClientId,
-    /// The resource that they were asked for.
-    pub resource: Option<Resource>,
 }
 
 /// A success answer of a token endpoint (RFC 6749, 5.1). A readable refresh token in it counts before anything else (I9, D43).

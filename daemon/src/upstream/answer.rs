@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use mcp_authd_oauth::http::{AnswerLost, Body, HttpAnswer};
+use mcp_authd_oauth::reach::Reach;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use zeroize::{Zeroize, Zeroizing};
@@ -38,6 +39,7 @@ pub(super) fn head(response: &Response) -> HttpAnswer {
         content_type: header(response, &CONTENT_TYPE),
         retry_after: header(response, &RETRY_AFTER),
         www_authenticate: challenges(response),
+        peer: response.remote_addr().map_or(Reach::Public, |peer| Reach::of_address(peer.ip())),
         body: Body::new(Vec::new()),
     }
 }

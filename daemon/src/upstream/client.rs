@@ -1,12 +1,16 @@
-//! The one reqwest client: whom it trusts, what it goes through, and what it must never do on its own.
+//! The reqwest clients, one for each bound of where a name may lead: whom
+//! they trust, what they go through, and what they must never do on their own.
 //!
 //! Must never: read a proxy or certificates from the environment (D10, D64), follow a redirect (D5), retry, or keep a connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
+use mcp_authd_oauth::reach::Reach;
 use reqwest::{Certificate, Client, Proxy, Url};
 
+use super::names::Names;
 use super::transport::Limits;
 use crate::config::Network;
 
@@ -27,8 +31,12 @@ pub(super) enum NoClient {
     NoTrust(reqwest::Error),
 }
 
-/// Builds it. Blocks: files are read.
-pub(super) fn build(limits: Limits, network: &Network, mut roots: Vec<Certificate>) -> Result<Client, NoClient> {
+/// Builds one that follows no name nearer than this. Blocks: files are read.
+pub(super) fn build(
+    nearest: Reach,
+    limits: Limits,
+    (network, mut roots): (&Network, Vec<Certificate>),
+) -> Result<Client, NoClient> {
     roots.extend(configured_certificates(network)?);
     // Refused only where one is installed already, and then it is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -38,6 +46,7 @@ pub(super) fn build(limits: Limits, network: &Network, mut roots: Vec<Certificat
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
+        .dns_resolver(Arc::new(Names { nearest, proxy: proxy_host(network) }))
         .pool_max_idle_per_host(0)
         .connect_timeout(limits.connect)
         // A silent peer is noticed in about two and a half minutes; a short loss of the network does not end a request that may
@@ -72,6 +81,12 @@ fn configured_proxy(network: &Network) -> Result<Option<Proxy>, NoClient> {
     let through = Url::parse(proxy.as_str()).map_err(|_| NoClient::BadProxy)?;
     let choose = move |target: &Url| (!is_loopback(target)).then(|| through.clone());
     Ok(Some(Proxy::custom(choose)))
+}
+
+/// Its name is the person's.
+fn proxy_host(network: &Network) -> Option<String> {
+    let proxy = Url::parse(network.proxy.as_ref()?.as_str()).ok()?;
+    proxy.host_str().map(str::to_owned)
 }
 
 /// By the same rule as everywhere: what reaches this machine never goes through a proxy.

@@ -50,6 +50,7 @@ mod tests {
     use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
     use mcp_authd_oauth::flow::{Deadline, WaitReason};
     use mcp_authd_oauth::http::{Body, Method, NothingSent, Patience};
+    use mcp_authd_oauth::reach::Reach;
     use mcp_authd_oauth::time::Now;
 
     use super::*;
@@ -100,7 +101,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flow_is_driven_step_by_step_to_its_end() {
         let body = Body::new(vec![]);
-        let answer = HttpAnswer { status: 428, content_type: None, retry_after: None, www_authenticate: vec![], body };
+        let answer = HttpAnswer {
+            status: 428,
+            content_type: None,
+            retry_after: None,
+            www_authenticate: vec![],
+            peer: Reach::Public,
+            body,
+        };
         let offline = Undelivered::NothingSent(NothingSent::NameNotResolved);
         let transport = Fake(Mutex::new(vec![Err(offline.clone()), Ok(answer)]));
         let clock = follows_tokio();

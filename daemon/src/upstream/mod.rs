@@ -16,6 +16,7 @@ mod discovery_tests;
 pub mod drive;
 mod form_body;
 mod identity;
+mod names;
 #[cfg(test)]
 mod network_tests;
 mod probe;

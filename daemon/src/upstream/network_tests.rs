@@ -1,4 +1,4 @@
-//! The configured network: further trust from a file (D10), a proxy that loopback never sees (D64).
+//! The configured network: further trust from a file (D10), a proxy that loopback never sees (D64). And where names may lead (P21).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::http::{HttpAnswer, HttpRequest, Method, NothingSent, Patience, Undelivered};
+use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::secret::SecretText;
 
 use tokio::sync::watch;
@@ -86,4 +87,38 @@ async fn a_proxy_is_asked_for_a_tunnel_and_sees_no_secret_and_nothing_of_loopbac
     let near = Scripted::plain([Act::answer(200, "", "{}")]).await;
     assert_eq!(refresh(through, &near.url("/token")).await.unwrap().status, 200);
     assert_eq!(proxy.received().len(), 1);
+}
+
+#[tokio::test]
+async fn p21_a_name_leads_no_nearer_than_who_named_it_may_name_and_nothing_is_connected() {
+    let canary = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    canary.set_nonblocking(true).unwrap();
+    let url = format!("http://localhost:{}/token", canary.local_addr().unwrap().port());
+    let transport = transport(watch::channel(Network::default()).1);
+    for nearest in [Reach::Public, Reach::Private] {
+        for patience in [Patience::Spending, Patience::Metadata, Patience::Challenge] {
+            let mut from_afar = HttpRequest { patience, ..request(&url) };
+            from_afar.endpoint = from_afar.endpoint.within(nearest);
+            if patience != Patience::Spending {
+                from_afar.method = Method::Get;
+            }
+            assert_eq!(transport.exchange(from_afar).await.unwrap_err(), Undelivered::NothingSent(NothingSent::LeadsNearer));
+        }
+    }
+    assert_eq!(canary.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "the canary hears nothing");
+    // what a person wrote leads anywhere, by the same transport
+    let server = Scripted::plain([Act::answer(200, "", "{}")]).await;
+    let answer = transport.exchange(request(&format!("http://localhost:{}/token", server.port))).await.unwrap();
+    assert_eq!((answer.status, answer.peer), (200, Reach::ThisMachine));
+}
+
+#[tokio::test]
+async fn p21_a_proxy_is_the_persons_wherever_it_is_and_nobody_knows_who_stands_behind_it() {
+    let proxy = Scripted::plain([Act::answer(502, "", "")]).await;
+    let network = network(&format!("[network]\nproxy = \"http://localhost:{}\"", proxy.port));
+    let mut from_afar = request("https://as.example/token");
+    from_afar.endpoint = from_afar.endpoint.within(Reach::Public);
+    let refused = transport(watch::channel(network).1).exchange(from_afar).await.unwrap_err();
+    assert_eq!(refused, Undelivered::NothingSent(NothingSent::NotConnected));
+    assert!(proxy.received()[0].starts_with("CONNECT as.example:443"), "{:?}", proxy.received());
 }

@@ -36,7 +36,11 @@ impl<T: Transport> Wire<T> {
         let resource = drive(flow, &self.transport, &self.clock, |never| match never {}).await?;
         let mut passed_over = Vec::new();
         for issuer in candidates(question, &resource)? {
-            match drive(Discovery::new(issuer.clone()), &self.transport, &self.clock, |never| match never {}).await {
+            let search = match &question.issuer {
+                Some(_) => Discovery::new(issuer.clone()),
+                None => Discovery::named_by(issuer.clone(), resource.reach),
+            };
+            match drive(search, &self.transport, &self.clock, |never| match never {}).await {
                 Ok(metadata) => return Ok(self.found(question, resource, passed_over, metadata).await),
                 Err(why) if why.leads_on() => passed_over.push(PassedOver { issuer, why }),
                 Err(why) => return Err(NotProbed::Later(NotNow::Server { issuer, why })),

@@ -1,6 +1,7 @@
 //! HTTP: carries one request to its endpoint and brings the answer, within the limits of its patience.
 //!
-//! One reqwest client for all, built at first use on a thread where it may block, and anew when the network is configured anew. Every request has a connection of its own: a
+//! One reqwest client for each bound of where names may lead (P21), built at first use on a thread where it may block, and anew
+//! when the network is configured anew. Every request has a connection of its own: a
 //! stale pooled one could take the request and die, and then nobody would know whether a refresh token was spent (D56). Must
 //! never: follow a redirect with a secret (D5), retry, read a proxy from the environment (D64), or log a query, header or body.
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::http::{AnswerLost, HttpAnswer, HttpRequest, Method, NothingSent, PROBE, Patience, Undelivered};
+use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::secret::SecretText;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
@@ -37,11 +39,18 @@ pub struct HttpTransport {
     built: Mutex<Built>,
 }
 
-/// The client, and the network that it was built for.
+/// The clients, and the network that they were built for.
 #[derive(Debug)]
 struct Built {
     network: watch::Receiver<Network>,
-    client: Option<Client>,
+    clients: Vec<(Reach, Client)>,
+}
+
+/// A client, and whether requests to elsewhere go through a proxy.
+#[derive(Debug)]
+struct Carrier {
+    client: Client,
+    proxied: bool,
 }
 
 /// How long and how much (D6, D51). Values, so that a test can take smaller ones.
@@ -92,7 +101,7 @@ impl HttpTransport {
     /// before the first request.
     #[must_use]
     pub fn new(tasks: Tasks, clock: Clock, network: watch::Receiver<Network>) -> Self {
-        let built = Mutex::new(Built { network, client: None });
+        let built = Mutex::new(Built { network, clients: Vec::new() });
         Self { tasks, clock, limits: Limits::STANDARD, roots: Vec::new(), built }
     }
 
@@ -110,17 +119,22 @@ impl HttpTransport {
     }
 
     /// The client for the network as it is configured now. A request that is out keeps the one that it began with.
-    async fn client(&self) -> Result<Client, NothingSent> {
+    async fn client(&self, nearest: Reach) -> Result<Carrier, NothingSent> {
         let mut built = self.built.lock().await;
         if built.network.has_changed().unwrap_or(false) {
-            built.client = None;
+            built.clients.clear();
         }
-        if let Some(client) = &built.client {
-            return Ok(client.clone());
+        let network = built.network.borrow_and_update().clone();
+        let proxied = network.proxy.is_some();
+        if let Some((_, client)) = built.clients.iter().find(|(bound, _)| *bound == nearest) {
+            return Ok(Carrier { client: client.clone(), proxied });
         }
-        let (limits, network, roots) = (self.limits, built.network.borrow_and_update().clone(), self.roots.clone());
-        match self.tasks.blocking("http client", move || client::build(limits, &network, roots)).await {
-            Some(Ok(client)) => Ok(built.client.insert(client).clone()),
+        let (limits, roots) = (self.limits, self.roots.clone());
+        match self.tasks.blocking("http client", move || client::build(nearest, limits, (&network, roots))).await {
+            Some(Ok(client)) => {
+                built.clients.push((nearest, client.clone()));
+                Ok(Carrier { client, proxied })
+            }
             Some(Err(failure)) => {
                 tracing::error!(%failure, "the HTTP client could not be built");
                 Err(NothingSent::NotVerified)
@@ -130,7 +144,13 @@ impl HttpTransport {
     }
 
     async fn carry(&self, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
-        let client = self.client().await.map_err(Undelivered::NothingSent)?;
+        let Carrier { client, proxied } = self.client(request.endpoint.nearest()).await.map_err(Undelivered::NothingSent)?;
+        let behind_proxy = proxied && !request.endpoint.is_loopback();
+        let answer = self.carry_by(client, request).await?;
+        Ok(if behind_proxy { HttpAnswer { peer: Reach::Public, ..answer } } else { answer })
+    }
+
+    async fn carry_by(&self, client: Client, request: HttpRequest) -> Result<HttpAnswer, Undelivered> {
         let HttpRequest { endpoint, method, authorization, patience } = request;
         match method {
             Method::Get if authorization.is_some() => {
@@ -330,7 +350,7 @@ fn same_origin_target(response: &Response, from: &Endpoint) -> Option<Endpoint> 
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     let target = Url::parse(from.as_str()).ok()?.join(location).ok()?;
     let loopback = if from.is_loopback() { Loopback::Allowed } else { Loopback::Refused };
-    let target = Endpoint::parse(target.as_str(), loopback).ok()?;
+    let target = Endpoint::parse(target.as_str(), loopback).ok()?.within(from.nearest());
     (target.origin() == from.origin()).then_some(target)
 }
 

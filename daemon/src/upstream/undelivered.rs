@@ -8,10 +8,14 @@ use std::io;
 use mcp_authd_oauth::http::NothingSent;
 use nix::errno::Errno;
 
+use super::names::LeadsNearer;
+
 /// What kept the request from being sent.
 pub(super) fn nothing_sent(failure: &reqwest::Error) -> NothingSent {
     if chain(failure).any(lacks_resources) {
         NothingSent::NoResources
+    } else if chain(failure).any(|error| error.is::<LeadsNearer>()) {
+        NothingSent::LeadsNearer
     } else if failure.is_dns() {
         NothingSent::NameNotResolved
     } else if chain(failure).any(is_bad_certificate) {

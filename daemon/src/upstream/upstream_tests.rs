@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::http::{AnswerLost, Body, HttpAnswer, HttpRequest, Method, Patience, Undelivered};
+use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource, Scopes};
@@ -111,7 +112,14 @@ impl Transport for Server {
         let answers = self.answers.lock().unwrap();
         let (_, status, body) = answers.iter().find(|(known, ..)| *known == path).expect("an answer to this path");
         let body = Body::new(body.clone().into_bytes());
-        Ok(HttpAnswer { status: *status, content_type: None, retry_after: None, www_authenticate: vec![], body })
+        Ok(HttpAnswer {
+            status: *status,
+            content_type: None,
+            retry_after: None,
+            www_authenticate: vec![],
+            peer: Reach::Public,
+            body,
+        })
     }
 }
 

@@ -3,12 +3,13 @@
 //! Must never: lead to another origin than the resource's own.
 
 use crate::endpoint::{Endpoint, InvalidEndpoint};
+use crate::reach::Reach;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The well-known places, in the order in which they are asked: with the path and query of the resource, byte for byte; the same
-/// without a terminating slash and the query, as many servers and clients write it; at the root.
-pub(super) fn well_known(typed: &Endpoint) -> Result<Vec<Endpoint>, InvalidEndpoint> {
+/// without a terminating slash and the query, as many servers and clients write it; at the root. Their name may lead so near.
+pub(super) fn well_known(typed: &Endpoint, nearest: Reach) -> Result<Vec<Endpoint>, InvalidEndpoint> {
     let (scheme, rest) = typed.as_str().split_once("://").ok_or(InvalidEndpoint::NotAUrl)?;
     let (authority, behind) =
         rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len())).ok_or(InvalidEndpoint::NotAUrl)?;
@@ -21,7 +22,7 @@ pub(super) fn well_known(typed: &Endpoint) -> Result<Vec<Endpoint>, InvalidEndpo
     let plain = path.strip_suffix('/').unwrap_or(path);
     let mut places = Vec::new();
     for suffix in [exact, plain, ""] {
-        let place = Endpoint::named(&format!("{scheme}://{authority}{WELL_KNOWN}{suffix}"), typed.reach())?;
+        let place = Endpoint::named(&format!("{scheme}://{authority}{WELL_KNOWN}{suffix}"), nearest)?;
         if !places.contains(&place) {
             places.push(place);
         }
@@ -49,7 +50,7 @@ mod tests {
 
     fn of(typed: &str) -> Vec<String> {
         let typed = Endpoint::parse(typed, Loopback::Allowed).unwrap();
-        well_known(&typed).unwrap().iter().map(|place| place.as_str().to_owned()).collect()
+        well_known(&typed, Reach::ThisMachine).unwrap().iter().map(|place| place.as_str().to_owned()).collect()
     }
 
     #[test]
@@ -71,7 +72,7 @@ mod tests {
         #[test]
         fn no_resource_leads_to_another_origin_or_to_more_than_three_places(typed in "https?://[a-z0-9.:\\[\\]-]{1,20}([/?][!-~]{0,10}){0,3}") {
             if let Ok(typed) = Endpoint::parse(&typed, Loopback::Allowed) {
-                let places = well_known(&typed).unwrap_or_default();
+                let places = well_known(&typed, Reach::ThisMachine).unwrap_or_default();
                 prop_assert!(places.len() <= 3 && places.iter().all(|place| place.origin() == typed.origin()));
                 for origin in origin(&typed) {
                     prop_assert_eq!(Endpoint::parse(&origin, Loopback::Allowed).unwrap().origin(), typed.origin());

@@ -108,6 +108,7 @@ fn the_challenge_leads_to_the_document_and_its_scopes_count() {
         authorization_servers: issuers(&[AS]),
         scopes: ScopesToAsk::Challenge(Scopes::parse("files:read")),
         found_at: FoundAt::NamedByChallenge(place(ELSEWHERE)),
+        reach: Reach::Public,
         findings: Vec::new(),
     };
     assert_eq!(found, Ok(expected));
@@ -355,7 +356,7 @@ proptest! {
         let (asked, found) = run(typed, |_| left.next().unwrap_or_else(|| panic!("a seventh request")));
         for (_, url) in &asked {
             let endpoint = place(url);
-            prop_assert_eq!(endpoint.reach(), crate::reach::Reach::Public);
+            prop_assert_eq!(endpoint.reach(), Reach::Public);
             prop_assert!(endpoint.origin() == "https://mcp.example" || named.contains(url), "{}", url);
         }
         prop_assert!(asked.iter().filter(|(_, url)| !url.starts_with("https://mcp.example")).count() <= 1);
@@ -364,4 +365,38 @@ proptest! {
             prop_assert!(!found.authorization_servers.is_empty());
         }
     }
+}
+
+#[test]
+fn p21_where_the_resource_answers_from_is_how_near_what_it_names_may_be() {
+    for peer in [Reach::Public, Reach::Private, Reach::ThisMachine] {
+        let mut bounds = Vec::new();
+        let mut answers = vec![challenged("Bearer"), published(&document(TYPED))].into_iter();
+        let mut step = ResourceDiscovery::new(Resource::new(TYPED)).handle(Input::Begin, NOW);
+        let found = loop {
+            step = match step {
+                Step::Send(request, flow) => {
+                    bounds.push(request.endpoint.nearest());
+                    let answered = answers.next().unwrap().map(|answer| HttpAnswer { peer, ..answer });
+                    flow.handle(Input::Answered(answered), NOW)
+                }
+                Step::Done(found) => break found.unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        // the person's own URL may lead anywhere; then nobody leads it nearer between two requests
+        assert_eq!((bounds, found.reach), (vec![Reach::ThisMachine, peer], peer));
+    }
+}
+
+#[test]
+fn p21_a_resource_far_away_names_no_private_server_and_one_that_answers_from_there_does() {
+    let document = json!({ "resource": TYPED, "authorization_servers": ["https://10.0.0.1"] });
+    let from = |peer| {
+        let mut answers = vec![challenged("Bearer"), published(&document)].into_iter();
+        run(TYPED, |_| answers.next().unwrap().map(|answer| HttpAnswer { peer, ..answer })).1
+    };
+    let why = ServerMisbehaved::AuthorizationServer(InvalidEndpoint::UnexpectedPrivate);
+    assert_eq!(from(Reach::Public), Err(ResourceError::Misbehaved(why)));
+    assert_eq!(from(Reach::Private).unwrap().authorization_servers, issuers(&["https://10.0.0.1"]));
 }

@@ -127,11 +127,12 @@ pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::http::Body;
+    use crate::reach::Reach;
 
     /// An answer with this status and body.
     pub(crate) fn answer(status: u16, body: impl AsRef<[u8]>) -> HttpAnswer {
         let body = Body::new(body.as_ref().to_vec());
-        HttpAnswer { status, content_type: None, retry_after: None, www_authenticate: Vec::new(), body }
+        HttpAnswer { status, content_type: None, retry_after: None, www_authenticate: Vec::new(), peer: Reach::Public, body }
     }
 
     #[test]

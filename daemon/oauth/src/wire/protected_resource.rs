@@ -38,13 +38,13 @@ pub(crate) struct Document {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads the document of the resource that the person typed.
-pub(crate) fn read(answer: &HttpAnswer, typed: &Endpoint) -> ResourceAnswer {
+/// Reads the document of the resource that the person typed, which is so near.
+pub(crate) fn read(answer: &HttpAnswer, typed: (&Endpoint, Reach)) -> ResourceAnswer {
     let Reading::Whole(members) = read_body(answer) else { return ResourceAnswer::NoDocument };
     document(&members, typed).map_or_else(ResourceAnswer::Misbehaved, ResourceAnswer::Document)
 }
 
-fn document(members: &Members, typed: &Endpoint) -> Result<Document, ServerMisbehaved> {
+fn document(members: &Members, (typed, reach): (&Endpoint, Reach)) -> Result<Document, ServerMisbehaved> {
     if members.has_duplicates() {
         return Err(ServerMisbehaved::DuplicateMember);
     }
@@ -56,7 +56,7 @@ fn document(members: &Members, typed: &Endpoint) -> Result<Document, ServerMisbe
     if published != typed.as_str() {
         findings.push(Finding::ResourceIsWider { published: shown::fit(published, LONGEST_RESOURCE) });
     }
-    let authorization_servers = servers(members, typed.reach(), &mut findings)?;
+    let authorization_servers = servers(members, reach, &mut findings)?;
     let scopes = Scopes::from_words(metadata::scopes(members));
     Ok(Document {
         resource: Resource::new(published),

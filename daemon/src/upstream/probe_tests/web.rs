@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mcp_authd_oauth::http::{Body, HttpAnswer, HttpRequest, Method, NothingSent, Undelivered};
+use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::registration::Registration;
 use serde_json::{Value, json};
 
@@ -103,7 +104,14 @@ impl Transport for Web {
         let (status, body) = if challenge.is_some() { (401, String::new()) } else { known.unwrap_or((404, String::new())) };
         let body = Body::new(body.into_bytes());
         let content_type = Some("application/json".to_owned());
-        Ok(HttpAnswer { status, content_type, retry_after: None, www_authenticate: challenge.into_iter().collect(), body })
+        Ok(HttpAnswer {
+            status,
+            content_type,
+            retry_after: None,
+            www_authenticate: challenge.into_iter().collect(),
+            peer: Reach::Public,
+            body,
+        })
     }
 }
 

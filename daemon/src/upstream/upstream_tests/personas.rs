@@ -34,6 +34,7 @@ impl Transport for Persona {
             content_type: None,
             retry_after,
             www_authenticate: Vec::new(),
+            peer: Reach::Public,
             body: Body::new(body.into_bytes()),
         })
     }

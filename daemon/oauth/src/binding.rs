@@ -1,0 +1,97 @@
+//! Where a grant comes from, as it is kept.
+//!
+//! Must never: forget with a restart how near the names in it may lead (P21).
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::Endpoint;
+use crate::reach::Reach;
+use crate::terms::{ClientId, Issuer, Resource};
+
+/// Where a grant comes from: it goes back there and nowhere else (P14).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
+pub struct Binding {
+    /// The issuer, where one is configured.
+    pub issuer: Option<Issuer>,
+    /// The endpoint that issued the tokens.
+    pub token_endpoint: Endpoint,
+    /// The endpoint that takes them back (RFC 7009), where there is one.
+    pub revocation_endpoint: Option<Endpoint>,
+    /// The client that they were issued to.
+    pub client_id: ClientId,
+    /// The resource that they were asked for.
+    pub resource: Option<Resource>,
+}
+
+/// As it stands in a record.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    issuer: Option<Issuer>,
+    token_endpoint: Endpoint,
+    revocation_endpoint: Option<Endpoint>,
+    client_id: ClientId,
+    resource: Option<Resource>,
+    /// How near the endpoints that a server named may be. Nothing where a person named them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nearest: Option<Reach>,
+}
+
+impl From<Kept> for Binding {
+    fn from(kept: Kept) -> Self {
+        let nearest = kept.nearest.unwrap_or(Reach::ThisMachine);
+        Self {
+            issuer: kept.issuer,
+            token_endpoint: kept.token_endpoint.within(nearest),
+            revocation_endpoint: kept.revocation_endpoint.map(|endpoint| endpoint.within(nearest)),
+            client_id: kept.client_id,
+            resource: kept.resource,
+        }
+    }
+}
+
+impl From<Binding> for Kept {
+    fn from(binding: Binding) -> Self {
+        let nearest = binding.token_endpoint.nearest();
+        Self {
+            issuer: binding.issuer,
+            token_endpoint: binding.token_endpoint,
+            revocation_endpoint: binding.revocation_endpoint,
+            client_id: binding.client_id,
+            resource: binding.resource,
+            nearest: (nearest != Reach::ThisMachine).then_some(nearest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn binding(nearest: Reach) -> Binding {
+        Binding {
+            issuer: Some(Issuer::new("https://as.example")),
+            token_endpoint: Endpoint::named("https://as.example/token", nearest).unwrap(),
+            revocation_endpoint: Some(Endpoint::named("https://as.example/revoke", nearest).unwrap()),
+            client_id: ClientId::new("client"),
+            resource: None,
+        }
+    }
+
+    #[test]
+    fn p21_what_a_server_has_named_may_lead_no_nearer_after_a_restart() {
+        for nearest in [Reach::Public, Reach::Private, Reach::ThisMachine] {
+            let kept = serde_json::to_string(&binding(nearest)).unwrap();
+            let again: Binding = serde_json::from_str(&kept).unwrap();
+            assert_eq!(again.token_endpoint.nearest(), nearest, "{kept}");
+            assert_eq!(again.revocation_endpoint.unwrap().nearest(), nearest, "{kept}");
+        }
+    }
+
+    #[test]
+    fn what_a_person_has_named_is_kept_as_it_always_was() {
+        let kept = serde_json::to_string(&binding(Reach::ThisMachine)).unwrap();
+        assert!(!kept.contains("nearest"), "{kept}");
+    }
+}
