@@ -68,6 +68,8 @@ pub struct Account {
     refreshing: Option<RefreshId>,
     /// Refreshes that a login or a logout has overtaken.
     overtaken: Vec<Overtaken>,
+    /// Logins that were ended while their code was being traded in: the tokens that they bring go back.
+    given_up: Vec<SignInId>,
     /// Login requests that failed in a row.
     start_failures: u32,
     /// No refresh ahead of time before: spread after a resume (D53).
@@ -158,6 +160,7 @@ impl Account {
             forced_at: None,
             refreshing: None,
             overtaken: Vec::new(),
+            given_up: Vec::new(),
             start_failures: 0,
             ahead_not_before: None,
             last_save: None,
@@ -239,7 +242,7 @@ impl Account {
         let saving =
             matches!(&self.credential, Credential::Unsaved(Unsaved { save: Save::First { .. } | Save::Retrying(..), .. }));
         // A code that is out, or about to be, is used up: after a restart nobody would wait for its tokens.
-        let exchanging = matches!(self.sign_in, SignIn::Answered(_) | SignIn::Exchanging(_));
+        let exchanging = matches!(self.sign_in, SignIn::Answered(_) | SignIn::Exchanging(_)) || !self.given_up.is_empty();
         !saving && !exchanging && !matches!(self.credential, Credential::Spending(_)) && self.refreshing.is_none()
     }
 

@@ -12,7 +12,7 @@ use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::Instant;
 
 use super::credential::{Absent, Credential, Erasure, Rest};
-use super::effect::{Effect, Policy};
+use super::effect::Policy;
 use super::sign_in::{History, Kept, Pause, SignIn};
 use super::{Account, Fate, Work};
 use crate::accounts::belonging::belongs;
@@ -85,9 +85,7 @@ impl Account {
 
     /// The login that waits ends, and so does what was said to the server of then. The bounds on prompts count on (P18).
     pub(super) fn start_over(&mut self, work: &mut Work) {
-        if let Some(id) = self.sign_in.id() {
-            work.then(Effect::AbortSignIn(id));
-        }
+        self.give_up_sign_in(work);
         self.sign_in = SignIn::Idle(Pause::Over);
         self.start_failures = 0;
         self.forced_at = None;
@@ -110,9 +108,12 @@ impl Account {
         self.credential = Credential::None(Absent::Removed(erasure));
     }
 
-    /// Whether the account is gone and nothing of it is under way: what a refresh still brings has to be given back (D55).
+    /// Whether the account is gone and nothing of it is under way: what a refresh or an exchange still brings has to be given back
+    /// (D55).
     pub(super) fn is_gone(&self) -> bool {
-        self.credential == Credential::None(Absent::Removed(Erasure::Done)) && self.overtaken.is_empty()
+        self.credential == Credential::None(Absent::Removed(Erasure::Done))
+            && self.overtaken.is_empty()
+            && self.given_up.is_empty()
     }
 
     fn take_policy(&mut self, policy: Policy) {

@@ -201,6 +201,7 @@ impl Account {
     /// A login has ended. One that is not the present one gives its tokens back (I3, D55).
     pub(super) fn sign_in_settled(&mut self, id: SignInId, result: Result<Granted, SignInFailure>, work: &mut Work) {
         if self.sign_in.id() != Some(id) {
+            self.given_up.retain(|given_up| *given_up != id);
             if let Ok(granted) = result {
                 self.give_back(issued(&granted), work);
             }
@@ -342,9 +343,18 @@ impl Account {
 
     /// Ends the login without a result: by the person, a logout or its time.
     pub(super) fn abort_sign_in(&mut self, end: SignInEnd, work: &mut Work) {
-        if let Some(id) = self.sign_in.id() {
-            work.then(Effect::AbortSignIn(id));
+        if self.sign_in.id().is_some() {
+            self.give_up_sign_in(work);
             self.end_sign_in(end, Pause::Over, work);
+        }
+    }
+
+    /// A code that is out may bring tokens that nobody would know of: they are awaited, and given back (D55).
+    pub(super) fn give_up_sign_in(&mut self, work: &mut Work) {
+        match (&self.sign_in, self.sign_in.id()) {
+            (SignIn::Exchanging(_), Some(id)) => self.given_up.push(id),
+            (_, Some(id)) => work.then(Effect::AbortSignIn(id)),
+            (_, None) => {}
         }
     }
 

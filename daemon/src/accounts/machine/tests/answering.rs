@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::{Login, World};
 use crate::accounts::grant::SignInEnd;
 use crate::accounts::machine::{Event, SignInId};
-use crate::accounts::need::{AnswerState, SignInMode};
+use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
 
 /// A login whose person has just answered.
 fn answered() -> (World, SignInId) {
@@ -91,4 +91,39 @@ fn b6_a_leaving_daemon_waits_for_the_end_of_an_exchange() {
     world.login(Login::Granted, 3600);
     world.save_all();
     assert!(world.account.is_settled());
+}
+
+#[test]
+fn d55_what_a_code_that_was_out_still_brings_is_given_back_and_whoever_leaves_waits_for_it() {
+    let ways: [fn(&mut World); 3] = [|world| world.tell(Event::SignInCancelled), World::sign_out, World::remove];
+    for end in ways {
+        let (mut world, _) = answered();
+        world.save_all();
+        end(&mut world);
+        world.save_all();
+        assert!(!world.account.is_settled() && !world.ended, "a code is out");
+        let before = world.revoked.len();
+        world.login(Login::Granted, 3600);
+        world.save_all();
+        assert_eq!(world.revoked.len(), before + 1);
+        assert!(world.account.is_settled() && world.disk.grant.is_none(), "nothing of it is kept");
+        assert_eq!(world.ended, world.gone);
+    }
+}
+
+#[test]
+fn d55_a_login_whose_code_was_out_holds_up_no_other() {
+    let (mut world, first) = answered();
+    world.save_all();
+    world.tell(Event::SignInCancelled);
+    world.save_all();
+    world.ask(SignInMode::Person(PersonWants::ToBeSignedIn));
+    world.prompt();
+    assert_ne!(world.logins[0].0, first);
+    world.late_login();
+    assert_eq!((world.revoked.len(), world.logins.len()), (1, 1), "the next one waits on");
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    let caller = world.ask(SignInMode::Never);
+    assert!(world.token(caller).starts_with("at-"));
 }

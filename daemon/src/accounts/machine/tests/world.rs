@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) disk_work: VecDeque<DiskWork>,
     pub(crate) refreshes: Vec<(RefreshId, RefreshRequest)>,
     pub(crate) logins: Vec<(SignInId, Arc<AccountConfig>, Scopes)>,
+    /// Logins that were over while their code was out.
+    pub(crate) given_up: Vec<(SignInId, Arc<AccountConfig>, Scopes)>,
     pub(crate) revoked: Vec<RevokeRequest>,
     pub(crate) answers: BTreeMap<WaiterId, Answer>,
     pub(crate) waiting: BTreeMap<WaiterId, Need>,
@@ -94,6 +96,7 @@ impl World {
             disk_work: VecDeque::new(),
             refreshes: Vec::new(),
             logins: Vec::new(),
+            given_up: Vec::new(),
             revoked: Vec::new(),
             answers: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -166,7 +169,7 @@ impl World {
                     let waits = |work: &DiskWork| matches!(work, DiskWork::SignIn(record) if record.pending.is_some());
                     let none_on_disk = self.disk.sign_in.as_ref().is_none_or(|record| record.pending.is_none())
                         && !self.disk_work.iter().any(waits);
-                    self.stays_out |= was_going_on && is_out && self.logins.is_empty() && none_on_disk;
+                    self.stays_out |= was_going_on && is_out && !self.a_login_waits() && none_on_disk;
                     let is_over = matches!(status.health, Health::Removed | Health::LoginRequired(LoginReason::Reconfigured));
                     self.logout_is_told |= is_out || is_over;
                     self.statuses.push(status);
@@ -183,7 +186,7 @@ impl World {
                 }
                 Effect::BeginSignIn(id, config, scopes) => {
                     self.assert_is_present(&config);
-                    assert!(self.logins.is_empty(), "I1: one login at a time");
+                    self.one_login_at_a_time();
                     assert!(!self.stays_out, "after a logout only the person begins a login");
                     self.begun_logins += 1;
                     self.logins.push((id, config, scopes));
@@ -191,7 +194,7 @@ impl World {
                 Effect::ResumeSignIn(id, config, device) => {
                     self.assert_is_present(&config);
                     assert!(belongs(device.binding(), &config), "P14: a device code is shown to whom it was not issued by");
-                    assert!(self.logins.is_empty(), "I1: one login at a time");
+                    self.one_login_at_a_time();
                     assert!(!self.stays_out, "a login from before a logout is polled again");
                     self.logins.push((id, config, device.requested_scopes().clone()));
                 }
@@ -210,11 +213,25 @@ impl World {
                         self.disk_work.is_empty() && self.refreshes.is_empty() && self.waiting.is_empty(),
                         "nothing is under way"
                     );
+                    assert!(
+                        self.logins.is_empty() && self.given_up.is_empty(),
+                        "D55: a code is out, and its tokens have to be given back"
+                    );
                     assert!(self.disk.grant.is_none() && self.disk.sign_in.is_none(), "nothing of it stands on the disk");
                     self.ended = true;
                 }
             }
         }
+    }
+
+    /// One whose code is out already may end beside the next one, and brings nothing.
+    fn one_login_at_a_time(&mut self) {
+        assert!(!self.a_login_waits(), "I1: one login at a time");
+        self.given_up.append(&mut self.logins);
+    }
+
+    fn a_login_waits(&self) -> bool {
+        !self.logins.iter().all(|(id, ..)| self.traded_in.contains(id))
     }
 
     fn assert_is_present(&self, config: &AccountConfig) {
@@ -313,6 +330,11 @@ impl World {
         self.tell(Event::Leaving);
         for _ in 0..8 {
             self.settle(Reply::Rotate, 100);
+            self.late_login();
+            // A code that is out is waited for, and no other login is.
+            if self.logins.first().is_some_and(|(id, ..)| self.traded_in.contains(id)) {
+                self.login(Login::Granted, 100);
+            }
             // What stands in the queue is written in any case.
             for _ in 0..self.disk_work.len() {
                 self.step_disk_with(disk);
@@ -376,10 +398,31 @@ impl World {
         if self.logins.is_empty() {
             return;
         }
-        let (id, config, scopes) = self.logins.remove(0);
+        let login = self.logins.remove(0);
+        self.settle_login(login, how, life_seconds);
+    }
+
+    /// The exchange of a login that was given up ends.
+    pub(crate) fn late_login(&mut self) {
+        if let Some(login) = self.given_up.pop() {
+            self.settle_login(login, Login::Granted, 3600);
+        }
+    }
+
+    fn settle_login(&mut self, (id, config, scopes): (SignInId, Arc<AccountConfig>, Scopes), how: Login, life_seconds: u64) {
         self.issuing_to = ClientId::new(config.client.shown());
         let result = self.login_result(how, (&config, scopes), life_seconds);
+        let is_unwanted = result.is_ok() && self.account.sign_in.id() != Some(id);
+        let given_back = self.revoked.len();
         self.tell(Event::SignInSettled(id, result));
+        assert!(!is_unwanted || self.revoked.len() == given_back + 1, "D55: tokens that nobody wants any more are given back");
+    }
+
+    /// The person has answered in the browser.
+    pub(crate) fn answer_comes(&mut self) {
+        if let Some((id, ..)) = self.logins.first() {
+            self.tell(Event::SignInAnswered(*id));
+        }
     }
 
     pub(crate) fn sign_out(&mut self) {
@@ -408,6 +451,8 @@ impl World {
         self.disk_work.clear();
         self.refreshes.clear();
         self.logins.clear();
+        self.given_up.clear();
+        self.traded_in.clear();
         self.waiting.clear();
         self.now = Now { instant: self.now.instant + Duration::from_secs(1), wall: self.now.wall + Duration::from_secs(1) };
         // Before the records are read only the calendar is known.
