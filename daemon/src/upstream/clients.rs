@@ -9,27 +9,43 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mcp_authd_oauth::client_authentication::{ClientAuthentication, NotAuthenticated};
 use mcp_authd_oauth::profile;
 use mcp_authd_oauth::registration::{
-    AfterInvalidClient, AskForClient, Attempts, Candidates, ClientChoice, ClientIdUrl, GrantNeeded, GrantsWanted, NextLogin,
-    RedirectUri, RegisteredClient, Registration, RegistrationError, RegistrationFlow, RegistrationRequest, Unusable, UsedClient,
-    WhyAsk, WhyRegister, after_invalid_client,
+    AfterInvalidClient, AskForClient, Attempts, CallbackPort, Candidates, ClientChoice, ClientIdUrl, GrantNeeded, GrantsWanted,
+    NextLogin, RedirectUri, RegisteredClient, Registration, RegistrationError, RegistrationFlow, RegistrationRequest, Unusable,
+    UsedClient, WhyAsk, WhyRegister, after_invalid_client,
 };
 use mcp_authd_oauth::sign_in::SignInFailure;
 use mcp_authd_oauth::terms::{ClientId, Issuer};
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{ErrorAnswer, RefreshOutcome};
 use mcp_authd_oauth::way::Way;
+use tokio::sync::OwnedMutexGuard;
 
 use super::Wire;
 use super::authentication::{self, blames_the_client};
 use super::drive::{Transport, drive};
 use super::servers::Server;
-use crate::config::{AccountConfig, ClientConfig};
+use crate::config::{AccountConfig, ClientConfig, ServerConfig};
+use crate::host::entropy;
 
 /// What is remembered of registrations, and whose turn it is: one at a time for each issuer.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     attempts: Mutex<Attempts>,
-    turns: Mutex<HashMap<Issuer, Arc<tokio::sync::Mutex<()>>>>,
+    /// Whose turn it is to register; held over the network.
+    pub(super) turns: Turns,
+    /// Whose turn it is to change what is kept; held over the disk only, so that no refresh waits for a registration.
+    changes: Turns,
+}
+
+/// One turn at a time for each issuer.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<HashMap<Issuer, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    pub(super) async fn take(&self, issuer: &Issuer) -> OwnedMutexGuard<()> {
+        let turn = lock(&self.0).entry(issuer.clone()).or_default().clone();
+        turn.lock_owned().await
+    }
 }
 
 /// The client of a login.
@@ -37,6 +53,8 @@ pub(super) struct Clients {
 pub(super) struct Used {
     pub(super) client_id: ClientId,
     pub(super) authentication: ClientAuthentication,
+    /// Where its codes are to come, where its provider does not say.
+    pub(super) port: CallbackPort,
     /// Whose it is.
     whose: Whose,
 }
@@ -62,10 +80,9 @@ impl Clients {
         lock(&self.attempts).not_before(issuer)
     }
 
-    /// Until it is dropped nobody else registers a client there.
-    pub(super) async fn turn(&self, issuer: &Issuer) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = lock(&self.turns).entry(issuer.clone()).or_default().clone();
-        turn.lock_owned().await
+    /// Until they are dropped nobody else registers a client there, or changes what is kept of one.
+    pub(super) async fn turn(&self, issuer: &Issuer) -> (OwnedMutexGuard<()>, OwnedMutexGuard<()>) {
+        (self.turns.take(issuer).await, self.changes.take(issuer).await)
     }
 
     /// The person's own word counts more than the hour (D59).
@@ -83,35 +100,61 @@ impl<T: Transport> Wire<T> {
             // The configuration lets no such account through.
             (ClientConfig::Found { .. }, None) => return Err(SignInFailure::NotAuthenticated(NotAuthenticated::NoSecret)),
         };
-        let _turn = self.clients.turn(issuer).await;
+        let _turn = self.clients.turns.take(issuer).await;
         let redirect = redirect_uri(account);
         let grant = match way {
             Way::DeviceGrant { .. } => GrantNeeded::Device,
             Way::Code { .. } => GrantNeeded::Code(&redirect),
         };
-        match self.choice(issuer, document, (server, grant)).await? {
+        let chosen = match self.choice(issuer, document, (server, grant)).await? {
             ClientChoice::Register { endpoint, why } => {
                 tracing::info!(%issuer, %why, "a client is registered at the authorization server");
                 let request = RegistrationRequest {
                     issuer: issuer.clone(),
                     registration_endpoint: endpoint,
-                    grants: grants(server, account),
+                    grants: grants(server, self.redirect_uris(account).await),
                     auth_methods_supported: server.registrar.auth_methods.clone(),
                     scopes: account.scopes.clone(),
                 };
                 self.register(request).await?;
-                let chosen = self.choice(issuer, document, (server, grant)).await?;
-                used(chosen, issuer, way)
+                self.choice(issuer, document, (server, grant)).await?
             }
-            chosen => used(chosen, issuer, way),
+            chosen => chosen,
+        };
+        let used = used(chosen, issuer, way)?;
+        match used.whose {
+            Whose::Ours => {
+                Ok(Used { port: self.kept(issuer).await?.map(|kept| kept.callback_port()).unwrap_or_default(), ..used })
+            }
+            Whose::Configured | Whose::Document => Ok(used),
         }
+    }
+
+    /// Where codes may come, the most exact one first: many servers compare the whole text, port and all, against RFC 8252, 7.3.
+    /// Every client that we register has the same port, as long as it can be had: so one listener does for all.
+    async fn redirect_uris(&self, account: &AccountConfig) -> Vec<RedirectUri> {
+        let wanted = redirect_uri(account);
+        if wanted.port().is_some() {
+            return vec![wanted];
+        }
+        let known = self.vault.registrations().await.unwrap_or_default();
+        let known = known.iter().find_map(|kept| match kept.callback_port() {
+            CallbackPort::Rather(port) | CallbackPort::Only(port) => Some(port),
+            CallbackPort::Any => None,
+        });
+        let mut randomness = [0; 32];
+        // Without a port nobody can be answered, which the login itself says.
+        let drawn = entropy::fill(&mut randomness).ok().and_then(|()| self.callbacks.lasting_port(&randomness));
+        let port = known.or(drawn);
+        let exact = port.map(|port| wanted.with_port(port.get()));
+        exact.into_iter().chain([wanted, RedirectUri::ipv6()]).collect()
     }
 
     /// The configured client, without whose secret nothing is to be asked of its server.
     pub(super) async fn configured_client(&self, client_id: &ClientId, account: &AccountConfig) -> Result<Used, SignInFailure> {
         let authentication =
             authentication::of(client_id, account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
-        Ok(Used { client_id: client_id.clone(), authentication, whose: Whose::Configured })
+        Ok(Used { client_id: client_id.clone(), authentication, port: CallbackPort::Any, whose: Whose::Configured })
     }
 
     async fn choice(
@@ -154,7 +197,9 @@ impl<T: Transport> Wire<T> {
         lock(&self.clients.attempts).note(&issuer, &Err(RegistrationError::AnswerLost), self.clock.now());
         let ended = drive(RegistrationFlow::new(request), &self.transport, &self.clock, |never| match never {}).await;
         lock(&self.clients.attempts).note(&issuer, &ended, self.clock.now());
-        let registration = ended.map_err(|why| not_registered(why, &issuer))?.replacing(self.kept(&issuer).await?);
+        let registered = ended.map_err(|why| not_registered(why, &issuer))?;
+        let _change = self.clients.changes.take(&issuer).await;
+        let registration = registered.replacing(self.kept(&issuer).await?);
         self.vault.save_registration(registration).await.map_err(|why| {
             tracing::error!(%issuer, %why, "a registration could not be saved");
             SignInFailure::NotBegun(format!(
@@ -199,8 +244,7 @@ impl<T: Transport> Wire<T> {
         client_id: &ClientId,
         account: &AccountConfig,
     ) -> Result<RefreshOutcome, RefreshOutcome> {
-        let (RefreshOutcome::Configuration(error), crate::config::ServerConfig::Issuer(issuer)) = (&outcome, &account.server)
-        else {
+        let (RefreshOutcome::Configuration(error), ServerConfig::Issuer(issuer)) = (&outcome, &account.server) else {
             return Err(outcome);
         };
         let is_document = match &account.client {
@@ -211,14 +255,36 @@ impl<T: Transport> Wire<T> {
             return Err(outcome);
         }
         let error = error.clone();
-        let _turn = self.clients.turn(issuer).await;
-        // Only what we registered is ours to give up: any other client may come back to the configuration.
+        if self.given_up(client_id, issuer).await { Ok(RefreshOutcome::DeadGrant(error)) } else { Err(outcome) }
+    }
+
+    /// The same where a login that was begun before a restart ends so.
+    pub(super) async fn resumed_without_our_client(
+        &self,
+        failure: SignInFailure,
+        client_id: &ClientId,
+        account: &AccountConfig,
+    ) -> SignInFailure {
+        match (&failure, &account.client, &account.server) {
+            (SignInFailure::Refused(error), ClientConfig::Found { .. }, ServerConfig::Issuer(issuer))
+                if blames_the_client(error) && self.given_up(client_id, issuer).await =>
+            {
+                not_known_any_more(error, account)
+            }
+            _ => failure,
+        }
+    }
+
+    /// Gives a client up that its server does not know any more, where we registered it: any other may come back to the
+    /// configuration.
+    async fn given_up(&self, client_id: &ClientId, issuer: &Issuer) -> bool {
+        let _change = self.clients.changes.take(issuer).await;
         let Some(kept) = self.kept(issuer).await.ok().flatten().filter(|kept| kept.client(client_id).is_some()) else {
-            return Err(outcome);
+            return false;
         };
         self.keep(kept.without(client_id, self.clock.now().wall), issuer).await;
-        tracing::warn!(%issuer, account = %account.name, "the authorization server does not know our client any more");
-        Ok(RefreshOutcome::DeadGrant(error))
+        tracing::warn!(%issuer, "the authorization server does not know our client any more");
+        true
     }
 
     async fn keep(&self, registration: Option<Registration>, issuer: &Issuer) {
@@ -233,13 +299,14 @@ impl<T: Transport> Wire<T> {
 impl Used {
     fn ours(client: &RegisteredClient) -> Result<Self, SignInFailure> {
         let authentication = client.authentication().map_err(SignInFailure::NotAuthenticated)?;
-        Ok(Self { client_id: client.client_id.clone(), authentication, whose: Whose::Ours })
+        Ok(Self { client_id: client.client_id.clone(), authentication, port: CallbackPort::Any, whose: Whose::Ours })
     }
 }
 
 fn used(choice: ClientChoice, issuer: &Issuer, way: &Way) -> Result<Used, SignInFailure> {
     let needs_device = matches!(way, Way::DeviceGrant { .. });
-    let public = |client_id, whose| Used { client_id, authentication: ClientAuthentication::Public, whose };
+    let public =
+        |client_id, whose| Used { client_id, authentication: ClientAuthentication::Public, port: CallbackPort::Any, whose };
     match choice {
         ClientChoice::PreRegistered(client_id) => Ok(public(client_id, Whose::Configured)),
         ClientChoice::MetadataDocument(client_id) => Ok(public(client_id, Whose::Document)),
@@ -264,6 +331,14 @@ fn used(choice: ClientChoice, issuer: &Issuer, way: &Way) -> Result<Used, SignIn
     }
 }
 
+/// For a login whose prompt was handed out already: the person begins the next one.
+pub(super) fn not_known_any_more(error: &ErrorAnswer, account: &AccountConfig) -> SignInFailure {
+    SignInFailure::NotBegun(format!(
+        "the authorization server does not know the client any more that mcp-authd had registered ({}). Next: authctl login {}",
+        error.error, account.name
+    ))
+}
+
 fn not_registered(why: RegistrationError, issuer: &Issuer) -> SignInFailure {
     match why {
         RegistrationError::Unreachable(why) => SignInFailure::Unreachable(why),
@@ -279,11 +354,7 @@ fn by_hand(issuer: &Issuer) -> String {
 }
 
 /// Both ways where the server has both: so that no other registration is needed when the other one is taken.
-fn grants(server: &Server, account: &AccountConfig) -> GrantsWanted {
-    let redirects = match redirect_uri(account) {
-        any if any.port().is_none() => vec![RedirectUri::ipv4(), RedirectUri::ipv6()],
-        exact => vec![exact],
-    };
+fn grants(server: &Server, redirects: Vec<RedirectUri>) -> GrantsWanted {
     match (&server.way, &server.otherwise) {
         (Way::DeviceGrant { .. }, None) => GrantsWanted::Device,
         (Way::DeviceGrant { .. }, Some(_)) => GrantsWanted::DeviceAndCode(redirects),

@@ -14,6 +14,7 @@ use mcp_authd_oauth::client_authentication::ClientAuthentication;
 use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
 use mcp_authd_oauth::endpoint::Endpoint;
 use mcp_authd_oauth::profile::{self, Profile};
+use mcp_authd_oauth::registration::CallbackPort;
 use mcp_authd_oauth::sign_in::{PendingCode, PendingDevice, PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{RedirectUri, Scopes};
 use mcp_authd_oauth::token::Granted;
@@ -23,8 +24,8 @@ use zeroize::Zeroizing;
 
 use super::Wire;
 use super::authentication::{self, HasSecret, blames_the_client, judged_sign_in};
-use super::callback::{Expected, NoListener, NotARedirect, Redirect};
-use super::clients::{Round, Used};
+use super::callback::{Expected, NoListener, NotARedirect, PortWanted, Redirect};
+use super::clients::{Round, Used, not_known_any_more};
 use super::drive::{Transport, drive};
 use super::servers::Server;
 use crate::accounts::gate::Gate;
@@ -108,10 +109,7 @@ impl<T: Transport> Wire<T> {
                         *round = Round::Anew;
                         return Turn::Again;
                     }
-                    Ok(()) => SignInFailure::NotBegun(format!(
-                        "the authorization server does not know the client any more that mcp-authd had registered ({}). Next: authctl login {}",
-                        error.error, account.name
-                    )),
+                    Ok(()) => not_known_any_more(&error, account),
                     Err(failure) => failure,
                 }
             }
@@ -137,7 +135,8 @@ impl<T: Transport> Wire<T> {
         prompt: &mut Option<PromptTo>,
     ) -> Result<Granted, SignInFailure> {
         let profile = login.account.profile.clone();
-        let door = self.callbacks.open(redirect(&profile).map_err(no_callback)?).map_err(no_callback)?;
+        let redirect = redirect(&profile, login.used.port).map_err(no_callback)?;
+        let door = self.callbacks.open(redirect).map_err(no_callback)?;
         let door = door.belonging_to(&login.account.name);
         let request = login.code_request(authorization_endpoint, pkce, RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
@@ -177,16 +176,18 @@ impl<T: Transport> Wire<T> {
         pending: PendingSignIn,
         gate: Gate,
     ) -> Result<Granted, SignInFailure> {
-        let client = authentication::of(&pending.binding().client_id, account, &*self.vault)
-            .await
-            .map_err(SignInFailure::NotAuthenticated)?;
+        let client_id = pending.binding().client_id.clone();
+        let client = authentication::of(&client_id, account, &*self.vault).await.map_err(SignInFailure::NotAuthenticated)?;
         let ended = match pending {
             PendingSignIn::Device(pending) => self.resume_polling(pending, client.clone(), account.profile.clone()).await,
             PendingSignIn::Code(pending) => self.resume_in_browser((pending, account), gate, client.clone()).await,
         };
         match ended {
             Ok(granted) => Ok(self.identified_after_restart(granted, account, &client).await),
-            Err(failure) => Err(judged_sign_in(failure, account, HasSecret::from(&client))),
+            Err(failure) => {
+                let failure = self.resumed_without_our_client(failure, &client_id, account).await;
+                Err(judged_sign_in(failure, account, HasSecret::from(&client)))
+            }
         }
     }
 
@@ -277,10 +278,17 @@ impl Login<'_> {
     }
 }
 
-/// Where the provider takes answers.
-fn redirect(profile: &Profile) -> Result<Redirect, NotARedirect> {
+/// Where the provider takes answers; where it does not care, where the client has registered to be answered.
+fn redirect(profile: &Profile, registered: CallbackPort) -> Result<Redirect, NotARedirect> {
     match &profile.redirect {
-        profile::Redirect::AnyPort => Ok(Redirect::default()),
+        profile::Redirect::AnyPort => {
+            let port = match registered {
+                CallbackPort::Any => PortWanted::Free,
+                CallbackPort::Rather(port) => PortWanted::Rather(port),
+                CallbackPort::Only(port) => PortWanted::Fixed(port),
+            };
+            Ok(Redirect { port, ..Redirect::default() })
+        }
         profile::Redirect::Port(port) => Redirect::parse(&format!("http://127.0.0.1:{port}/callback")),
         profile::Redirect::Uri(uri) => Redirect::parse(uri),
     }

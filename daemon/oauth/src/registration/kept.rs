@@ -3,6 +3,7 @@
 //! Must never: be used for another issuer (P14, D58), or once its secret is over.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 
 use super::grant_type::GrantType;
 use super::redirect_uri::RedirectUri;
@@ -68,6 +69,18 @@ pub enum Standing {
     Refused(WallTime),
 }
 
+/// At which port of 127.0.0.1 a registered client has its codes sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CallbackPort {
+    /// The server has taken none down: any (RFC 8252, 7.3).
+    #[default]
+    Any,
+    /// This one, which a server that compares the whole text needs; any where it is taken.
+    Rather(NonZeroU16),
+    /// This one: the server has taken no other down.
+    Only(NonZeroU16),
+}
+
 /// What a login needs of its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantNeeded<'a> {
@@ -111,6 +124,17 @@ impl Registration {
             GrantNeeded::Code(_) if !self.grant_types.contains(&GrantType::AuthorizationCode) => Err(Unusable::LacksGrant),
             GrantNeeded::Code(used) if !self.redirect_uris.iter().any(|uri| uri.admits(used)) => Err(Unusable::LacksRedirect),
             GrantNeeded::Device | GrantNeeded::Code(_) => Ok(()),
+        }
+    }
+
+    /// Where a login in a browser is to be answered, where any port would do for us.
+    #[must_use]
+    pub fn callback_port(&self) -> CallbackPort {
+        let ours = || self.redirect_uris.iter().filter(|uri| uri.with_port(0) == RedirectUri::ipv4().with_port(0));
+        match ours().find_map(|uri| uri.port().and_then(NonZeroU16::new)) {
+            None => CallbackPort::Any,
+            Some(port) if ours().any(|uri| uri.port().is_none()) => CallbackPort::Rather(port),
+            Some(port) => CallbackPort::Only(port),
         }
     }
 

@@ -28,6 +28,6 @@ pub use error::{ChangedMetadata, RegistrationError};
 pub use flow::RegistrationFlow;
 pub use grant_type::GrantType;
 pub use invalid_client::{AfterInvalidClient, NextLogin, UsedClient, after_invalid_client};
-pub use kept::{GrantNeeded, RegisteredClient, Registration, SecretExpires, Standing, Unusable};
+pub use kept::{CallbackPort, GrantNeeded, RegisteredClient, Registration, SecretExpires, Standing, Unusable};
 pub use metadata::{GrantsWanted, RegistrationRequest};
 pub use redirect_uri::{NotARedirectUri, RedirectUri};

@@ -79,15 +79,17 @@ impl RedirectUri {
         self.parts().and_then(|parts| parts.port)
     }
 
-    /// Whether a client that registered this one may use that one: the same, or the same but for a port that this one leaves open
-    /// (RFC 8252, 7.3).
+    /// Whether a client that registered this one can be answered at that one: the same, or the same but for a port that either of
+    /// them leaves open (RFC 8252, 7.3).
     #[must_use]
     pub fn admits(&self, used: &Self) -> bool {
         if self == used {
             return true;
         }
         match (self.parts(), used.parts()) {
-            (Some(own), Some(other)) => own.port.is_none() && own.host == other.host && own.path == other.path,
+            (Some(own), Some(other)) => {
+                (own.port.is_none() || other.port.is_none()) && own.host == other.host && own.path == other.path
+            }
             _ => false,
         }
     }
@@ -189,11 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn a_registered_uri_without_a_port_admits_every_port_and_one_with_a_port_only_its_own() {
+    fn a_registered_uri_without_a_port_admits_every_port_and_one_with_a_port_its_own_and_whoever_takes_any() {
         let (open, fixed) = (RedirectUri::ipv4(), RedirectUri::ipv4().with_port(7777));
         assert_eq!(fixed.as_str(), "http://127.0.0.1:7777/callback");
         assert!(open.admits(&open) && open.admits(&fixed) && fixed.admits(&fixed));
-        assert!(!fixed.admits(&open) && !fixed.admits(&open.with_port(7778)));
+        assert!(fixed.admits(&open) && !fixed.admits(&open.with_port(7778)));
         for other in
             [RedirectUri::ipv6(), uri("http://localhost/callback"), uri("http://127.0.0.1/"), uri("http://127.0.0.1/callback/")]
         {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
 use std::num::NonZeroU16;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mcp_authd_oauth::authorization_code::response::AuthorizationResponse;
@@ -32,6 +33,9 @@ pub use redirect::{NotARedirect, NotARedirectPath, PortWanted, Redirect, Redirec
 use serve::{Connections, LINGER, serve};
 pub use sockets::NoListener;
 use sockets::{Listen, Sockets, listen};
+
+/// Where ports to register are drawn from.
+const LASTING: Range<u16> = 20_000..32_000;
 
 /// The listener; a handle, cheap to clone. Nothing is open before the first login.
 #[derive(Clone)]
@@ -74,20 +78,29 @@ impl Callbacks {
     /// Where the port is taken or cannot be had.
     pub fn open(&self, redirect: Redirect) -> Result<Door, NoListener> {
         let mut open = self.0.lock();
-        let standing = match redirect.port {
-            PortWanted::Fixed(number) => open.get(&number),
-            PortWanted::Free => open.values().next(),
-        };
-        let port = match standing {
-            Some(port) => port.clone(),
-            None => self.0.start(&mut open, redirect.port)?,
-        };
+        let port = self.0.port(&mut open, redirect.port)?;
         let door = Door::to(port, redirect);
         drop(open);
         if door.redirect.host == RedirectHost::Ipv6 && !door.port.has_v6 {
             return Err(NoListener::NoIpv6);
         }
         Ok(door)
+    }
+
+    /// A port to register: one that is open already, else one that is free now and likely to be free again: below those that
+    /// systems hand out to connections. Opens none. Each two bytes are one try.
+    #[must_use]
+    pub fn lasting_port(&self, randomness: &[u8]) -> Option<NonZeroU16> {
+        if let Some(number) = self.0.lock().keys().next() {
+            return Some(*number);
+        }
+        let drawn = randomness
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| LASTING.start + u16::from_le_bytes(*bytes) % (LASTING.end - LASTING.start));
+        let is_free = |port: &NonZeroU16| Sockets::bind(PortWanted::Fixed(*port), self.0.listen).is_ok();
+        drawn.filter_map(NonZeroU16::new).find(is_free)
     }
 
     /// Hands an answer that a person has brought to the login that waits for its `state`, once, as if the browser had brought it;
@@ -107,6 +120,21 @@ impl Callbacks {
 }
 
 impl House {
+    fn port(self: &Arc<Self>, open: &mut BTreeMap<NonZeroU16, Arc<Port>>, wanted: PortWanted) -> Result<Arc<Port>, NoListener> {
+        let standing = match wanted {
+            PortWanted::Fixed(number) | PortWanted::Rather(number) => open.get(&number),
+            PortWanted::Free => open.values().next(),
+        };
+        match (standing, wanted) {
+            (Some(port), _) => Ok(port.clone()),
+            (None, PortWanted::Rather(number)) => self.start(open, PortWanted::Fixed(number)).or_else(|why| {
+                tracing::info!(%why, "a login takes another port than the one that its client was registered with");
+                self.port(open, PortWanted::Free)
+            }),
+            (None, wanted) => self.start(open, wanted),
+        }
+    }
+
     fn start(self: &Arc<Self>, open: &mut BTreeMap<NonZeroU16, Arc<Port>>, wanted: PortWanted) -> Result<Arc<Port>, NoListener> {
         let (number, sockets) = Sockets::bind(wanted, self.listen)?;
         let (logins, doors) = (Mutex::new(Logins::at(number)), watch::Sender::new(0));

@@ -22,6 +22,8 @@ pub enum PortWanted {
     /// Any: one that is open already, else a free one.
     #[default]
     Free,
+    /// This one; any where it is taken: the server has taken it down, and most take any port all the same (RFC 8252, 7.3).
+    Rather(NonZeroU16),
     /// This one or none (D32): the server knows no other, or it stands in an authorization URL that a browser has open.
     Fixed(NonZeroU16),
 }

@@ -70,7 +70,7 @@ impl Sockets {
     /// Binds what is wanted. Does not block.
     pub(super) fn bind(wanted: PortWanted, listen: Listen) -> Result<(NonZeroU16, Self), NoListener> {
         match wanted {
-            PortWanted::Fixed(port) => match Self::both(port.get(), listen) {
+            PortWanted::Fixed(port) | PortWanted::Rather(port) => match Self::both(port.get(), listen) {
                 Ok((_, sockets)) => Ok((port, sockets)),
                 Err((address, error)) => Err(match error.kind() {
                     io::ErrorKind::AddrInUse => NoListener::PortTaken { port, address },

@@ -1,9 +1,12 @@
 //! Clients that nobody configured: registered once, used by every account of their issuer, and renewed once when their server does
 //! not know them any more (D46, D57-D59).
 
+use std::net::TcpListener;
+
 use mcp_authd_oauth::registration::{ClientIdUrl, Standing};
 use mcp_authd_oauth::sign_in::PendingSignIn;
 use mcp_authd_oauth::token::ErrorAnswer;
+use mcp_authd_oauth::way::FlowWish;
 
 use super::authentication::Keeps;
 use super::*;
@@ -196,4 +199,86 @@ async fn a_client_that_may_not_use_the_device_grant_is_sent_to_a_browser() {
         assert_eq!(server.paths(), [METADATA, REGISTER, "/device"]);
         login.abort();
     }
+}
+
+fn port_of(uri: &str) -> u16 {
+    uri.trim_start_matches("http://127.0.0.1:").trim_end_matches("/callback").parse().unwrap()
+}
+
+/// The redirect URI of the login in a browser that begins now, and what is registered for it, if anything.
+async fn redirected(server: &Server, keeps: &Keeps) -> (String, Option<serde_json::Value>) {
+    let (prompt, handed_out) = oneshot::channel();
+    let browser = AccountConfig { flow: Some(FlowWish::Code), ..found() };
+    let login = tokio::spawn(over(server, keeps).sign_in(Arc::new(browser), Scopes::parse("read"), prompt, Gate::of_nobody()));
+    let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
+    login.abort();
+    // The listener lingers for a browser that comes late.
+    let uri = pending.redirect_uri.as_str().to_owned();
+    while TcpListener::bind(("127.0.0.1", port_of(&uri))).is_err() {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let registered = server.take().into_iter().find(|(path, _)| path == REGISTER);
+    (uri, registered.map(|(_, json)| serde_json::from_str(&json[json.find('{').unwrap()..]).unwrap()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_exact_port_is_registered_and_each_login_comes_back_there_also_after_a_restart() {
+    let (server, keeps) = (registering(), Keeps::default());
+    let (first, registered) = redirected(&server, &keeps).await;
+    let uris = registered.unwrap()["redirect_uris"].clone();
+    assert_eq!(uris, serde_json::json!([first, "http://127.0.0.1/callback", "http://[::1]/callback"]));
+    assert_eq!(redirected(&server, &keeps).await, (first, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_registered_port_is_taken_another_one_is_tried_unless_the_server_knows_no_other() {
+    for only in [false, true] {
+        let (server, keeps) = (registering(), Keeps::default());
+        let (first, _) = redirected(&server, &keeps).await;
+        if only {
+            let mut kept = keeps.registered.lock().unwrap();
+            kept.last_mut().unwrap().redirect_uris.truncate(1);
+        }
+        let port = port_of(&first);
+        let _squatter = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        if only {
+            let browser = AccountConfig { flow: Some(FlowWish::Code), ..found() };
+            let ended = log_in(&over(&server, &keeps), browser).await;
+            assert!(matches!(&ended, Err(SignInFailure::NotBegun(why)) if why.contains(&port.to_string())), "{ended:?}");
+        } else {
+            let (other, registered) = redirected(&server, &keeps).await;
+            assert!(other != first && registered.is_none(), "{other}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d46_a_login_from_before_a_restart_whose_client_was_pruned_says_so_and_the_next_one_has_a_new_client() {
+    let (server, keeps) = (registering(), Keeps::default());
+    let (prompt, handed_out) = oneshot::channel();
+    server.answers("/token", 400, r#"{"error":"authorization_pending"}"#);
+    let login = tokio::spawn(over(&server, &keeps).sign_in(Arc::new(found()), Scopes::parse("read"), prompt, Gate::of_nobody()));
+    let pending = handed_out.await.unwrap();
+    login.abort();
+    tokio::time::advance(Duration::from_secs(2 * 60 * 60)).await;
+    server.answers("/token", 401, r#"{"error":"invalid_client"}"#);
+    let PendingSignIn::Device(mut waiting) = pending else { panic!("a device login") };
+    waiting.expires = follows_tokio().now().instant + Duration::from_secs(600);
+    let resumed = over(&server, &keeps).resume_sign_in(Arc::new(found()), PendingSignIn::Device(waiting), Gate::of_nobody());
+    let ended = resumed.await;
+    assert!(matches!(&ended, Err(SignInFailure::NotBegun(why)) if why.contains("Next: authctl login work")), "{ended:?}");
+    assert!(keeps.registered.lock().unwrap().last().unwrap().standing != Standing::Good);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i11_the_end_of_a_refresh_does_not_wait_for_another_account_s_registration() {
+    let (server, keeps) = (registering(), Keeps::default());
+    let upstream = over(&server, &keeps);
+    let granted = log_in(&upstream, found()).await.unwrap();
+    server.answers("/token", 401, r#"{"error":"invalid_client"}"#);
+    let _registering = upstream.wire.clients.turns.take(&Issuer::new(ISSUER)).await;
+    let request = RefreshRequest { refresh_token: RefreshToken::new("SNTL_RT_1"), binding: granted.binding };
+    let refresh = upstream.refresh(Arc::new(found()), request);
+    let outcome = tokio::time::timeout(Duration::from_secs(60), refresh).await;
+    assert!(matches!(outcome, Ok(RefreshOutcome::DeadGrant(_))), "{outcome:?}");
 }

@@ -1,5 +1,7 @@
 //! What is kept, whom it serves, and until when.
 
+use std::num::NonZeroU16;
+
 use super::*;
 
 #[test]
@@ -29,9 +31,26 @@ fn a_registration_serves_the_grants_and_redirects_that_it_has() {
     let code = with(&[GrantType::AuthorizationCode], vec![fixed.clone()]);
     assert_eq!(code.usable_for(GrantNeeded::Device, NOW.wall), Err(Unusable::LacksGrant));
     assert_eq!(code.usable_for(GrantNeeded::Code(&fixed), NOW.wall), Ok(()));
-    assert_eq!(code.usable_for(GrantNeeded::Code(&RedirectUri::ipv4()), NOW.wall), Err(Unusable::LacksRedirect));
+    // Whoever takes any port can take that one.
+    assert_eq!(code.usable_for(GrantNeeded::Code(&RedirectUri::ipv4()), NOW.wall), Ok(()));
+    assert_eq!(code.usable_for(GrantNeeded::Code(&fixed.with_port(7778)), NOW.wall), Err(Unusable::LacksRedirect));
     let open = with(&[GrantType::AuthorizationCode], vec![RedirectUri::ipv6(), RedirectUri::ipv4()]);
     assert_eq!(open.usable_for(GrantNeeded::Code(&fixed), NOW.wall), Ok(()));
+}
+
+#[test]
+fn a_login_comes_back_to_the_port_that_was_registered_and_to_any_where_the_server_says_so() {
+    let of = |uris: &[RedirectUri]| Registration { redirect_uris: uris.to_vec(), ..kept("a", NOW.wall) }.callback_port();
+    let (open, port) = (RedirectUri::ipv4(), NonZeroU16::new(7777).unwrap());
+    let exact = open.with_port(7777);
+    assert_eq!(of(&[]), CallbackPort::Any);
+    assert_eq!(of(&[open.clone(), RedirectUri::ipv6()]), CallbackPort::Any);
+    assert_eq!(of(&[exact.clone(), open.clone()]), CallbackPort::Rather(port));
+    assert_eq!(of(&[open, exact.clone()]), CallbackPort::Rather(port));
+    assert_eq!(of(&[exact, RedirectUri::ipv6()]), CallbackPort::Only(port));
+    // Those are not where we listen.
+    let elsewhere = ["http://127.0.0.1:7777/cb", "http://localhost:7777/callback"].map(|uri| RedirectUri::parse(uri).unwrap());
+    assert_eq!(of(&elsewhere), CallbackPort::Any);
 }
 
 #[test]
