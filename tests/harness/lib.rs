@@ -7,6 +7,7 @@
 //! | [`daemon`] | the real `mcp-authd` as a child process, in directories of its own |
 //! | [`real_idp`] | somebody else's authorization server: a certified one, run with Node (`tests/idp`) |
 //! | [`mcp_hosts`] | real MCP clients (the official SDK, run with Node, `tests/mcp`) that start copies of a stdio server |
+//! | [`conformance`] | the public MCP conformance suite, run with a Node of its own (`tests/conformance`) |
 //! | [`listening`] | the ports that a program has open, as the kernel lists them |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
 //! | [`plain_http`] | one request, one connection, no cleverness |
@@ -36,6 +37,7 @@
     reason = "the harness is a test: what cannot be set up ends the story, with a sentence"
 )]
 
+pub mod conformance;
 pub mod daemon;
 pub mod listening;
 pub mod mcp_hosts;

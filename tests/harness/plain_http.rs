@@ -91,6 +91,16 @@ pub async fn post_json(url: &str, value: &Value) -> Result<Answered> {
     exchange(Request::post(url).header("content-type", "application/json"), Bytes::from(value.to_string())).await
 }
 
+/// The same, with these headers.
+///
+/// # Errors
+/// No whole answer came.
+pub async fn post_json_with(headers: &[(&str, &str)], url: &str, value: &Value) -> Result<Answered> {
+    let request = Request::post(url).header("content-type", "application/json");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    exchange(request, Bytes::from(value.to_string())).await
+}
+
 async fn exchange(request: hyper::http::request::Builder, body: Bytes) -> Result<Answered> {
     let url = Url::parse(&request.uri_ref().context("no URL")?.to_string())?;
     ensure!(url.scheme() == "http", "this client speaks plain http only");

@@ -9,6 +9,7 @@ mod benches;
 mod browser;
 mod by_hand;
 mod client_secret;
+mod conformance;
 mod demo;
 mod discovered;
 mod identity;

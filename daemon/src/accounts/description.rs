@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use mcp_authd_oauth::terms::{Resource, Scopes};
+use mcp_authd_oauth::terms::{Issuer, Resource, Scopes};
 
 use super::{AccountConfig, AccountName, TokenFileConfig};
+use crate::config::ServerConfig;
 
 /// What anybody may know about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Kind {
     Login {
         /// The issuer, or the token endpoint where there is none.
         server: String,
+        /// The issuer, where the server is known by one (RFC 8414).
+        issuer: Option<Issuer>,
         /// The client (RFC 6749, 2.2).
         client_id: String,
     },
@@ -37,7 +40,14 @@ impl From<&AccountConfig> for Description {
     fn from(config: &AccountConfig) -> Self {
         Self {
             name: config.name.clone(),
-            kind: Kind::Login { server: config.server_name().to_owned(), client_id: config.client.shown().to_owned() },
+            kind: Kind::Login {
+                server: config.server_name().to_owned(),
+                issuer: match &config.server {
+                    ServerConfig::Issuer(issuer) => Some(issuer.clone()),
+                    ServerConfig::Endpoints { .. } | ServerConfig::Profile { .. } => None,
+                },
+                client_id: config.client.shown().to_owned(),
+            },
             scopes: config.scopes.clone(),
             resource: config.resource.clone(),
         }
@@ -62,6 +72,15 @@ impl Kind {
         match self {
             Self::Login { server, .. } => server,
             Self::TokenFile(_) => "",
+        }
+    }
+
+    /// The issuer of its server. `None`: it is known otherwise.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&Issuer> {
+        match self {
+            Self::Login { issuer, .. } => issuer.as_ref(),
+            Self::TokenFile(_) => None,
         }
     }
 

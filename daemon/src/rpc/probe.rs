@@ -2,6 +2,7 @@
 //!
 //! Must never: add an account that nobody could log in to, or put anything in the place of what the person has said.
 
+use mcp_authd_oauth::protected_resource::FoundAt;
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource};
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::probe_response::Outcome;
@@ -35,12 +36,16 @@ impl AdminFace {
     /// Finds out what the description leaves open.
     pub(super) async fn by_url(&self, draft: AccountDraft, url: String) -> ByUrl {
         let Some(url) = looked_up(&draft, url) else { return ByUrl::Draft(Box::new(draft), None) };
-        if let Some(name) = self.present(&draft, &url) {
-            return ByUrl::Present(name);
-        }
-        match self.0.roster.probe(question(url.clone(), &draft.issuer, &draft.client_id)).await {
-            Ok(probed) => {
+        let present = self.present(&draft, &url);
+        match (self.0.roster.probe(question(url.clone(), &draft.issuer, &draft.client_id)).await, present) {
+            (Ok(probed), present) => {
                 let found = told(&probed, &draft.issuer);
+                if let Some(moved) = self.moved(&probed) {
+                    return ByUrl::Hopeless(moved, Some(found));
+                }
+                if let Some(name) = present {
+                    return ByUrl::Present(name);
+                }
                 match &probed.server {
                     Some(server) if probed.login_is_possible() => {
                         ByUrl::Draft(Box::new(filled(draft, &probed, server)), Some(found))
@@ -48,19 +53,39 @@ impl AdminFace {
                     _ => ByUrl::Hopeless(not_written(hopeless(&probed), found.next_step.clone()), Some(found)),
                 }
             }
-            Err(why) => {
+            // It is there, whether or not its server answers today.
+            (Err(_), Some(name)) => ByUrl::Present(name),
+            (Err(why), None) => {
                 let v1::NotProbed { message, next_step } = not_probed(&why, &format!("authctl account add {}", word(&url)));
                 ByUrl::Hopeless(not_written(message, next_step), None)
             }
         }
     }
 
-    /// The account for this very resource, where the person has described no other one: found without asking anybody.
+    /// The account for this very resource, where the person has described no other one.
     fn present(&self, draft: &AccountDraft, url: &str) -> Option<String> {
         let account = self.0.registry.find(&Target::Resource(Resource::new(url))).ok()?;
         let name = account.name().as_str();
         let only_named = AccountDraft { name: name.to_owned(), resource: draft.resource.clone(), ..AccountDraft::default() };
         (draft.name.is_empty() || *draft == only_named).then(|| name.to_owned())
+    }
+
+    /// The resource has an account, and names its authorization server no more. Nothing of that account may go to another one (P14),
+    /// and whether a login there is right is the person's to say: they take the account out, and add it anew.
+    fn moved(&self, probed: &Probed) -> Option<v1::NotWritten> {
+        let resource = probed.resource.as_ref().filter(|resource| resource.found_at != FoundAt::Nowhere)?;
+        let account = self.0.registry.find(&Target::Resource(resource.resource.clone())).ok()?;
+        let description = account.description();
+        let issuer = description.kind.issuer().filter(|issuer| !resource.authorization_servers.contains(issuer))?;
+        let named: Vec<_> = resource.authorization_servers.iter().map(Issuer::as_str).collect();
+        let name = account.name();
+        let message = format!(
+            "The account \"{name}\" belongs to the authorization server {issuer}, but its resource names another one now: {}.",
+            named.join(", ")
+        );
+        let (name, url) = (word(name.as_str()), word(&probed.url));
+        let next = format!("if its operator means that: authctl account remove {name}, then: authctl account add {url} {name}");
+        Some(not_written(message, next))
     }
 }
 

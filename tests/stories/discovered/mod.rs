@@ -4,7 +4,7 @@ mod checked;
 mod refused;
 
 use mcp_authd_client::{Client, Need, Request, SignInMode, Token};
-use mcp_authd_tests::daemon::{Config, Daemon};
+use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::plain_http::fetch_with_token;
 use mcp_authd_tests::programs::{logged_in, program};
 use mcp_authd_tests::server::{AuthorizationServer, Challenge, MetadataPlace, Protected, Registration, Settings, Spoilt};
@@ -154,10 +154,51 @@ async fn the_published_resource_is_kept_byte_for_byte_and_doing_it_twice_does_no
     {
         assert_eq!((&again["outcome"], &again["account"]["name"]), (&json!("present"), &json!("work")));
     }
-    // By the very resource it is known without asking anybody.
+    // By the very resource it is known although nobody answers.
     server.go_down().await;
     assert_eq!(added(&daemon, &format!("{origin}/"), &[]).await["outcome"], "present");
     assert_eq!(file(&daemon), written);
+}
+
+#[tokio::test]
+async fn a_resource_that_moves_to_another_server_is_told_and_takes_nothing_of_the_first_one_there() {
+    // given an account at a server that registers clients, logged in
+    let open = || Settings { registration: Registration::Open, ..Settings::default() };
+    let (first, second) = (AuthorizationServer::start(open()), AuthorizationServer::start(open()));
+    let daemon = Daemon::start(Config::new()).await;
+    let url = first.resource();
+    added(&daemon, &url, &["work"]).await;
+    logged_in(&daemon, "work").await;
+    let before = file(&daemon);
+
+    // when its resource names another server, and it is added once more, then that is told, and nothing is done
+    first.change(|settings| settings.protected.answers = vec![Spoilt::With("authorization_servers", json!([second.issuer()]))]);
+    let told = add(&daemon, &url, &[]).await;
+    let next = format!("authctl account remove work, then: authctl account add {url} work");
+    told.assert_refused(1, &next);
+    let said = format!("its resource names another one now: {}.", second.issuer());
+    assert!(words(&told.err).contains(&said), "{told:?}");
+    assert_eq!(file(&daemon), before);
+    assert!(used(program(&daemon).token(Need::account("work")).await.unwrap()).expose().starts_with("SNTL_AT_"));
+
+    // and when the person does what was told, then it is another client of another server
+    authctl(&daemon, &["account", "remove", "work", "--yes"]).await;
+    added(&daemon, &url, &["work"]).await;
+    logged_in(&daemon, "work").await;
+    assert!(file(&daemon).contains(second.issuer()), "{}", file(&daemon));
+    let asked = second.log();
+    assert_eq!(asked.iter().filter(|request| request.path == "/register").count(), 1, "{asked:#?}");
+    assert_eq!((first.counts().grants_started, second.counts().grants_started), (1, 1));
+}
+
+#[tokio::test]
+async fn an_account_whose_server_has_no_issuer_never_moves() {
+    let server = AuthorizationServer::start(Settings::default());
+    let endpoints = (server.device_authorization_endpoint(), server.token_endpoint());
+    let account = Account::at_endpoints("work", &endpoints.0, &endpoints.1).resource(&server.resource());
+    let daemon = Daemon::start(Config::new().account(account)).await;
+    let answer = added(&daemon, &server.resource(), &[]).await;
+    assert_eq!((&answer["outcome"], &answer["account"]["name"]), (&json!("present"), &json!("work")));
 }
 
 #[tokio::test]
