@@ -1,6 +1,7 @@
 //! An MCP server is named by nothing but its URL: the daemon finds the rest, and a program asks by the URL too.
 
 mod checked;
+mod nothing_guessed;
 mod refused;
 
 use mcp_authd_client::{Client, Need, Request, SignInMode, Token};
