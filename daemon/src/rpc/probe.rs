@@ -3,11 +3,12 @@
 //! Must never: add an account that nobody could log in to, or put anything in the place of what the person has said.
 
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource};
+use mcp_authd_proto::shell::word;
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::probe_response::Outcome;
 
 use super::admin::AdminFace;
-use super::probed::{hopeless, not_probed, told, word};
+use super::probed::{hopeless, not_probed, told};
 use crate::accounts::probe::{Probed, ProbedServer, Question};
 use crate::accounts::registry::Target;
 use crate::config::AccountDraft;

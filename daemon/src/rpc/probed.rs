@@ -8,6 +8,7 @@ use mcp_authd_oauth::finding::Finding;
 use mcp_authd_oauth::protected_resource::{FoundAt, ProtectedResource, ScopesToAsk};
 use mcp_authd_oauth::registration::{AskForClient, RedirectUri};
 use mcp_authd_oauth::way::Way;
+use mcp_authd_proto::shell::word;
 use mcp_authd_proto::v1;
 
 use super::words::sentence;
@@ -140,12 +141,6 @@ pub(super) fn hopeless(probed: &Probed) -> String {
     }
 }
 
-/// As a shell takes it for one word: whoever copies a command must not run what a server has written into its name.
-pub(super) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || ":/._~%@=+,-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
 /// Without what would be typed into a file that does not know the account yet.
 fn first_part(text: &str) -> &str {
     text.split_once(". Next: ").map_or(text, |(first, _)| first)
@@ -183,12 +178,6 @@ mod tests {
 
     #[test]
     fn a_command_to_copy_runs_nothing_that_a_server_or_a_url_has_in_it() {
-        assert_eq!(word("https://mcp.example/mcp"), "https://mcp.example/mcp");
-        for (text, quoted) in
-            [("a;id", "'a;id'"), ("$(id)", "'$(id)'"), ("a'b", "'a'\\''b'"), ("", "''"), ("a b", "'a b'"), ("`id`", "'`id`'")]
-        {
-            assert_eq!(word(text), quoted);
-        }
         let named = vec![Issuer::new("https://as.example/$(id)")];
         let why = NotProbed::AnotherIssuer { chosen: Issuer::new("https://x.example"), named };
         assert_eq!(

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::{AccountDescription, Added, Probed};
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, Health};
 use serde_json::json;
 
@@ -122,11 +123,11 @@ impl Asked {
     /// What to type next. A client without its secret cannot log in.
     fn next(&self, how: How, account: &AccountStatus) -> Option<String> {
         match (how, self.secret) {
-            (How::Added, Secret::Wanted) => Some(format!("authctl account set-secret {}", account.name)),
+            (How::Added, Secret::Wanted) => Some(format!("authctl account set-secret {}", word(&account.name))),
             (How::Added, Secret::NotWanted) if account.health != Health::Good => {
-                next_step(account).or_else(|| Some(format!("authctl login {}", account.name)))
+                next_step(account).or_else(|| Some(format!("authctl login {}", word(&account.name))))
             }
-            (How::Added, Secret::NotWanted) => Some(format!("authctl account show {}", account.name)),
+            (How::Added, Secret::NotWanted) => Some(format!("authctl account show {}", word(&account.name))),
             (How::Present, _) => next_step(account),
         }
     }

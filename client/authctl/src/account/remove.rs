@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _};
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::Removed;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, Revocation, SignedOut};
 use serde_json::json;
 
@@ -49,11 +50,11 @@ fn tell(signed_out: &SignedOut, teller: Teller) -> Result<Exit, Failure> {
 
 fn nobody_to_ask(name: &str) -> Failure {
     let message = format!("this removes {name} and its login, and there is no terminal to ask on");
-    Failure::new(Exit::Usage, message, format!("authctl account remove {name} --yes"))
+    Failure::new(Exit::Usage, message, format!("authctl account remove {} --yes", word(name)))
 }
 
 fn refused(name: &str) -> Failure {
-    Failure::new(Exit::Failed, "nothing was removed", format!("authctl account show {name}"))
+    Failure::new(Exit::Failed, "nothing was removed", format!("authctl account show {}", word(name)))
 }
 
 fn agrees(answer: &str) -> bool {
@@ -136,5 +137,6 @@ mod tests {
             + &to_json(&gone("work", Revocation::Sent));
         insta::assert_snapshot!(shown);
         assert_eq!(not_erased("work").exit, Exit::NotErased);
+        assert_eq!(nobody_to_ask("a; b").next_step.as_deref(), Some("authctl account remove 'a; b' --yes"));
     }
 }

@@ -3,6 +3,7 @@
 //! Must never: take a login for granted because the account holds a token of an older one.
 
 use mcp_authd_client::SignIn;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, Health, SignInEnd};
 
 use crate::exit::{Exit, Failure};
@@ -80,7 +81,8 @@ impl Ending {
         if way != Way::Browser || self.end != Some(SignInEnd::Expired) {
             return self;
         }
-        let server = self.server.as_deref().unwrap_or("URL");
+        let account = word(account);
+        let server = self.server.as_deref().map_or_else(|| "URL".to_owned(), word);
         Self {
             message: Some(
                 "if the page showed an error, the server never sent the browser back to this machine; if it could not be reached at the end, the browser is on another one"
@@ -105,8 +107,8 @@ impl Ending {
             _ => format!("the login to {account} failed"),
         };
         let usual = match self.end {
-            Some(SignInEnd::OtherSubject) => format!("authctl login {account} --replace"),
-            _ => format!("authctl login {account}"),
+            Some(SignInEnd::OtherSubject) => format!("authctl login {} --replace", word(account)),
+            _ => format!("authctl login {}", word(account)),
         };
         let message = match self.message {
             Some(more) => format!("{message}: {more}"),
@@ -215,6 +217,9 @@ mod tests {
         );
         let next = told.next_step.unwrap_or_default();
         assert!(next.starts_with("authctl login github --paste") && next.contains("provider check https://as.example"), "{next}");
+        let hostile = Ending { server: Some("https://as.example/$(id)".into()), ..expired() };
+        let next = hostile.hinted("github", Way::Browser).next_step.unwrap_or_default();
+        assert!(next.contains("provider check 'https://as.example/$(id)' "), "{next}");
         assert_eq!(expired().hinted("github", Way::Other), expired());
         let denied = Ending { end: Some(SignInEnd::Denied), ..expired() };
         assert_eq!(denied.hinted("github", Way::Browser).next_step.as_deref(), Some("authctl login github"));

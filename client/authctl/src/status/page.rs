@@ -5,6 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use mcp_authd_client::Purpose;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, DaemonStatus, GrantStatus, Health, Key};
 
 use crate::screen::{self, Page, Tone, words};
@@ -111,7 +112,7 @@ pub(crate) fn health(account: &AccountStatus) -> (Tone, &'static str) {
 
 /// What to type next: the daemon's word, or the command that this health alone asks for.
 pub(super) fn next_step(account: &AccountStatus) -> Option<String> {
-    let login = || format!("authctl login {}", account.name);
+    let login = || format!("authctl login {}", word(&account.name));
     match (&account.next_step, account.health) {
         (Some(next_step), _) => Some(next_step.clone()),
         (None, Health::LoginRequired | Health::SigningIn) => Some(login()),
