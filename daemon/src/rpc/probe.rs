@@ -44,7 +44,7 @@ impl AdminFace {
                 let found = told(&probed, &draft.issuer);
                 match &probed.server {
                     Some(server) if probed.login_is_possible() => {
-                        ByUrl::Draft(Box::new(filled(draft, &probed, server)), Some(found))
+                        ByUrl::Draft(Box::new(filled(draft, Published::of(&probed, server))), Some(found))
                     }
                     _ => ByUrl::Hopeless(not_written(hopeless(&probed), found.next_step.clone()), Some(found)),
                 }
@@ -58,7 +58,8 @@ impl AdminFace {
 
     /// The account for this very resource, where the person has described no other one: found without asking anybody.
     fn present(&self, draft: &AccountDraft, url: &str) -> Option<String> {
-        let account = self.0.registry.find(&Target::Resource(Resource::new(url))).ok()?;
+        let resource = if draft.resource.is_empty() { url } else { &draft.resource };
+        let account = self.0.registry.find(&Target::Resource(Resource::new(resource))).ok()?;
         let name = account.name().as_str();
         let only_named = AccountDraft { name: name.to_owned(), resource: draft.resource.clone(), ..AccountDraft::default() };
         (draft.name.is_empty() || *draft == only_named).then(|| name.to_owned())
@@ -88,13 +89,30 @@ fn question(url: String, issuer: &str, client_id: &str) -> Question {
     }
 }
 
-/// As published, byte for byte. What the person has said stands.
-fn filled(draft: AccountDraft, probed: &Probed, server: &ProbedServer) -> AccountDraft {
-    let scopes = if draft.scopes.is_empty() { server.scopes.iter().map(str::to_owned).collect() } else { draft.scopes };
+/// What was published, byte for byte.
+struct Published {
+    resource: String,
+    issuer: String,
+    scopes: Vec<String>,
+}
+
+impl Published {
+    fn of(probed: &Probed, server: &ProbedServer) -> Self {
+        Self {
+            resource: probed.resource.as_ref().map(|resource| resource.resource.to_string()).unwrap_or_default(),
+            issuer: server.metadata.issuer.to_string(),
+            scopes: server.scopes.iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// What the person has said stands; a resource that an issuer knows nothing of, too. The issuer is the one that was chosen.
+fn filled(draft: AccountDraft, published: Published) -> AccountDraft {
+    let Published { resource, issuer, scopes } = published;
     AccountDraft {
-        resource: probed.resource.as_ref().map(|resource| resource.resource.to_string()).unwrap_or_default(),
-        issuer: server.metadata.issuer.to_string(),
-        scopes,
+        resource: if draft.resource.is_empty() { resource } else { draft.resource },
+        scopes: if draft.scopes.is_empty() { scopes } else { draft.scopes },
+        issuer,
         ..draft
     }
 }
@@ -123,6 +141,28 @@ mod tests {
             AccountDraft { client_id: text(), ..AccountDraft::default() },
         ] {
             assert_eq!(looked_up(&described, String::new()), None, "{described:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_person_has_said_stands_whatever_was_found() {
+        let published = |resource: &str| Published {
+            resource: resource.to_owned(),
+            issuer: "https://as.example/".to_owned(),
+            scopes: vec!["published".to_owned()],
+        };
+        let said = AccountDraft {
+            name: "work".to_owned(),
+            resource: "https://mcp.example/said".to_owned(),
+            scopes: vec!["said".to_owned()],
+            client_id: "said".to_owned(),
+            ..AccountDraft::default()
+        };
+        for resource in ["https://mcp.example/published", ""] {
+            let expected = AccountDraft { issuer: "https://as.example/".to_owned(), ..said.clone() };
+            assert_eq!(filled(said.clone(), published(resource)), expected, "published: {resource}");
+            let unsaid = filled(AccountDraft::default(), published(resource));
+            assert_eq!((unsaid.resource.as_str(), unsaid.scopes), (resource, vec!["published".to_owned()]));
         }
     }
 }

@@ -48,12 +48,13 @@ pub(super) async fn run(add: Add) -> Result<Exit, Failure> {
 /// What was typed, as it is sent: the URL to look behind, and the account.
 fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
     let (name, url) = told_apart(add.name, add.url);
-    let others = [&add.device_authorization_endpoint, &add.token_file, &add.resource];
+    let others = [&add.device_authorization_endpoint, &add.token_file];
     if url.is_some() && others.into_iter().any(Option::is_some) {
-        let message = "a URL stands for the resource and its server; neither endpoints, --token-file nor --resource go with it";
+        let message = "a URL stands for the server behind it; neither endpoints nor --token-file go with it";
         return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
     }
-    if url.is_none() && add.issuer.is_none() && others.into_iter().all(Option::is_none) {
+    let named = url.is_some() || add.issuer.is_some() || add.resource.is_some();
+    if !named && others.into_iter().all(Option::is_none) {
         let message = "it is not said where the account's tokens come from";
         return Err(Failure::new(Exit::Usage, message, "authctl account add URL, or: authctl account add --help"));
     }
@@ -264,6 +265,9 @@ mod tests {
         assert_eq!(typed("work", None).unwrap_err().exit, Exit::Usage);
         let both = Add { name: Some(url.into()), token_file: Some("/t".into()), ..Add::default() };
         assert_eq!(describe(both).unwrap_err().exit, Exit::Usage);
+        let resource = Add { name: Some(url.into()), resource: Some("https://mcp.example.com/".into()), ..Add::default() };
+        let (asked, account) = describe(resource).unwrap();
+        assert_eq!((asked.as_deref(), account.resource.as_str()), (Some(url), "https://mcp.example.com/"), "as it was said");
         let issuer = Add { name: Some(url.into()), issuer: Some("https://as.example".into()), ..Add::default() };
         assert_eq!(describe(issuer).unwrap().1.issuer, "https://as.example", "one of several servers");
     }

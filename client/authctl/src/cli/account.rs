@@ -10,8 +10,9 @@ use clap::{ArgGroup, Args, Subcommand};
 use crate::exit;
 
 const ADD_USAGE: &str = "\
-authctl account add [NAME] URL [OPTIONS]
-       authctl account add [NAME] --issuer URL --client-id ID [OPTIONS]
+authctl account add [NAME] URL [--client-id ID] [OPTIONS]
+       authctl account add [NAME] --resource URL [--client-id ID] [OPTIONS]
+       authctl account add [NAME] --issuer URL [--client-id ID] [OPTIONS]
        authctl account add [NAME] --device-authorization-endpoint URL \\
                 --token-endpoint URL --client-id ID [OPTIONS]
        authctl account add [NAME] --token-file PATH [OPTIONS]";
@@ -28,7 +29,11 @@ Examples:
 
 With a URL the daemon finds out the resource, its authorization server, and the
 scopes by itself (RFC 9728, RFC 8414), and --issuer chooses one of several
-servers. To see what it finds, and write nothing: authctl provider check URL
+servers. What you say yourself stands: a --resource is sent as it is written.
+To see what it finds, and write nothing: authctl provider check URL
+
+Without --client-id the daemon registers a client of its own (RFC 7591), where
+the server lets it.
 
 The daemon writes it into config.toml and serves it at once; whatever else is in
 the file stays as it is. Doing it again changes nothing. Where the file cannot
@@ -36,7 +41,8 @@ be written, the text to paste is printed on standard output, alone.
 
 With --json, one object on standard output:
   {\"outcome\":\"added\" or \"present\", \"account\" (as in status --json),
-   \"config_path\", \"next_step\"}
+   \"config_path\", \"next_step\", \"found\" (as in provider check --json; null
+   where nothing had to be found out)}
   {\"outcome\":\"not_written\", \"message\", \"next_step\", \"text\", \"config_path\",
    \"problems\" [{line, message}]}";
 
@@ -103,7 +109,7 @@ pub(crate) struct Add {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
     /// The MCP server or another resource, by nothing but its URL
-    #[arg(conflicts_with_all = ["device_authorization_endpoint", "token_file", "resource"], value_parser = NonEmptyStringValueParser::new())]
+    #[arg(conflicts_with_all = ["device_authorization_endpoint", "token_file"], value_parser = NonEmptyStringValueParser::new())]
     pub(crate) url: Option<String>,
     /// The authorization server, where it publishes its metadata (RFC 8414)
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
