@@ -2,7 +2,9 @@
 //!
 //! Must never: add an account that nobody could log in to, or put anything in the place of what the person has said.
 
+use mcp_authd_oauth::registration::ClientIdUrl;
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource};
+use mcp_authd_oauth::way::FlowWish;
 use mcp_authd_proto::shell::word;
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::probe_response::Outcome;
@@ -26,7 +28,8 @@ pub(super) enum ByUrl {
 impl AdminFace {
     pub(super) async fn probe_url(&self, request: v1::ProbeRequest) -> v1::ProbeResponse {
         let v1::ProbeRequest { url, issuer, client_id } = request;
-        let outcome = match self.0.roster.probe(question(url.clone(), &issuer, &client_id)).await {
+        let asked = AccountDraft { issuer: issuer.clone(), client_id, ..AccountDraft::default() };
+        let outcome = match self.0.roster.probe(question_of(&asked, &url)).await {
             Ok(probed) => Outcome::Probed(told(&probed, &issuer)),
             Err(why) => Outcome::NotProbed(not_probed(&why, &format!("authctl provider check {}", word(&url)))),
         };
@@ -39,7 +42,7 @@ impl AdminFace {
         if let Some(name) = self.present(&draft, &url) {
             return ByUrl::Present(name);
         }
-        match self.0.roster.probe(question(url.clone(), &draft.issuer, &draft.client_id)).await {
+        match self.0.roster.probe(question_of(&draft, &url)).await {
             Ok(probed) => {
                 let found = told(&probed, &draft.issuer);
                 match &probed.server {
@@ -77,15 +80,20 @@ fn looked_up(draft: &AccountDraft, url: String) -> Option<String> {
         &draft.token_endpoint,
         &draft.revocation_endpoint,
         &draft.token_file,
+        &draft.provider,
     ];
     (!draft.resource.is_empty() && server.into_iter().all(String::is_empty)).then(|| draft.resource.clone())
 }
 
-fn question(url: String, issuer: &str, client_id: &str) -> Question {
+/// What the login of such an account would meet behind the URL. What does not hold in the draft is told when it is written.
+fn question_of(draft: &AccountDraft, url: &str) -> Question {
+    let AccountDraft { issuer, client_id, flow, client_id_metadata_document: document, .. } = draft;
     Question {
-        url,
+        url: url.to_owned(),
         issuer: (!issuer.is_empty()).then(|| Issuer::new(issuer)),
         client_id: (!client_id.is_empty()).then(|| ClientId::new(client_id)),
+        document: ClientIdUrl::parse(document).ok(),
+        flow: FlowWish::parse(flow),
     }
 }
 
@@ -138,6 +146,7 @@ mod tests {
             AccountDraft { device_authorization_endpoint: text(), ..resource() },
             AccountDraft { token_endpoint: text(), ..resource() },
             AccountDraft { token_file: text(), ..resource() },
+            AccountDraft { provider: text(), ..resource() },
             AccountDraft { client_id: text(), ..AccountDraft::default() },
         ] {
             assert_eq!(looked_up(&described, String::new()), None, "{described:?}");

@@ -1137,6 +1137,21 @@ pub struct AccountDescription {
     /// In the place of all but name, resource and scopes: a file that holds an access token.
     #[prost(string, tag = "13")]
     pub token_file: ::prost::alloc::string::String,
+    /// In the place of the issuer and the endpoints: one of ListProfiles. Beside them: its manners, and none of its addresses.
+    #[prost(string, tag = "14")]
+    pub provider: ::prost::alloc::string::String,
+    /// What stands for {NAME} in its URLs.
+    #[prost(btree_map = "string, string", tag = "15")]
+    pub provider_parameters: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// The way of a login: device, code. Empty: the device grant where there is one, else a browser.
+    #[prost(string, tag = "16")]
+    pub flow: ::prost::alloc::string::String,
+    /// In the place of client_id, where the server takes such a document (Client ID Metadata Document): its URL.
+    #[prost(string, tag = "17")]
+    pub client_id_metadata_document: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddAccountRequest {

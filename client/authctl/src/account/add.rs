@@ -53,19 +53,19 @@ fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
         let message = "a URL stands for the server behind it; neither endpoints nor --token-file go with it";
         return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
     }
-    let named = url.is_some() || add.issuer.is_some() || add.resource.is_some();
+    if let (Some(url), Some(provider), None) = (&url, &add.provider, &add.issuer) {
+        let message = "a URL stands for the server behind it, and a provider names its own; say which of them the URL is";
+        let next = format!(
+            "authctl account add --resource {0} --provider {1} (to log in at the provider), or --issuer {0} --provider {1} (at the URL)",
+            word(url),
+            word(provider)
+        );
+        return Err(Failure::new(Exit::Usage, message, next));
+    }
+    let named = [&url, &add.issuer, &add.resource, &add.provider].into_iter().any(Option::is_some);
     if !named && others.into_iter().all(Option::is_none) {
         let message = "it is not said where the account's tokens come from";
         return Err(Failure::new(Exit::Usage, message, "authctl account add URL, or: authctl account add --help"));
-    }
-    let mut extra_parameters = BTreeMap::new();
-    for (key, value) in add.parameters {
-        if let Some(before) = extra_parameters.insert(key.clone(), value.clone())
-            && before != value
-        {
-            let message = format!("the parameter {key} is given twice, with two values");
-            return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
-        }
     }
     let description = AccountDescription {
         name: name.unwrap_or_default(),
@@ -78,12 +78,29 @@ fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
         scopes: add.scopes.iter().flat_map(|scopes| scopes.split_whitespace()).map(ToOwned::to_owned).collect(),
         resource: add.resource.unwrap_or_default(),
         audience: add.audience.unwrap_or_default(),
-        extra_parameters,
+        extra_parameters: each_once(add.parameters)?,
         token_endpoint_auth_method: add.token_endpoint_auth_method.unwrap_or_default(),
         client_secret_file: add.client_secret_file.unwrap_or_default(),
         token_file: add.token_file.unwrap_or_default(),
+        provider: add.provider.unwrap_or_default(),
+        provider_parameters: each_once(add.provider_parameters)?,
+        flow: add.flow.unwrap_or_default(),
+        client_id_metadata_document: add.client_id_metadata_document.unwrap_or_default(),
     };
     Ok((url, description))
+}
+
+fn each_once(given: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut parameters = BTreeMap::new();
+    for (key, value) in given {
+        if let Some(before) = parameters.insert(key.clone(), value.clone())
+            && before != value
+        {
+            let message = format!("the parameter {key} is given twice, with two values");
+            return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
+        }
+    }
+    Ok(parameters)
 }
 
 /// A name and a URL, in whichever order they came: no name holds `://`.
@@ -263,6 +280,10 @@ mod tests {
             assert_eq!(named, Ok((url.to_owned(), "work".to_owned())));
         }
         assert_eq!(typed("work", None).unwrap_err().exit, Exit::Usage);
+        let provider = Add { name: Some(url.into()), provider: Some("entra".into()), ..Add::default() };
+        let told = describe(provider).unwrap_err();
+        assert_eq!(told.exit, Exit::Usage);
+        assert!(told.next_step.unwrap().starts_with(&format!("authctl account add --resource {url} --provider entra (")));
         let both = Add { name: Some(url.into()), token_file: Some("/t".into()), ..Add::default() };
         assert_eq!(describe(both).unwrap_err().exit, Exit::Usage);
         let resource = Add { name: Some(url.into()), resource: Some("https://mcp.example.com/".into()), ..Add::default() };

@@ -53,7 +53,7 @@ pub(in super::super) fn of_account(
         // Nothing is filled in: every URL is the account's own.
         let unused = section.entry(PARAMETERS, findings).map(|entry| entry.line);
         if let (Some(line), Some(name)) = (unused, given.keys().next()) {
-            let known = "The account names its server itself. Delete the line".to_owned();
+            let known = " here: the account names its server itself".to_owned();
             let problem = ProviderProblem::NoSuchParameter { provider: printable(named.value), name: printable(name), known };
             return Err(report(findings, line, problem));
         }
@@ -91,8 +91,8 @@ fn filled(
         if !described.parameters.contains_key(name) {
             let names: Vec<_> = described.parameters.keys().map(String::as_str).collect();
             let known = match names.as_slice() {
-                [] => "It takes none. Delete the line".to_owned(),
-                names => format!("Known: {}", names.join(", ")),
+                [] => ", and no other one".to_owned(),
+                names => format!(", only {}", names.join(", ")),
             };
             let problem = ProviderProblem::NoSuchParameter { provider: provider(), name: printable(name), known };
             return Err(report(findings, line, problem));

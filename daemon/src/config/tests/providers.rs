@@ -250,11 +250,11 @@ fn an_account_names_a_provider_and_fills_in_what_it_has_to() {
         ("provider = 'githup'", format!("4: there is no provider `githup`. {known}. Or describe one below a line [providers.NAME]")),
         ("provider = 'own'", "4: the provider `own` names no authorization server. Add: issuer = \"https://...\" (or the endpoints)".into()),
         ("provider = 'entra'", "4: the provider `entra` needs `tenant`. Add: provider_parameters = { tenant = \"...\" }".into()),
-        ("provider = 'entra'\nprovider_parameters = { tenat = 'x' }", "5: the provider `entra` knows no parameter `tenat`. Known: host, tenant".into()),
-        ("provider = 'google'\nprovider_parameters = { host = 'x' }", "5: the provider `google` knows no parameter `host`. It takes none. Delete the line".into()),
+        ("provider = 'entra'\nprovider_parameters = { tenat = 'x' }", "5: the provider `entra` knows no parameter `tenat`, only host, tenant. Correct it, or leave it out".into()),
+        ("provider = 'google'\nprovider_parameters = { host = 'x' }", "5: the provider `google` knows no parameter `host`, and no other one. Correct it, or leave it out".into()),
         ("provider = 'entra'\nprovider_parameters = { tenant = 'a?b#c' }", "5: `tenant` cannot be a parameter. Use letters, digits, `-` and `_` for its name, and what may stand in a URL for its value".into()),
         ("provider_parameters = { host = 'x' }\nissuer = 'https://as.example'", "4: `provider_parameters` says nothing without `provider`. Add: provider = \"NAME\"".into()),
-        ("provider = 'okta'\nissuer = 'https://as.example'\nprovider_parameters = { host = 'x' }", "6: the provider `okta` knows no parameter `host`. The account names its server itself. Delete the line".into()),
+        ("provider = 'okta'\nissuer = 'https://as.example'\nprovider_parameters = { host = 'x' }", "6: the provider `okta` knows no parameter `host` here: the account names its server itself. Correct it, or leave it out".into()),
         ("provider = 7", "4: `provider` must be a string, not an integer. Write: provider = \"...\"".into()),
     ] {
         assert_eq!(with(lines), told, "{lines}");
