@@ -119,7 +119,8 @@ With --json, one JSON object per line on standard output:
   {\"event\":\"not_taken\", \"message\", \"next_step\"}    (for --paste: try again)
   {\"event\":\"cancelled\", \"account\"}          (for --cancel)
   {\"event\":\"settled\", \"account\", \"outcome\", \"message\", \"next_step\"}
-  outcome: granted, denied, expired, cancelled, failed, other_subject, unknown
+  outcome: granted, denied, expired, cancelled, failed, other_subject,
+    no_subject, unknown
 Times are whole seconds. What is not known is null.
 
 With --paste the address that the browser shows at the end is read from

@@ -142,6 +142,7 @@ pub(crate) fn end(end: SignInEnd) -> &'static str {
         SignInEnd::Cancelled => "cancelled",
         SignInEnd::Failed => "failed",
         SignInEnd::OtherSubject => "other_subject",
+        SignInEnd::NoSubject => "no_subject",
         _ => "unknown",
     }
 }

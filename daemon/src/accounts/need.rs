@@ -137,6 +137,8 @@ pub enum Refusal {
     TokenRejected,
     /// The login returned another subject (D23).
     AccountMismatch,
+    /// The login returned no subject, and the account knows its own (P19).
+    SubjectUnknown,
     /// The server refuses the request as it is configured (D47).
     Configuration {
         /// What the server said, fit to be shown.

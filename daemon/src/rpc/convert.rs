@@ -159,6 +159,7 @@ fn sign_in_end(end: SignInEnd) -> v1::SignInEnd {
         SignInEnd::Cancelled => v1::SignInEnd::Cancelled,
         SignInEnd::Failed => v1::SignInEnd::Failed,
         SignInEnd::OtherSubject => v1::SignInEnd::OtherSubject,
+        SignInEnd::NoSubject => v1::SignInEnd::NoSubject,
     }
 }
 

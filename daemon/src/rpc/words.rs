@@ -140,6 +140,15 @@ fn said(refusal: &Refusal, account: &str) -> Said {
                 "log in as the same one with: authctl login {account}; or take the new one with: authctl login {account} --replace"
             ),
         ),
+        Refusal::SubjectUnknown => simple(
+            v1::Reason::AccountMismatch,
+            "The server did not say whose the login was, and the account is a certain user's: the login may be anybody's, and changed nothing."
+                .to_owned(),
+            format!(
+                "put the scope openid into the scopes of \"{account}\" in config.toml, then: authctl reload; then: authctl login {account}; \
+                 or, if it was the right user, take it unseen with: authctl login {account} --replace"
+            ),
+        ),
         Refusal::Configuration { why } => simple(
             v1::Reason::Configuration,
             sentence(&format!("the authorization server refuses this configuration: {why}")),
@@ -331,6 +340,7 @@ mod tests {
             Refusal::InsufficientScope { missing: Scopes::parse("a b") },
             Refusal::TokenRejected,
             Refusal::AccountMismatch,
+            Refusal::SubjectUnknown,
             Refusal::Configuration { why: "invalid_target".to_owned() },
             Refusal::Locked,
             Refusal::NoSuchAccount,
@@ -346,7 +356,7 @@ mod tests {
             })
             .collect();
         reasons.dedup();
-        assert_eq!(reasons.len(), refusals.len(), "each has its own reason");
+        assert_eq!(reasons.len(), refusals.len() - 1, "each has its own reason, but for the two logins of a stranger");
     }
 
     #[test]

@@ -1541,6 +1541,8 @@ pub enum SignInEnd {
     Cancelled = 4,
     Failed = 5,
     OtherSubject = 6,
+    /// It did not say whose it is, and the account knows whose it is.
+    NoSubject = 7,
 }
 impl SignInEnd {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1556,6 +1558,7 @@ impl SignInEnd {
             Self::Cancelled => "SIGN_IN_END_CANCELLED",
             Self::Failed => "SIGN_IN_END_FAILED",
             Self::OtherSubject => "SIGN_IN_END_OTHER_SUBJECT",
+            Self::NoSubject => "SIGN_IN_END_NO_SUBJECT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1568,6 +1571,7 @@ impl SignInEnd {
             "SIGN_IN_END_CANCELLED" => Some(Self::Cancelled),
             "SIGN_IN_END_FAILED" => Some(Self::Failed),
             "SIGN_IN_END_OTHER_SUBJECT" => Some(Self::OtherSubject),
+            "SIGN_IN_END_NO_SUBJECT" => Some(Self::NoSubject),
             _ => None,
         }
     }

@@ -104,10 +104,17 @@ impl Ending {
             Some(SignInEnd::OtherSubject) => {
                 format!("the login to {account} came back for another user; what the account held is untouched")
             }
+            Some(SignInEnd::NoSubject) => format!(
+                "the server did not say whose the login to {account} was, and the account is a certain user's; what it held is untouched"
+            ),
             _ => format!("the login to {account} failed"),
         };
         let usual = match self.end {
             Some(SignInEnd::OtherSubject) => format!("authctl login {} --replace", word(account)),
+            Some(SignInEnd::NoSubject) => format!(
+                "add openid to its scopes in config.toml, and authctl reload; or, if it was the right user: authctl login {} --replace",
+                word(account)
+            ),
             _ => format!("authctl login {}", word(account)),
         };
         let message = match self.message {
@@ -196,6 +203,15 @@ mod tests {
     fn another_user_names_the_replacement() {
         let ending = Ending { end: Some(SignInEnd::OtherSubject), message: None, next_step: None, server: None };
         assert_eq!(ending.failure("github").next_step.as_deref(), Some("authctl login github --replace"));
+    }
+
+    #[test]
+    fn a_login_of_nobody_known_is_not_called_another_users() {
+        let ending = Ending { end: Some(SignInEnd::NoSubject), message: None, next_step: None, server: None };
+        let failure = ending.failure("github");
+        assert!(!failure.message.contains("another user") && failure.message.contains("did not say whose"), "{failure:?}");
+        let next = failure.next_step.unwrap_or_default();
+        assert!(next.contains("openid") && next.ends_with("authctl login github --replace"), "{next}");
     }
 
     #[test]
