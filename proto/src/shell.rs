@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 /// 2024; a shell that does not know it takes another word, or refuses the command, and runs nothing of it.
 #[must_use]
 pub fn word(text: &str) -> String {
-    if !text.is_empty() && text.chars().all(needs_no_quotes) {
+    // Some shells look for a program of the name behind an equals sign at the beginning.
+    if !text.is_empty() && !text.starts_with('=') && text.chars().all(needs_no_quotes) {
         return text.to_owned();
     }
     if !text.chars().any(needs_its_number) {
@@ -32,9 +33,9 @@ pub fn word(text: &str) -> String {
     quoted
 }
 
-/// Means itself in every shell, at the beginning of a word, too.
+/// Means itself in every shell.
 fn needs_no_quotes(character: char) -> bool {
-    character.is_ascii_alphanumeric() || ":/._@%+,-".contains(character)
+    character.is_ascii_alphanumeric() || ":/._@%+,=-".contains(character)
 }
 
 /// The quote itself; the backslash, which some shells read within quotes; and whatever steers, reorders or hides.
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_needs_no_quotes_has_none() {
-        for plain in ["https://mcp.example:8443/mcp", "work", "a@b.example", "-x"] {
+        for plain in ["https://mcp.example:8443/mcp", "work", "a@b.example", "-x", "tenant=x"] {
             assert_eq!(word(plain), plain);
         }
     }

@@ -5,12 +5,12 @@
 use mcp_authd_oauth::registration::ClientIdUrl;
 use mcp_authd_oauth::terms::{ClientId, Issuer, Resource};
 use mcp_authd_oauth::way::FlowWish;
-use mcp_authd_proto::shell::word;
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::probe_response::Outcome;
 
 use super::admin::AdminFace;
 use super::probed::{hopeless, not_probed, told};
+use super::typed::Typed;
 use crate::accounts::probe::{Probed, ProbedServer, Question};
 use crate::accounts::registry::Target;
 use crate::config::AccountDraft;
@@ -28,10 +28,10 @@ pub(super) enum ByUrl {
 impl AdminFace {
     pub(super) async fn probe_url(&self, request: v1::ProbeRequest) -> v1::ProbeResponse {
         let v1::ProbeRequest { url, issuer, client_id } = request;
-        let asked = AccountDraft { issuer: issuer.clone(), client_id, ..AccountDraft::default() };
+        let asked = AccountDraft { issuer, client_id, ..AccountDraft::default() };
         let outcome = match self.0.roster.probe(question_of(&asked, &url)).await {
-            Ok(probed) => Outcome::Probed(told(&probed, &issuer)),
-            Err(why) => Outcome::NotProbed(not_probed(&why, &format!("authctl provider check {}", word(&url)))),
+            Ok(probed) => Outcome::Probed(told(&probed, Typed::check(&url, &asked))),
+            Err(why) => Outcome::NotProbed(not_probed(&why, Typed::check(&url, &asked))),
         };
         v1::ProbeResponse { outcome: Some(outcome) }
     }
@@ -44,7 +44,7 @@ impl AdminFace {
         }
         match self.0.roster.probe(question_of(&draft, &url)).await {
             Ok(probed) => {
-                let found = told(&probed, &draft.issuer);
+                let found = told(&probed, Typed::add(&url, &draft));
                 match &probed.server {
                     Some(server) if probed.login_is_possible() => {
                         ByUrl::Draft(Box::new(filled(draft, Published::of(&probed, server))), Some(found))
@@ -53,7 +53,7 @@ impl AdminFace {
                 }
             }
             Err(why) => {
-                let v1::NotProbed { message, next_step } = not_probed(&why, &format!("authctl account add {}", word(&url)));
+                let v1::NotProbed { message, next_step } = not_probed(&why, Typed::add(&url, &draft));
                 ByUrl::Hopeless(not_written(message, next_step), None)
             }
         }

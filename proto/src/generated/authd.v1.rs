@@ -970,6 +970,9 @@ pub struct CompleteSignInRequest {
     /// Write-only: what the browser's address bar shows after the login, whole, or its query alone. No answer ever holds any of it.
     #[prost(string, tag = "1")]
     pub redirect: ::prost::alloc::string::String,
+    /// The account whose login the person means, for what they are told where it is not that one's. Empty: none in particular.
+    #[prost(string, tag = "2")]
+    pub account: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CompleteSignInResponse {

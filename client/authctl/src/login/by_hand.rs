@@ -49,7 +49,7 @@ async fn taken(line: Line, admin: &AdminClient, account: &str) -> Result<Outcome
         Line::TooLong => return Ok(refused("no address is as long as this", COPY)),
         Line::NoText => return Ok(refused("this is no text", COPY)),
     };
-    Ok(match admin.complete_sign_in(text).await? {
+    Ok(match admin.complete_sign_in(Some(account.to_owned()), text).await? {
         Completion::Taken { account: whose } if whose == account => Outcome::Taken,
         Completion::Taken { account: whose } => {
             let message =
