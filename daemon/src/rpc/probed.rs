@@ -147,8 +147,8 @@ pub(super) fn not_probed(why: &NotProbed, typed: Typed<'_>) -> v1::NotProbed {
             None => again,
         },
         NotProbed::Later(later) => match later.retry_after() {
-            Some(wait) => format!("{again}, in {} s", wait.as_secs()),
-            None => format!("{again}, when it can be reached"),
+            Some(wait) => format!("{again} (in {} s)", wait.as_secs()),
+            None => format!("{again} (when it can be reached)"),
         },
         NotProbed::Operator(_) => "ask the operator of the server; what it publishes must not be used".to_owned(),
     };
@@ -185,9 +185,9 @@ mod tests {
         let later = |retry_after| NotProbed::Later(NotNow::Resource(ResourceError::Unavailable { retry_after }));
         for (why, next) in [
             (NotProbed::AnotherUrl(mcp_authd_oauth::endpoint::InvalidEndpoint::NotHttps), "https://"),
-            (later(None), "authctl provider check https://mcp.example, when"),
-            (later(Some(Duration::from_secs(30))), "https://mcp.example, in 30 s"),
-            (NotProbed::Later(NotNow::TimeOver(Duration::from_secs(30))), "https://mcp.example, when"),
+            (later(None), "authctl provider check https://mcp.example (when"),
+            (later(Some(Duration::from_secs(30))), "https://mcp.example (in 30 s)"),
+            (NotProbed::Later(NotNow::TimeOver(Duration::from_secs(30))), "https://mcp.example (when"),
             (NotProbed::Operator(ServerMisbehaved::DuplicateMember), "operator"),
         ] {
             let said = AccountDraft::default();

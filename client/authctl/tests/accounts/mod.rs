@@ -140,7 +140,7 @@ fn a_check_ends_well_only_where_a_login_is_possible() {
     }
     let (code, shown, complaint) = run(&daemon.socket(), &["provider", "check", "https://down.example"]);
     assert!(code == Some(1) && shown.is_empty(), "{shown}");
-    assert!(complaint.ends_with("\nnext: authctl provider check https://down.example, when it can be reached\n"), "{complaint}");
+    assert!(complaint.ends_with("\nnext: authctl provider check https://down.example (when it can be reached)\n"), "{complaint}");
     let (code, shown, _) = run(&daemon.socket(), &["provider", "check", "https://down.example", "--json"]);
     assert!(code == Some(1) && shown.contains("\"outcome\":\"not_found\""), "{shown}");
 }

@@ -351,7 +351,7 @@ impl Admin for Face {
         let outcome = if url.contains("down") {
             v1::probe_response::Outcome::NotProbed(v1::NotProbed {
                 message: "The resource could not be reached.".into(),
-                next_step: format!("authctl provider check {url}, when it can be reached"),
+                next_step: format!("authctl provider check {url} (when it can be reached)"),
             })
         } else {
             let login_possible = !url.contains("broken");
