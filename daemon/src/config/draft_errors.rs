@@ -118,6 +118,9 @@ fn of_provider(problem: &ProviderProblem) -> String {
         ProviderProblem::NoClients { key, provider } => {
             format!("`{key}` cannot stand here: the provider `{provider}` knows no clients. Leave it out")
         }
+        ProviderProblem::NoClientId { provider } => format!(
+            "the provider `{provider}` takes only a client that was registered there beforehand. Register one, and add: --client-id ID"
+        ),
         in_its_own_words => in_its_own_words.to_string(),
     }
 }

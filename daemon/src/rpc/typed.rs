@@ -140,7 +140,8 @@ mod tests {
         };
         let add = Typed::add(URL, &said);
         let url = "'https://mcp.example/mcp?a=$(id)'";
-        let rest = "--resource https://mcp.example/ --scope a --scope 'b`id`' --provider-parameter tenant=x --parameter prompt=consent";
+        let rest =
+            "--resource https://mcp.example/ --scope a --scope 'b`id`' --provider-parameter tenant=x --parameter prompt=consent";
         assert_eq!(add.again(), format!("authctl account add work {url} --client-id 'a b' --flow device {rest}"));
         assert_eq!(add.to_add_in_any_way(), format!("authctl account add work {url} --client-id 'a b' {rest}"));
         assert_eq!(add.to_add_with_a_client(), format!("authctl account add work {url} --client-id ID --flow device {rest}"));

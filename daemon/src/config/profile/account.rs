@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use mcp_authd_oauth::profile::Profile;
+use mcp_authd_oauth::profile::{ClientNeed, DiscoveryMode, Profile};
 use mcp_authd_oauth::terms::ClientId;
 
 use super::super::client;
@@ -77,6 +77,19 @@ pub(in super::super) fn no_client(
         }
     }
     Ok(ClientConfig::PreRegistered(ClientId::new("")))
+}
+
+/// Whether the account has to name its client and does not: where a client without a secret is of no use, and where no metadata is
+/// read that could say where one is registered.
+pub(in super::super) fn wants_a_client(section: &Section<'_>, provider: &Provider, findings: &Findings) -> bool {
+    let Profile { client, discovery, .. } = &provider.profile;
+    section.entry("client_id", findings).is_none() && (*client == ClientNeed::Secret || *discovery == DiscoveryMode::None)
+}
+
+/// It has to.
+pub(in super::super) fn no_client_id(section: &Section<'_>, provider: &Provider, findings: &mut Findings) -> Reported {
+    let line = section.entry(client::DOCUMENT, findings).map_or(section.line, |entry| entry.line);
+    report(findings, line, ProviderProblem::NoClientId { provider: printable(&provider.profile.name) })
 }
 
 fn filled(

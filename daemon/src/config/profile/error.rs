@@ -133,6 +133,14 @@ pub enum ProviderProblem {
         /// The provider.
         provider: String,
     },
+    /// A client that nobody can register.
+    #[error(
+        "the provider `{provider}` takes only a client that was registered there beforehand. Register one, and add: client_id = \"...\""
+    )]
+    NoClientId {
+        /// The provider.
+        provider: String,
+    },
     /// A status that another rule decides about.
     #[error("`{key}` may hold only statuses {range}. Delete the others")]
     BadStatus {

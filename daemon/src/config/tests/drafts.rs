@@ -222,6 +222,7 @@ fn each_mistake_with_a_provider_is_told_in_the_words_of_the_command() {
     let parameters = |name: &str| [(name.to_owned(), "x".to_owned())].into();
     let told = [
         problems(&of_provider("entra")),
+        problems(&AccountDraft { client_id: String::new(), ..of_provider("google") }),
         problems(&AccountDraft { provider_parameters: parameters("tenat"), ..of_provider("entra") }),
         problems(&AccountDraft { provider_parameters: parameters("x"), ..of_provider("google") }),
         problems(&AccountDraft { provider_parameters: parameters("tenant"), ..draft("a") }),
@@ -237,6 +238,7 @@ fn each_mistake_with_a_provider_is_told_in_the_words_of_the_command() {
     ];
     let expected = "\
 the provider `entra` needs `tenant`. Add: --provider-parameter tenant=...
+the provider `google` takes only a client that was registered there beforehand. Register one, and add: --client-id ID
 the provider `entra` knows no parameter `tenat`, only host, tenant. Correct it, or leave it out
 the provider `google` knows no parameter `x`, and no other one. Correct it, or leave it out
 `provider_parameters` say nothing without a provider. Add: --provider NAME

@@ -429,3 +429,23 @@ fn a_provider_with_endpoints_alone_is_known_by_its_token_endpoint() {
     assert_eq!(account.server, ServerConfig::Profile { token_endpoint, revocation_endpoint: None });
     assert_eq!(account.profile.discovery, DiscoveryMode::None);
 }
+
+#[test]
+fn an_account_names_its_client_where_none_could_be_registered() {
+    let document = "client_id_metadata_document = 'https://me.example/c.json'";
+    let of = |provider: &str, more: &str| format!("[accounts.a]\nprovider = '{provider}'\n{more}\n");
+    let own = |keys: &str| format!("[providers.p]\nissuer = 'https://as.example'\n{keys}\n{}", of("p", ""));
+    let told = |provider: &str, line: u8| {
+        format!(
+            "c.toml:{line}: the provider `{provider}` takes only a client that was registered there beforehand. \
+             Register one, and add: client_id = \"...\""
+        )
+    };
+    assert_eq!(errors(&of("google", "")), told("google", 1));
+    assert_eq!(errors(&of("github", document)), told("github", 3));
+    assert_eq!(errors(&own("client = 'secret'")), told("p", 4));
+    assert_eq!(errors(&own("discovery = 'none'\ntoken_endpoint = 'https://as.example/t'")), told("p", 5));
+    assert!(parse(&own("")).is_ok(), "its metadata says where");
+    let own_server = of("google", "issuer = 'https://as.example'").replace("google", "github");
+    assert!(parse(&own_server).is_ok(), "another server's");
+}
