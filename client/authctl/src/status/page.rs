@@ -93,12 +93,16 @@ pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> Str
     text
 }
 
+/// Whether the login that waits is one for more than the token that serves meanwhile.
+pub(crate) fn needs_more_access(account: &AccountStatus) -> bool {
+    account.sign_in.as_ref().is_some_and(|waiting| waiting.purpose == Purpose::MoreAccess)
+}
+
 /// A health in words.
 pub(crate) fn health(account: &AccountStatus) -> (Tone, &'static str) {
-    let more = account.sign_in.as_ref().is_some_and(|waiting| waiting.purpose == Purpose::MoreAccess);
     match account.health {
         // Unlike every other login that waits, this one keeps no program from its token.
-        Health::SigningIn if more => (Tone::Warning, "NEEDS MORE ACCESS"),
+        Health::SigningIn if needs_more_access(account) => (Tone::Warning, "NEEDS MORE ACCESS"),
         Health::Good => (Tone::Good, "good"),
         Health::LoginRequired => (Tone::Bad, "LOGIN NEEDED"),
         Health::SigningIn => (Tone::Warning, "A LOGIN WAITS FOR YOU"),
