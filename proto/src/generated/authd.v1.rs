@@ -797,11 +797,15 @@ pub struct ForgetClientRequest {
     #[prost(string, tag = "1")]
     pub issuer: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetClientResponse {
     /// False: there was none.
     #[prost(bool, tag = "1")]
     pub forgotten: bool,
+    /// The accounts whose logins can be renewed no more, as that takes the secret of the client: somebody has to log in to them again once
+    /// their tokens have ended.
+    #[prost(string, repeated, tag = "2")]
+    pub renewed_no_more: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListProfilesRequest {}

@@ -288,7 +288,7 @@ impl Admin for Face {
         let issuer = request.into_inner().issuer;
         let forgotten = issuer == "https://as.example";
         self.forgotten.lock().unwrap().push(issuer);
-        Ok(Response::new(v1::ForgetClientResponse { forgotten }))
+        Ok(Response::new(v1::ForgetClientResponse { forgotten, renewed_no_more: vec![] }))
     }
 
     async fn list_profiles(&self, _: Request<v1::ListProfilesRequest>) -> Result<Response<v1::ListProfilesResponse>, Status> {
