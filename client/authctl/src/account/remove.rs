@@ -72,7 +72,10 @@ fn question(account: &AccountStatus, page: Page) -> String {
         ),
     };
     let programs = "Programs that use it get no token any more.";
-    format!("{}Remove {}? [y/N] ", page.paragraph(&format!("{what} {programs}")), screen::clean(name))
+    let asked = format!("Remove {}? [y/N] ", screen::clean(name));
+    // What is above names it whole.
+    let asked = if asked.chars().count() > page.width { "Remove it? [y/N] " } else { &asked };
+    format!("{}{asked}", page.paragraph(&format!("{what} {programs}")))
 }
 
 fn not_erased(account: &str) -> Failure {
@@ -116,6 +119,17 @@ mod tests {
             question(&account(&long_name(), Health::Good), PAGE),
         ];
         insta::assert_snapshot!(shown.join("\n\n"));
+    }
+
+    #[test]
+    fn a_name_of_200_characters_is_asked_for_and_told_whole_on_lines_that_fit() {
+        let gone = SignedOut { account: long_name(), erased: true, revocation: Revocation::Sent };
+        let kept = AccountStatus { token_file: Some(format!("/{}", "t".repeat(200))), ..account(&long_name(), Health::Good) };
+        for shown in [question(&account(&long_name(), Health::Good), PAGE), question(&kept, PAGE), report(&gone, PAGE)] {
+            assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+            assert!(shown.replace('\n', "").contains(&long_name()), "{shown}");
+        }
+        assert!(nobody_to_ask(&long_name()).next_step.is_some_and(|next| next.contains(&long_name())));
     }
 
     #[test]

@@ -72,6 +72,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_200_characters_is_told_whole_and_only_its_command_is_wide() {
+        let name = long_name();
+        let far = AccountStatus {
+            issuer: format!("https://{}.example", "i".repeat(190)),
+            client_id: "c".repeat(200),
+            ..account(&name, Health::LoginRequired)
+        };
+        for shown in [question(&far, PAGE), kept(&name, None, PAGE)] {
+            assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+            assert!(shown.replace('\n', "").contains(&name), "{shown}");
+        }
+        for (shown, command) in [
+            (forgotten(&name, PAGE), format!("            authctl account set-secret {name}")),
+            (kept(&name, Some(&format!("authctl login {name}")), PAGE), format!("  next      authctl login {name}")),
+        ] {
+            let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
+            assert_eq!(wide, [command]);
+        }
+    }
+
+    #[test]
     fn what_was_done_is_told_with_the_login_that_comes_next() {
         let shown = kept("work", Some("authctl login work"), PAGE) + &kept("work", None, PAGE) + &forgotten("work", PAGE);
         insta::assert_snapshot!(shown + &kept(&long_name(), None, PAGE));
