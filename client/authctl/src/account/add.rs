@@ -56,14 +56,22 @@ fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
     if let (Some(url), Some(provider), None) = (&url, &add.provider, &add.issuer) {
         let message = "a URL stands for the server behind it, and a provider names its own; say which of them the URL is";
         let next = format!(
-            "authctl account add --resource {0} --provider {1} (to log in at the provider), or --issuer {0} --provider {1} (at the URL)",
-            word(url),
-            word(provider)
+            "the same with --resource {0} (to log in at {provider}), or with --issuer {0} (to log in at the URL), in the place of the URL alone",
+            word(url)
         );
         return Err(Failure::new(Exit::Usage, message, next));
     }
     let named = [&url, &add.issuer, &add.resource, &add.provider].into_iter().any(Option::is_some);
     if !named && others.into_iter().all(Option::is_none) {
+        // No name holds these: it is an address without its beginning.
+        if let Some(address) = name.as_ref().filter(|name| name.contains(['/', ':'])) {
+            let message = format!("{address} is no name, and no URL either: a URL begins with https://");
+            return Err(Failure::new(
+                Exit::Usage,
+                message,
+                format!("authctl account add {}", word(&format!("https://{address}"))),
+            ));
+        }
         let message = "it is not said where the account's tokens come from";
         return Err(Failure::new(Exit::Usage, message, "authctl account add URL, or: authctl account add --help"));
     }
@@ -283,7 +291,9 @@ mod tests {
         let provider = Add { name: Some(url.into()), provider: Some("entra".into()), ..Add::default() };
         let told = describe(provider).unwrap_err();
         assert_eq!(told.exit, Exit::Usage);
-        assert!(told.next_step.unwrap().starts_with(&format!("authctl account add --resource {url} --provider entra (")));
+        assert!(told.next_step.unwrap().starts_with(&format!("the same with --resource {url} (")));
+        let slip = typed("mcp.example.com/mcp", None).unwrap_err();
+        assert_eq!(slip.next_step.as_deref(), Some("authctl account add https://mcp.example.com/mcp"));
         let both = Add { name: Some(url.into()), token_file: Some("/t".into()), ..Add::default() };
         assert_eq!(describe(both).unwrap_err().exit, Exit::Usage);
         let resource = Add { name: Some(url.into()), resource: Some("https://mcp.example.com/".into()), ..Add::default() };

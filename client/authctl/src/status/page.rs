@@ -27,7 +27,8 @@ pub(super) fn render(daemon: &DaemonStatus, now: SystemTime, page: Page) -> Stri
 /// What is said where there is nothing else to say.
 pub(crate) fn no_account(page: Page) -> String {
     page.paragraph("No account is configured yet. To add one:")
-        + &page.whole("", "authctl account add NAME --issuer URL --client-id ID", None)
+        + &page.whole("", "authctl account add URL", None)
+        + &page.paragraph("with the URL of your MCP server; other ways: authctl account add --help")
 }
 
 /// The daemon itself: some lines.
