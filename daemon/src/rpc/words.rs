@@ -6,6 +6,7 @@ use mcp_authd_proto::shell::word;
 use mcp_authd_proto::v1;
 
 use super::convert::wire_duration;
+use crate::accounts::description::Description;
 use crate::accounts::grant::Purpose;
 use crate::accounts::need::{LoginReason, Refusal, SignInPrompt};
 use crate::accounts::registry::NoAccount;
@@ -41,12 +42,13 @@ pub(super) fn no_account(error: &NoAccount) -> v1::Refusal {
 }
 
 /// How an account is, in one sentence, and what to type next. Both empty where all is well.
-pub(super) fn health(health: &Health, account: &str) -> (String, String) {
+pub(super) fn health(health: &Health, description: &Description) -> (String, String) {
+    let account = description.name.as_str();
     match health {
         Health::Good => (String::new(), String::new()),
         Health::Loading => ("Its record is being read or written.".to_owned(), String::new()),
         Health::Degraded(trouble) => degraded(trouble, account),
-        Health::LoginRequired(reason @ LoginReason::NothingCameBack) => (why_login(*reason), by_hand(account)),
+        Health::LoginRequired(reason @ LoginReason::NothingCameBack) => (why_login(*reason), by_hand(description)),
         Health::LoginRequired(reason) => (why_login(*reason), login(account)),
         Health::SigningOut => ("It is being logged out.".to_owned(), String::new()),
         Health::SignedOut => ("It was logged out.".to_owned(), login(account)),
@@ -296,9 +298,10 @@ fn login(account: &str) -> String {
 }
 
 /// What is left where a browser brings nothing.
-fn by_hand(account: &str) -> String {
+fn by_hand(Description { name, resource, kind, .. }: &Description) -> String {
+    let url = word(resource.as_ref().map_or(kind.server(), |resource| resource.as_str()));
     format!(
-        "authctl login {account} --paste (where the browser is on another machine), or authctl provider check URL (what the server offers)"
+        "authctl login {name} --paste (where the browser is on another machine), or authctl provider check {url} (what the server offers)"
     )
 }
 
@@ -332,8 +335,10 @@ fn no_way(NotBegun { why, next_step }: &NotBegun, account: &str) -> (String, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::AccountName;
+    use crate::accounts::description::Kind;
     use crate::host::private_file::{Reason, Unusable};
-    use mcp_authd_oauth::terms::Issuer;
+    use mcp_authd_oauth::terms::{Issuer, Resource};
     use mcp_authd_oauth::token::ErrorAnswer;
 
     #[test]
@@ -418,6 +423,17 @@ REASON_CONFIGURATION: Its token is kept by somebody else, in \"/run/token\"; the
         let forget = told(NextStep::ForgetClient(Issuer::new("https://as.example/$(id)"))).next_step;
         assert_eq!(forget, "mend that, then: authctl client forget 'https://as.example/$(id)'; then: authctl login work");
         assert_eq!(told(NextStep::Words("do it".to_owned())).next_step, "do it");
+    }
+
+    #[test]
+    fn where_a_browser_brought_nothing_the_server_to_look_at_is_named() {
+        let kind = Kind::Login { server: "https://as.example".to_owned(), client_id: String::new() };
+        let name = AccountName::parse("work").expect("a name");
+        let account = Description { name, kind, scopes: Scopes::default(), resource: None };
+        let of = |account: &Description| health(&Health::LoginRequired(LoginReason::NothingCameBack), account).1;
+        assert!(of(&account).contains("authctl provider check https://as.example ("), "{}", of(&account));
+        let resource = Description { resource: Some(Resource::new("https://mcp.example/$(id)")), ..account };
+        assert!(of(&resource).contains("authctl provider check 'https://mcp.example/$(id)' ("), "{}", of(&resource));
     }
 
     #[test]
