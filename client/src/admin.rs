@@ -28,7 +28,7 @@ use crate::status::{self, AccountStatus, DaemonStatus, SignedOut};
 
 pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloaded, Reloading, Removed};
 pub use by_hand::Completion;
-pub use clients::{RegisteredClient, RegisteredClients};
+pub use clients::{ForgottenClient, RegisteredClient, RegisteredClients};
 pub use probe::{
     Finding, MetadataPlace, NotProbed, PassedOver, Probed, ProbedClient, ProbedResource, ProbedServer, Probing, Question,
     ScopesFrom, Way,

@@ -103,13 +103,13 @@ pub enum CallError {
         method: &'static str,
     },
     /// This caller may not do that here.
-    #[error("mcp-authd refuses this caller: {message}; see what you may use: authctl status")]
+    #[error("mcp-authd refuses this caller: {}", ending_in(message, "see what you may use: authctl status"))]
     NotAllowed {
         /// The daemon's words.
         message: String,
     },
     /// The arguments are wrong.
-    #[error("mcp-authd refuses the request: {message}; see the accounts: authctl status")]
+    #[error("mcp-authd refuses the request: {}", ending_in(message, "see the accounts: authctl status"))]
     Refused {
         /// The daemon's words.
         message: String,
@@ -126,6 +126,11 @@ pub enum CallError {
         /// The daemon's words.
         message: String,
     },
+}
+
+/// The daemon's words, which may say themselves what to do next.
+fn ending_in(message: &str, next: &str) -> String {
+    if message.contains(" Next: ") { message.to_owned() } else { format!("{}; {next}", message.trim_end_matches('.')) }
 }
 
 impl From<StaticTokenError> for CallError {
@@ -147,4 +152,17 @@ pub enum WatchError {
     /// The runtime that carried the watch has ended.
     #[error("the runtime that carried the watch has ended; begin a new watch")]
     Ended,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_once_what_to_do_next() {
+        let refused = |message: &str| CallError::Refused { message: message.into() }.to_string();
+        let said = refused("No account matches. Next: see the accounts with: authctl status");
+        assert_eq!(said, "mcp-authd refuses the request: No account matches. Next: see the accounts with: authctl status");
+        assert_eq!(refused("No."), "mcp-authd refuses the request: No; see the accounts: authctl status");
+    }
 }

@@ -51,6 +51,7 @@ pub use admin::AdminClient;
 pub use clock::Countdown;
 pub use connect::Sockets;
 pub use error::{CallError, ConnectError, WatchError};
+pub use mcp_authd_proto::shell;
 pub use need::{Need, Request, SignInMode, Target};
 pub use static_token::{StaticToken, StaticTokenError};
 pub use token::{Account, Answer, Client, How, Purpose, Reason, Refusal, Secret, SignIn, Token};

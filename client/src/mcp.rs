@@ -270,6 +270,15 @@ fn for_programs(error: &ToolError) -> Option<MetaObject> {
     Some(meta)
 }
 
+fn purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::First => "first",
+        Purpose::Again => "again",
+        Purpose::MoreAccess => "more_access",
+        Purpose::Other => "unknown",
+    }
+}
+
 /// With the members that `authctl login --json` has.
 fn sign_in_json(sign_in: &SignIn) -> Value {
     let mut prompt = json!({
@@ -277,6 +286,7 @@ fn sign_in_json(sign_in: &SignIn) -> Value {
         "id": sign_in.id,
         "expires_in": sign_in.expires_in.map(|left| left.as_secs()),
         "asked_by": sign_in.asked_by,
+        "purpose": purpose(sign_in.purpose),
     });
     let how = match &sign_in.how {
         How::Device { user_code, verification_uri, verification_uri_complete } => json!({

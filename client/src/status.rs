@@ -116,6 +116,8 @@ pub enum SignInEnd {
     Failed,
     /// It returned another subject than the account holds (D23).
     OtherSubject,
+    /// It named no subject, and the account knows its own: it may be anybody's.
+    NoSubject,
     /// In a way that a newer daemon knows.
     Other,
 }
@@ -225,6 +227,7 @@ fn sign_in_end(wire: &v1::AccountStatus) -> Option<SignInEnd> {
         Ok(v1::SignInEnd::Cancelled) => Some(SignInEnd::Cancelled),
         Ok(v1::SignInEnd::Failed) => Some(SignInEnd::Failed),
         Ok(v1::SignInEnd::OtherSubject) => Some(SignInEnd::OtherSubject),
+        Ok(v1::SignInEnd::NoSubject) => Some(SignInEnd::NoSubject),
         Err(_) => Some(SignInEnd::Other),
     }
 }

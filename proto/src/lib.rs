@@ -3,6 +3,8 @@
 //! The code under `generated/` is committed, so that a build needs no protoc; a test makes it anew from `authd/v1/*.proto` with
 //! protox and compares. To make it anew for good: `MCP_AUTHD_REGENERATE=1 cargo test -p mcp-authd-proto`.
 
+pub mod shell;
+
 /// The messages and services of `authd.v1`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 pub mod v1 {

@@ -112,14 +112,16 @@ Moments are seconds since 1970. What is not known is null.";
 const LOGIN_HELP: &str = "\
 With --json, one JSON object per line on standard output:
   {\"event\":\"sign_in\", \"account\", \"id\", \"kind\":\"device\", \"verification_uri\",
-   \"verification_uri_complete\", \"user_code\", \"expires_in\", \"asked_by\"}
+   \"verification_uri_complete\", \"user_code\", \"expires_in\", \"asked_by\",
+   \"purpose\": first, again, more_access (the present token serves), unknown}
   {\"event\":\"sign_in\", ..., \"kind\":\"browser\", \"authorization_uri\", ...}
   {\"event\":\"already_logged_in\", \"account\"}
   {\"event\":\"taken\", \"account\"}              (for --paste: it is being used)
   {\"event\":\"not_taken\", \"message\", \"next_step\"}    (for --paste: try again)
   {\"event\":\"cancelled\", \"account\"}          (for --cancel)
   {\"event\":\"settled\", \"account\", \"outcome\", \"message\", \"next_step\"}
-  outcome: granted, denied, expired, cancelled, failed, other_subject, unknown
+  outcome: granted, denied, expired, cancelled, failed, other_subject,
+    no_subject, unknown
 Times are whole seconds. What is not known is null.
 
 With --paste the address that the browser shows at the end is read from
@@ -137,7 +139,7 @@ With --json, one object on standard output:
     health: good, login_required, signing_in, degraded, locked, loading, unknown,
     message, next_step, last_sign_in_end,
     grant {scopes, expires_at, expires_in, obtained_at, refreshed_at, renewable,
-      refreshing, subject}, sign_in {id, expires_in, asked_by}}]
+      refreshing, subject}, sign_in {id, purpose, expires_in, asked_by}}]
 Lengths are seconds, moments seconds since 1970. What is not known is null.
 
 With --watch, a screen of its own on a terminal; in a pipe, a fresh block for

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mcp_authd_client::status::{AccountStatus, DaemonStatus, GrantStatus, Health, Key, SignInEnd};
-use mcp_authd_client::{How, SignIn, Token};
+use mcp_authd_client::{How, Purpose, SignIn, Token};
 use serde_json::{Value, json};
 
 /// One line. Only printable ASCII, so that it may be looked at in a terminal too (D19).
@@ -32,6 +32,7 @@ pub(crate) fn sign_in(sign_in: &SignIn) -> Value {
         "id": sign_in.id,
         "expires_in": seconds(sign_in.expires_in),
         "asked_by": sign_in.asked_by,
+        "purpose": purpose(sign_in.purpose),
     });
     let how = match &sign_in.how {
         How::Device { user_code, verification_uri, verification_uri_complete } => json!({
@@ -117,7 +118,22 @@ pub(crate) fn account(account: &AccountStatus) -> Value {
 
 /// That a login waits. Its code is only for who asks for the login itself: a status ends in bug reports.
 fn waiting(sign_in: &SignIn) -> Value {
-    json!({ "id": sign_in.id, "expires_in": seconds(sign_in.expires_in), "asked_by": sign_in.asked_by })
+    json!({
+        "id": sign_in.id,
+        "purpose": purpose(sign_in.purpose),
+        "expires_in": seconds(sign_in.expires_in),
+        "asked_by": sign_in.asked_by,
+    })
+}
+
+/// What a login is for.
+fn purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::First => "first",
+        Purpose::Again => "again",
+        Purpose::MoreAccess => "more_access",
+        _ => "unknown",
+    }
 }
 
 fn grant(grant: &GrantStatus) -> Value {
@@ -142,6 +158,7 @@ pub(crate) fn end(end: SignInEnd) -> &'static str {
         SignInEnd::Cancelled => "cancelled",
         SignInEnd::Failed => "failed",
         SignInEnd::OtherSubject => "other_subject",
+        SignInEnd::NoSubject => "no_subject",
         _ => "unknown",
     }
 }

@@ -14,6 +14,7 @@ mod teller;
 use std::time::Duration;
 
 use mcp_authd_client::admin::StartSignIn;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::{AdminClient, CallError, ConnectError, StaticToken};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -110,7 +111,7 @@ async fn settle(admin: &AdminClient, account: &str, teller: &Teller) -> Result<O
 }
 
 fn stopped_waiting(account: Option<&str>) -> Failure {
-    let again = account.map_or_else(|| "authctl login".to_owned(), |account| format!("authctl login {account}"));
+    let again = account.map_or_else(|| "authctl login".to_owned(), |account| format!("authctl login {}", word(account)));
     let to = account.map(|account| format!(" to {account}")).unwrap_or_default();
     let message = format!("stopped waiting; the login{to} still waits for you");
     Failure::new(Exit::Interrupted, message, format!("{again} (to see it again), or {again} --cancel (to end it)"))

@@ -4,6 +4,7 @@
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::{Reloaded, Reloading};
+use mcp_authd_client::shell::word;
 use serde_json::json;
 
 use crate::account::{ByHand, Teller, config_path};
@@ -51,7 +52,7 @@ fn report(changes: &Reloaded, path: Option<&str>, page: Page) -> String {
     }
     text.push_str(&page.field("unchanged", &accounts));
     for name in signed_out {
-        text.push_str(&page.whole("next", &format!("authctl login {name}"), None));
+        text.push_str(&page.whole("next", &format!("authctl login {}", word(name)), None));
     }
     if !added.is_empty() && signed_out.is_empty() {
         text.push_str(&page.whole("next", "authctl account list", None));

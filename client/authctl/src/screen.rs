@@ -269,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn a_quoted_word_loses_nothing_on_its_way_to_the_screen() {
+        for hostile in
+            ["a\u{1b}'; id; '", "a\u{9b}'b", "a\u{1b}]'\u{7}; id", "a\nid", "\u{202e}\u{2028}\u{ad}\u{e0041}'", "$(id) `id`"]
+        {
+            let quoted = mcp_authd_client::shell::word(hostile);
+            assert_eq!(clean(&quoted), quoted, "{hostile:?}");
+        }
+    }
+
+    #[test]
     fn nothing_is_left_out_and_no_line_is_too_wide() {
         let text = format!("a {} b cc", "x".repeat(25));
         let filled = fill(&text, 10);

@@ -17,7 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::json;
 use crate::screen::{self, Page};
 
-pub(crate) use page::{health, no_account, token};
+pub(crate) use page::{health, needs_more_access, no_account, token};
 
 /// `authctl status`.
 pub(crate) async fn run(options: Status) -> Result<Exit, Failure> {

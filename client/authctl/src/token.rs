@@ -4,6 +4,7 @@
 
 use std::io::IsTerminal as _;
 
+use mcp_authd_client::shell::word;
 use mcp_authd_client::{Answer, Client, Need, Refusal, Request, SignIn, SignInMode, WatchError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -97,7 +98,7 @@ fn on_a_terminal(options: &Token) -> Failure {
 }
 
 fn login_waits(sign_in: &SignIn, options: &Token) -> Failure {
-    let next = format!("authctl login {} (or wait for it: authctl token{} --wait)", sign_in.account, named(options));
+    let next = format!("authctl login {} (or wait for it: authctl token{} --wait)", word(&sign_in.account), named(options));
     Failure::new(Exit::LoginRequired, format!("a login to {} waits for you", sign_in.account), next)
 }
 
@@ -105,7 +106,7 @@ fn refused(refusal: &Refusal, options: &Token) -> Failure {
     let account = refusal.account.as_ref().or(options.account.as_ref());
     let exit = Exit::for_reason(refusal.reason);
     let next_step = match (refusal.next_step.as_str(), exit, account) {
-        ("", Exit::LoginRequired, Some(account)) => format!("authctl login {account}"),
+        ("", Exit::LoginRequired, Some(account)) => format!("authctl login {}", word(account)),
         ("", Exit::LoginRequired, None) => "authctl login".to_owned(),
         ("", ..) => "authctl status".to_owned(),
         (next_step, ..) => next_step.to_owned(),
@@ -116,8 +117,8 @@ fn refused(refusal: &Refusal, options: &Token) -> Failure {
 
 /// The arguments that name the same token again.
 fn named(options: &Token) -> String {
-    let account = options.account.as_ref().map(|account| format!(" {account}"));
-    let resource = options.resource.as_ref().map(|resource| format!(" --resource '{}'", resource.replace('\'', "'\\''")));
+    let account = options.account.as_ref().map(|account| format!(" {}", word(account)));
+    let resource = options.resource.as_ref().map(|resource| format!(" --resource {}", word(resource)));
     account.or(resource).unwrap_or_default()
 }
 
@@ -175,6 +176,6 @@ mod tests {
     #[test]
     fn a_resource_is_quoted_for_the_shell() {
         let options = Token { account: None, resource: Some("https://a.example/?x='y".into()), ..options() };
-        assert_eq!(named(&options), " --resource 'https://a.example/?x='\\''y'");
+        assert_eq!(named(&options), " --resource $'https://a.example/?x=\\047y'");
     }
 }

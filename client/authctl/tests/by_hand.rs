@@ -227,7 +227,10 @@ fn clients_are_listed_and_forgotten_and_one_that_is_not_there_is_a_failure() {
     assert_eq!((code, shown.as_str()), (Some(1), ""));
     assert!(complaint.contains("next: authctl client list"), "{complaint}");
     let (code, shown, _) = piped(&daemon, &["client", "forget", "https://as.example/", "--json"], "");
-    assert_eq!((code, shown.as_str()), (Some(1), "{\"issuer\":\"https://as.example/\",\"outcome\":\"not_there\"}\n"));
+    assert_eq!(
+        (code, shown.as_str()),
+        (Some(1), "{\"issuer\":\"https://as.example/\",\"outcome\":\"not_there\",\"renewed_no_more\":[]}\n")
+    );
     assert_eq!(daemon.forgotten(), ["https://as.example", "https://as.example/", "https://as.example/"]);
 }
 

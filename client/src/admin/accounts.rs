@@ -53,6 +53,14 @@ pub struct AccountDescription {
     pub client_secret_file: String,
     /// An absolute path, in the place of all but name, resource and scopes: a file that holds an access token.
     pub token_file: String,
+    /// In the place of the issuer and the endpoints: a provider that the daemon knows. Beside them: its manners alone.
+    pub provider: String,
+    /// What stands for `{NAME}` in the provider's URLs.
+    pub provider_parameters: BTreeMap<String, String>,
+    /// The way of a login: `device`, `code`. Empty: the device grant where there is one, else a browser.
+    pub flow: String,
+    /// The URL of a Client ID Metadata Document, in the place of the client identifier.
+    pub client_id_metadata_document: String,
 }
 
 /// What became of an account that was described.
@@ -215,6 +223,10 @@ fn described(account: AccountDescription) -> v1::AccountDescription {
         token_endpoint_auth_method: account.token_endpoint_auth_method,
         client_secret_file: account.client_secret_file,
         token_file: account.token_file,
+        provider: account.provider,
+        provider_parameters: account.provider_parameters,
+        flow: account.flow,
+        client_id_metadata_document: account.client_id_metadata_document,
     }
 }
 

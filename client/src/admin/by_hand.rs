@@ -30,13 +30,14 @@ pub enum Completion {
 
 impl AdminClient {
     /// Hands the daemon what a browser's address bar shows after a login (RFC 6749, 4.1.2): the whole address, or its query alone. It
-    /// counts once, for the login whose `state` it holds, as if the browser had brought it.
+    /// counts once, for the login whose `state` it holds, as if the browser had brought it; the account that is meant only stands in
+    /// what the person is told.
     ///
     /// # Errors
     /// A [`CallError`] where there is no answer.
-    pub async fn complete_sign_in(&self, pasted: Secret) -> Result<Completion, CallError> {
+    pub async fn complete_sign_in(&self, account: Option<String>, pasted: Secret) -> Result<Completion, CallError> {
         // As in `set_client_secret`: the call's own copy goes through the buffers of the libraries below.
-        let request = v1::CompleteSignInRequest { redirect: pasted.expose().to_owned() };
+        let request = v1::CompleteSignInRequest { redirect: pasted.expose().to_owned(), account: account.unwrap_or_default() };
         drop(pasted);
         let answer = self.call(SILENCE_LIMIT, || async {
             call::message("CompleteSignIn", self.stub().complete_sign_in(request.clone()).await)

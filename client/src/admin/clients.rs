@@ -42,6 +42,14 @@ pub struct RegisteredClient {
     pub former_client_ids: Vec<String>,
 }
 
+/// What it costs that a client is forgotten.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ForgottenClient {
+    /// The accounts whose logins are renewed no more, as that takes its secret: somebody has to log in again once their tokens have
+    /// ended.
+    pub renewed_no_more: Vec<String>,
+}
+
 impl AdminClient {
     /// The clients that the daemon has registered.
     ///
@@ -55,16 +63,17 @@ impl AdminClient {
         Ok(RegisteredClients { told_at: SystemTime::UNIX_EPOCH + Clock::Kernel.wall(), clients })
     }
 
-    /// Has the client of this issuer forgotten, byte for byte. Whether there was one. The server keeps its part, and the next login
+    /// Has the client of this issuer forgotten, byte for byte. `None`: there was none. The server keeps its part, and the next login
     /// registers another one.
     ///
     /// # Errors
     /// A [`CallError`] where there is no answer.
-    pub async fn forget_client(&self, issuer: String) -> Result<bool, CallError> {
+    pub async fn forget_client(&self, issuer: String) -> Result<Option<ForgottenClient>, CallError> {
         let request = v1::ForgetClientRequest { issuer };
         let answer = self
             .call(SILENCE_LIMIT, || async { call::message("ForgetClient", self.stub().forget_client(request.clone()).await) });
-        Ok(answer.await?.forgotten)
+        let v1::ForgetClientResponse { forgotten, renewed_no_more } = answer.await?;
+        Ok(forgotten.then_some(ForgottenClient { renewed_no_more }))
     }
 }
 

@@ -264,7 +264,7 @@ fn programs_find_the_prompt_and_the_wait_beside_the_text_and_no_structured_conte
     assert_eq!(
         prompt.meta.unwrap().0.get(SIGN_IN),
         Some(&json!({
-            "account": "github", "id": "7", "expires_in": 599, "asked_by": "whoami", "kind": "device", "user_code": "ABCD-1234",
+            "account": "github", "id": "7", "expires_in": 599, "asked_by": "whoami", "purpose": "first", "kind": "device", "user_code": "ABCD-1234",
             "verification_uri": "https://github.com/login/device",
             "verification_uri_complete": "https://github.com/login/device?user_code=ABCD-1234",
         }))

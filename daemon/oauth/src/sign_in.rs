@@ -8,7 +8,7 @@ use crate::client_authentication::NotAuthenticated;
 use crate::http::NothingSent;
 use crate::misbehaved::ServerMisbehaved;
 use crate::secret::{CodeVerifier, DeviceCode, State};
-use crate::terms::{RedirectUri, Scopes, UserCode};
+use crate::terms::{Issuer, RedirectUri, Scopes, UserCode};
 use crate::time::{Instant, WallTime};
 use crate::token::{Binding, ErrorAnswer};
 use crate::way::NoWay;
@@ -170,6 +170,28 @@ impl fmt::Debug for DevicePrompt {
     }
 }
 
+/// Why no login can begin, and what a person does next. Two things, never one text: the first may hold words of a server, and none of
+/// them may come to stand where a person reads what to type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotBegun {
+    /// Why: a sentence without its end.
+    pub why: String,
+    /// What next.
+    pub next_step: NextStep,
+}
+
+/// What a person does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextStep {
+    /// Logs in again.
+    LogIn,
+    /// Mends what stands in the way, has the client of this issuer forgotten, and logs in again.
+    ForgetClient(Issuer),
+    /// This, in our own words.
+    Words(String),
+}
+
 /// How a login ended, when it did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignInFailure {
@@ -206,10 +228,22 @@ pub enum SignInFailure {
     /// Neither way is open.
     #[error(transparent)]
     NoWay(NoWay),
-    /// No login can begin: this machine has no port for its answer, or there is no client for it. In words, with what to do next.
-    #[error("{0}")]
-    NotBegun(String),
+    /// No login can begin: this machine has no port for its answer, or there is no client for it.
+    #[error(transparent)]
+    NotBegun(NotBegun),
     /// The login may have been answered, and its tokens were lost on the way (D35, D56).
     #[error("the answer to the login was lost")]
     AnswerLost,
+}
+
+impl SignInFailure {
+    /// What a person does next.
+    #[must_use]
+    pub fn next_step(&self) -> NextStep {
+        match self {
+            Self::NoWay(no_way) => no_way.next_step(),
+            Self::NotBegun(not_begun) => not_begun.next_step.clone(),
+            _ => NextStep::LogIn,
+        }
+    }
 }

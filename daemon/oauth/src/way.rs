@@ -9,6 +9,7 @@ use crate::authorization_code::pkce::{PkceRule, PkceSupport};
 use crate::discovery::{MediaType, ServerMetadata};
 use crate::endpoint::Endpoint;
 use crate::finding::Finding;
+use crate::sign_in::NextStep;
 use crate::terms::Scopes;
 
 /// RFC 8628, 3.4.
@@ -135,7 +136,7 @@ pub enum NoCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoWay {
     /// Neither way is open.
-    #[error("no way to log in: {device}; and {code}. Next: ask the server's operator, or put its endpoints into config.toml")]
+    #[error("no way to log in: {device}; and {code}")]
     Neither {
         /// Why not by device grant.
         device: NoDevice,
@@ -143,11 +144,23 @@ pub enum NoWay {
         code: NoCode,
     },
     /// The configuration wishes for a device grant that is not there.
-    #[error("config.toml says flow = \"device\", and {0}. Next: take `flow` out of config.toml, then: authctl reload")]
+    #[error("config.toml says flow = \"device\", and {0}")]
     WishedDevice(NoDevice),
     /// The configuration wishes for a code that cannot be had.
-    #[error("config.toml says flow = \"code\", and {0}. Next: take `flow` out of config.toml, then: authctl reload")]
+    #[error("config.toml says flow = \"code\", and {0}")]
     WishedCode(NoCode),
+}
+
+impl NoWay {
+    /// What a person does next.
+    #[must_use]
+    pub fn next_step(&self) -> NextStep {
+        let words = match self {
+            Self::Neither { .. } => "ask the server's operator, or put its endpoints into config.toml",
+            Self::WishedDevice(_) | Self::WishedCode(_) => "take `flow` out of config.toml, then: authctl reload",
+        };
+        NextStep::Words(words.to_owned())
+    }
 }
 
 /// Where a login may begin: as the server's metadata says, or as a profile says in its place.
@@ -406,7 +419,7 @@ mod tests {
         ] {
             let why = of(&server, Wishes::default()).unwrap_err();
             assert_eq!(why, NoWay::Neither { device: NoDevice::NoEndpoint, code });
-            assert!(why.to_string().contains(&code.to_string()) && why.to_string().contains("Next: "), "{why}");
+            assert!(why.to_string().ends_with(&code.to_string()), "{why}");
         }
     }
 

@@ -192,6 +192,8 @@ pub enum SignInEnd {
     Failed,
     /// It returned another subject (D23).
     OtherSubject,
+    /// It named no subject, and the account knows its own: it may be anybody's (P19).
+    NoSubject,
 }
 
 impl Grant {

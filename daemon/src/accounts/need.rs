@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::secret::{AccessToken, TokenHash};
-use mcp_authd_oauth::sign_in::Prompt;
+use mcp_authd_oauth::sign_in::{NotBegun, Prompt};
 use mcp_authd_oauth::terms::{Resource, Scopes};
 use mcp_authd_oauth::time::Instant;
 
@@ -128,15 +128,14 @@ pub enum Refusal {
         /// What was missing.
         missing: Scopes,
     },
-    /// No login can begin: the server leaves no way, or this machine no port. Why, in words that end in " Next: " and what to do.
-    NoWayToSignIn {
-        /// The words.
-        why: String,
-    },
+    /// No login can begin: the server leaves no way, or this machine no port.
+    NoWayToSignIn(NotBegun),
     /// A fresh token was rejected (D54).
     TokenRejected,
     /// The login returned another subject (D23).
     AccountMismatch,
+    /// The login returned no subject, and the account knows its own (P19).
+    SubjectUnknown,
     /// The server refuses the request as it is configured (D47).
     Configuration {
         /// What the server said, fit to be shown.

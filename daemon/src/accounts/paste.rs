@@ -23,10 +23,11 @@ pub enum NotCompleted {
 }
 
 impl NotCompleted {
-    /// What the person does next.
+    /// What the person does next, who meant this account, if any.
     #[must_use]
-    pub fn next_step(&self) -> &'static str {
-        match self {
+    pub fn next_step(&self, account: Option<&AccountName>) -> String {
+        let name = account.map(|account| format!(" {account}")).unwrap_or_default();
+        let said = match self {
             // The address that was to be opened has a state and no code.
             Self::PasteAnother(NotAnAuthorizationResponse::Neither) => {
                 "that may be the address to open; copy the one that the browser shows at the end, when it cannot connect, and paste it again"
@@ -34,9 +35,11 @@ impl NotCompleted {
             Self::PasteAnother(_) => {
                 "copy the whole address from the address bar of the browser, as it stands there after the login, and paste it again"
             }
-            Self::BeginAnother => "authctl login --paste, and open the address that it shows",
+            Self::BeginAnother => return format!("authctl login{name} --paste, and open the address that it shows"),
+            Self::LookHowItEnds if account.is_some() => return format!("authctl account show{name}"),
             Self::LookHowItEnds => "authctl status",
-        }
+        };
+        said.to_owned()
     }
 }
 
@@ -62,10 +65,13 @@ mod tests {
         let not_answers = not_answers.into_iter().chain([Not::Unusable("code"), Not::CodeAndError, Not::Neither]);
         for why in not_answers.map(NotCompleted::PasteAnother) {
             assert!(why.to_string().starts_with("what was pasted "), "{why}");
-            assert!(why.next_step().contains("copy") && why.next_step().ends_with("paste it again"), "{}", why.next_step());
+            assert!(why.next_step(None).contains("copy") && why.next_step(None).ends_with("paste it again"), "{why:?}");
         }
-        assert!(NotCompleted::PasteAnother(Not::Neither).next_step().contains("the address to open"));
-        assert!(NotCompleted::BeginAnother.next_step().starts_with("authctl login --paste"));
-        assert_eq!(NotCompleted::LookHowItEnds.next_step(), "authctl status");
+        assert!(NotCompleted::PasteAnother(Not::Neither).next_step(None).contains("the address to open"));
+        assert!(NotCompleted::BeginAnother.next_step(None).starts_with("authctl login --paste"));
+        assert_eq!(NotCompleted::LookHowItEnds.next_step(None), "authctl status");
+        let work = AccountName::parse("work").ok();
+        assert!(NotCompleted::BeginAnother.next_step(work.as_ref()).starts_with("authctl login work --paste"));
+        assert_eq!(NotCompleted::LookHowItEnds.next_step(work.as_ref()), "authctl account show work");
     }
 }

@@ -10,9 +10,9 @@ use mcp_authd_oauth::endpoint::InvalidEndpoint;
 use mcp_authd_oauth::finding::Finding;
 use mcp_authd_oauth::misbehaved::ServerMisbehaved;
 use mcp_authd_oauth::protected_resource::{ProtectedResource, ResourceError};
-use mcp_authd_oauth::registration::{AskForClient, ClientChoice, WhyRegister};
+use mcp_authd_oauth::registration::{AskForClient, ClientChoice, ClientIdUrl, WhyRegister};
 use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
-use mcp_authd_oauth::way::{Choice, NoWay};
+use mcp_authd_oauth::way::{Choice, FlowWish, NoWay};
 
 use super::LoadError;
 
@@ -25,6 +25,10 @@ pub struct Question {
     pub issuer: Option<Issuer>,
     /// The client that an account would have.
     pub client_id: Option<ClientId>,
+    /// The document that would stand in for one (Client ID Metadata Document).
+    pub document: Option<ClientIdUrl>,
+    /// The way that its logins would have to take.
+    pub flow: Option<FlowWish>,
 }
 
 /// What stands behind a URL.

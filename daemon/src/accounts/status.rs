@@ -1,6 +1,7 @@
 //! An account as it looks from outside: what the keeper publishes, without any secret.
 
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
+use mcp_authd_oauth::sign_in::NotBegun;
 use mcp_authd_oauth::terms::{Scopes, Subject};
 use mcp_authd_oauth::time::{Instant, WallTime};
 
@@ -75,7 +76,7 @@ pub enum Trouble {
     /// The server refuses the request as it is configured (D47), in its words.
     Configuration(String),
     /// No login can begin, as in [`Refusal::NoWayToSignIn`](super::need::Refusal::NoWayToSignIn).
-    NoWayToSignIn(String),
+    NoWayToSignIn(NotBegun),
     /// The client cannot say who it is, or is not believed (RFC 6749, 2.3).
     NotAuthenticated(NotAuthenticated),
     /// The file of the token cannot be used.

@@ -169,6 +169,9 @@ fn login(
     };
     let which = match &provider {
         Ok(Some(provider)) if provider.profile.client == ClientNeed::None => profile::no_client(section, provider, findings),
+        Ok(Some(provider)) if profile::wants_a_client(section, provider, findings) => {
+            Err(profile::no_client_id(section, provider, findings))
+        }
         _ => client::which(section, server.as_ref().ok(), findings),
     };
     let client = client::check(section, findings);

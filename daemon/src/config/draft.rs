@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use toml_edit::{Array, Key, Value};
+use toml_edit::{Array, DocumentMut, Key, Value};
 
 use super::account::{Account, AccountName};
 use super::draft_errors::DraftErrors;
@@ -41,6 +41,14 @@ pub struct AccountDraft {
     pub client_secret_file: String,
     /// `token_file`.
     pub token_file: String,
+    /// `provider`.
+    pub provider: String,
+    /// `provider_parameters`.
+    pub provider_parameters: BTreeMap<String, String>,
+    /// `flow`.
+    pub flow: String,
+    /// `client_id_metadata_document`.
+    pub client_id_metadata_document: String,
 }
 
 /// A draft that holds.
@@ -59,17 +67,17 @@ pub(super) enum Naming {
 }
 
 impl AccountDraft {
-    /// The draft, if it holds.
+    /// The draft, if it holds beside the providers of this file, which holds.
     ///
     /// # Errors
     /// Everything that is wrong, at once.
-    pub(super) fn checked(&self) -> Result<Described<'_>, DraftErrors> {
+    pub(super) fn checked(&self, file: &str) -> Result<Described<'_>, DraftErrors> {
         let made = self.name.is_empty().then(|| self.made_name());
         let name = match &made {
             Some(made) => made.as_ref().map_or(PLACEHOLDER, AccountName::as_str),
             None => &self.name,
         };
-        let account = only_account(&self.table(name, "\n"))
+        let account = only_account(&format!("{}{}", self.providers_of(file), self.table(name, "\n")))
             .map_err(|errors| DraftErrors { problems: errors.errors.into_iter().map(|error| error.problem).collect() })?;
         let naming = match made {
             None => Naming::Given(account.name().clone()),
@@ -79,9 +87,22 @@ impl AccountDraft {
         Ok(Described { draft: self, account, naming })
     }
 
-    /// The name that the first of these hosts gives.
+    /// The name that the first of these hosts gives, else the provider.
     fn made_name(&self) -> Option<AccountName> {
-        [&self.resource, &self.issuer, &self.token_endpoint].into_iter().find_map(|url| of_host(url))
+        let of_hosts = [&self.resource, &self.issuer, &self.token_endpoint].into_iter().find_map(|url| of_host(url));
+        of_hosts.or_else(|| AccountName::parse(&self.provider).ok())
+    }
+
+    /// What the file says of providers, where the account names one: nothing else in it concerns the draft.
+    fn providers_of(&self, file: &str) -> String {
+        let Some(document) = (!self.provider.is_empty()).then(|| file.parse::<DocumentMut>().ok()).flatten() else {
+            return String::new();
+        };
+        let mut providers = DocumentMut::new();
+        if let Some((key, item)) = document.get_key_value(PROVIDERS) {
+            providers.insert_formatted(key, item.clone());
+        }
+        format!("{providers}\n")
     }
 
     /// As tables of their own.
@@ -89,9 +110,9 @@ impl AccountDraft {
         let title = format!("accounts.{}", key(name));
         let mut lines = vec![format!("[{title}]")];
         lines.extend(self.values().into_iter().map(|(key, value)| format!("{key} = {value}")));
-        if !self.extra_parameters.is_empty() {
-            lines.extend([String::new(), format!("[{title}.extra_parameters]")]);
-            lines.extend(self.extra_parameters.iter().map(|(name, value)| format!("{} = {}", key(name), string(value))));
+        for (table, parameters) in self.tables() {
+            lines.extend([String::new(), format!("[{title}.{table}]")]);
+            lines.extend(assignments(parameters));
         }
         lines.join(newline)
     }
@@ -99,12 +120,15 @@ impl AccountDraft {
     /// As an entry of an inline table.
     fn inline(&self, name: &str) -> String {
         let mut entries: Vec<_> = self.values().into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        if !self.extra_parameters.is_empty() {
-            let parameters: Vec<_> =
-                self.extra_parameters.iter().map(|(name, value)| format!("{} = {}", key(name), string(value))).collect();
-            entries.push(format!("extra_parameters = {{ {} }}", parameters.join(", ")));
-        }
+        entries
+            .extend(self.tables().map(|(table, parameters)| format!("{table} = {{ {} }}", assignments(parameters).join(", "))));
         format!("{} = {{ {} }}", key(name), entries.join(", "))
+    }
+
+    /// Every table that is not empty.
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &BTreeMap<String, String>)> {
+        let all = [("provider_parameters", &self.provider_parameters), ("extra_parameters", &self.extra_parameters)];
+        all.into_iter().filter(|(_, parameters)| !parameters.is_empty())
     }
 
     /// Every key that is not empty, in the order of the documentation.
@@ -123,15 +147,22 @@ impl AccountDraft {
             token_endpoint_auth_method,
             client_secret_file,
             token_file,
+            provider,
+            provider_parameters: _,
+            flow,
+            client_id_metadata_document,
         } = self;
         let scopes = if scopes.is_empty() { String::new() } else { scopes.iter().collect::<Array>().to_string() };
         let text = |text: &String| if text.is_empty() { String::new() } else { string(text) };
         let all = [
+            ("provider", text(provider)),
             ("issuer", text(issuer)),
             ("device_authorization_endpoint", text(device_authorization_endpoint)),
             ("token_endpoint", text(token_endpoint)),
             ("revocation_endpoint", text(revocation_endpoint)),
             ("client_id", text(client_id)),
+            ("client_id_metadata_document", text(client_id_metadata_document)),
+            ("flow", text(flow)),
             ("token_endpoint_auth_method", text(token_endpoint_auth_method)),
             ("client_secret_file", text(client_secret_file)),
             ("token_file", text(token_file)),
@@ -172,6 +203,8 @@ impl Naming {
     }
 }
 
+/// Where a file describes providers of its own.
+const PROVIDERS: &str = "providers";
 /// Stands in for a name while the rest is checked.
 const PLACEHOLDER: &str = "account";
 
@@ -199,6 +232,10 @@ fn of_host(url: &str) -> Option<AccountName> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let name: String = host.chars().map(|c| if fits(c) { c.to_ascii_lowercase() } else { '-' }).take(LONGEST).collect();
     AccountName::parse(name.trim_matches(|c: char| !c.is_ascii_alphanumeric())).ok()
+}
+
+fn assignments(parameters: &BTreeMap<String, String>) -> Vec<String> {
+    parameters.iter().map(|(name, value)| format!("{} = {}", key(name), string(value))).collect()
 }
 
 /// A key, in quotes where it needs them.

@@ -5,6 +5,7 @@
 use std::fmt::{self, Write};
 
 use super::error::{Instead, Problem};
+use super::profile::ProviderProblem;
 
 /// Everything that is wrong with one draft. Displays one sentence with its next step a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +39,8 @@ fn sentence(problem: &Problem) -> String {
     match problem {
         Problem::Missing { key, .. } => format!("`{key}` is missing. Add: {}", option(key)),
         Problem::NoServer { .. } => {
-            "no authorization server is named. Add: --issuer URL (or, where the server publishes no metadata, \
-                                     --device-authorization-endpoint URL --token-endpoint URL)"
+            "no authorization server is named. Add: --issuer URL (or --provider NAME; or, where the server publishes no metadata, \
+             --device-authorization-endpoint URL --token-endpoint URL)"
                 .to_owned()
         }
         Problem::TwoServers { endpoints } => format!(
@@ -68,7 +69,7 @@ fn sentence(problem: &Problem) -> String {
             format!("`{name}` cannot be an account: {why}. Take another name{other}")
         }
         Problem::Unnamed => {
-            "the account has no name, and no resource or issuer to make one of. Give one: authctl account add NAME ...".to_owned()
+            "the account has no name, and no resource, issuer or provider to make one of. Give one: authctl account add NAME ...".to_owned()
         }
         Problem::UnknownAuthMethod => {
             "`token_endpoint_auth_method` must be none, client_secret_basic or client_secret_post (RFC 7591, \
@@ -83,7 +84,43 @@ fn sentence(problem: &Problem) -> String {
             "`{key}` cannot stand beside `token_file`, only `scopes` and `resource` may. Leave it out; or leave out --token-file, \
              if the account is to log in"
         ),
+        Problem::WithoutClientId { key } => format!(
+            "`{key}` belongs to a client that was registered beforehand, and none is named. Add: --client-id ID; or leave it out, and \
+             mcp-authd registers a client of its own"
+        ),
+        Problem::UnknownFlow => {
+            "`flow` must be device or code (a browser). Give one of them, or leave it out: then the server decides".to_owned()
+        }
+        Problem::BadDocument(why) => format!(
+            "`client_id_metadata_document` {why}. Write: --client-id-metadata-document https://example.com/mcp-authd.json"
+        ),
+        Problem::Provider(problem) => of_provider(problem),
         Problem::TooLarge => "the account is larger than a whole configuration may be, 1 MiB. Check what was given".to_owned(),
+        in_its_own_words => in_its_own_words.to_string(),
+    }
+}
+
+fn of_provider(problem: &ProviderProblem) -> String {
+    match problem {
+        ProviderProblem::Unknown { name, known } => {
+            format!("there is no provider `{name}`. Take one of these: {known}; or describe one in config.toml")
+        }
+        ProviderProblem::ParametersAlone => {
+            "`provider_parameters` say nothing without a provider. Add: --provider NAME".to_owned()
+        }
+        ProviderProblem::ParameterMissing { provider, name } => {
+            format!("the provider `{provider}` needs `{name}`. Add: --provider-parameter {name}=...")
+        }
+        ProviderProblem::NoServer { provider } => format!(
+            "the provider `{provider}` names no authorization server. Add: --issuer URL (or --device-authorization-endpoint URL \
+             --token-endpoint URL)"
+        ),
+        ProviderProblem::NoClients { key, provider } => {
+            format!("`{key}` cannot stand here: the provider `{provider}` knows no clients. Leave it out")
+        }
+        ProviderProblem::NoClientId { provider } => format!(
+            "the provider `{provider}` takes only a client that was registered there beforehand. Register one, and add: --client-id ID"
+        ),
         in_its_own_words => in_its_own_words.to_string(),
     }
 }

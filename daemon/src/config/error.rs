@@ -242,7 +242,7 @@ pub enum Problem {
         key: &'static str,
     },
     /// Nothing to make a name of.
-    #[error("the account has no name, and no resource or issuer to make one of. Write: [accounts.NAME]")]
+    #[error("the account has no name, and no resource, issuer or provider to make one of. Write: [accounts.NAME]")]
     Unnamed,
     /// Words in one string.
     #[error("`scopes` must be an array of strings, not one string. Write: scopes = [{words}]")]

@@ -80,7 +80,7 @@ impl ConfigFile {
     }
 
     pub(super) fn add_while(&self, draft: &AccountDraft, meanwhile: Meanwhile<'_>) -> Result<Added, EditError> {
-        let described = draft.checked().map_err(EditError::Draft)?;
+        let described = draft.checked(&self.beside(draft)?).map_err(EditError::Draft)?;
         self.change(&Task::Add(&described), meanwhile)
     }
 
@@ -88,6 +88,16 @@ impl ConfigFile {
         match self.change(&Task::Remove(name), meanwhile)? {
             Added::Written { config, .. } | Added::Present { config, .. } => Ok(config),
         }
+    }
+
+    /// The file, where the account names a provider, which may be one of the file. Whether that still holds when it is written is
+    /// looked at then.
+    fn beside(&self, draft: &AccountDraft) -> Result<String, EditError> {
+        if draft.provider.is_empty() {
+            return Ok(String::new());
+        }
+        let (_, text) = Config::load_with_text(&self.path).map_err(|errors| EditError::Broken { errors, by_hand: None })?;
+        Ok(text.unwrap_or_default())
     }
 
     fn change(&self, task: &Task<'_>, meanwhile: Meanwhile<'_>) -> Result<Added, EditError> {

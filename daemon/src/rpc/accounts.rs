@@ -100,6 +100,10 @@ fn draft(account: v1::AccountDescription) -> AccountDraft {
         token_endpoint_auth_method: account.token_endpoint_auth_method,
         client_secret_file: account.client_secret_file,
         token_file: account.token_file,
+        provider: account.provider,
+        provider_parameters: account.provider_parameters.into_iter().collect(),
+        flow: account.flow,
+        client_id_metadata_document: account.client_id_metadata_document,
     }
 }
 

@@ -68,7 +68,7 @@ impl Admin for AdminFace {
         &self,
         request: Request<v1::CompleteSignInRequest>,
     ) -> Result<Response<v1::CompleteSignInResponse>, Refused> {
-        Ok(Response::new(paste::complete(&self.0, &Zeroizing::new(request.into_inner().redirect))))
+        Ok(Response::new(paste::complete(&self.0, request.into_inner())))
     }
 
     type WatchAccountsStream = watch_accounts::AccountStream;

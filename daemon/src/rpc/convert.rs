@@ -91,7 +91,7 @@ pub(super) fn account_status(status: &Status, account: &Description, now: Now) -
     let name = account.name.as_str();
     let waiting = more_access(status);
     let (message, next_step) =
-        waiting.map_or_else(|| words::health(&status.health, name), |waiting| words::more_access(waiting, name));
+        waiting.map_or_else(|| words::health(&status.health, account), |waiting| words::more_access(waiting, name));
     v1::AccountStatus {
         name: name.to_owned(),
         issuer: account.kind.server().to_owned(),
@@ -159,6 +159,7 @@ fn sign_in_end(end: SignInEnd) -> v1::SignInEnd {
         SignInEnd::Cancelled => v1::SignInEnd::Cancelled,
         SignInEnd::Failed => v1::SignInEnd::Failed,
         SignInEnd::OtherSubject => v1::SignInEnd::OtherSubject,
+        SignInEnd::NoSubject => v1::SignInEnd::NoSubject,
     }
 }
 

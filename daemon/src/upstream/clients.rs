@@ -11,9 +11,9 @@ use mcp_authd_oauth::profile;
 use mcp_authd_oauth::registration::{
     AfterInvalidClient, AskForClient, Attempts, CallbackPort, Candidates, ClientChoice, ClientIdUrl, GrantNeeded, GrantsWanted,
     NextLogin, RedirectUri, RegisteredClient, Registration, RegistrationError, RegistrationFlow, RegistrationRequest, Unusable,
-    UsedClient, WhyAsk, WhyRegister, after_invalid_client,
+    UsedClient, WhyRegister, after_invalid_client,
 };
-use mcp_authd_oauth::sign_in::SignInFailure;
+use mcp_authd_oauth::sign_in::{NextStep, NotBegun, SignInFailure};
 use mcp_authd_oauth::terms::{ClientId, Issuer};
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{ErrorAnswer, RefreshOutcome};
@@ -197,14 +197,13 @@ impl<T: Transport> Wire<T> {
         lock(&self.clients.attempts).note(&issuer, &Err(RegistrationError::AnswerLost), self.clock.now());
         let ended = drive(RegistrationFlow::new(request), &self.transport, &self.clock, |never| match never {}).await;
         lock(&self.clients.attempts).note(&issuer, &ended, self.clock.now());
-        let registered = ended.map_err(|why| not_registered(why, &issuer))?;
+        let registered = ended.map_err(not_registered)?;
         let _change = self.clients.changes.take(&issuer).await;
         let registration = registered.replacing(self.kept(&issuer).await?);
         self.vault.save_registration(registration).await.map_err(|why| {
             tracing::error!(%issuer, %why, "a registration could not be saved");
-            SignInFailure::NotBegun(format!(
-                "the client that was registered could not be saved: {why}. Next: mend that, then: authctl client forget {issuer}; then log in again"
-            ))
+            let why = format!("the client that was registered could not be saved: {why}");
+            SignInFailure::NotBegun(NotBegun { why, next_step: NextStep::ForgetClient(issuer) })
         })
     }
 
@@ -232,7 +231,7 @@ impl<T: Transport> Wire<T> {
         match login {
             NextLogin::Begin => Ok(()),
             NextLogin::Wait { left } => Err(SignInFailure::Unavailable { retry_after: Some(left) }),
-            NextLogin::AskForClient(ask) => Err(SignInFailure::NotBegun(ask.to_string())),
+            NextLogin::AskForClient(ask) => Err(SignInFailure::NotBegun(ask.into())),
         }
     }
 
@@ -269,7 +268,7 @@ impl<T: Transport> Wire<T> {
             (SignInFailure::Refused(error), ClientConfig::Found { .. }, ServerConfig::Issuer(issuer))
                 if blames_the_client(error) && self.given_up(client_id, issuer).await =>
             {
-                not_known_any_more(error, account)
+                not_known_any_more(error)
             }
             _ => failure,
         }
@@ -323,34 +322,35 @@ fn used(choice: ClientChoice, issuer: &Issuer, way: &Way) -> Result<Used, SignIn
             Err(SignInFailure::Unavailable { retry_after: Some(left) })
         }
         // The server granted less than was asked for, or its answer did not come.
-        ClientChoice::Register { why, .. } => Err(SignInFailure::NotBegun(format!(
-            "{why}, and the authorization server registers none that can. Next: {}",
-            by_hand(issuer)
-        ))),
-        ClientChoice::AskForClient(ask) => Err(SignInFailure::NotBegun(ask.to_string())),
+        ClientChoice::Register { why, .. } => {
+            Err(by_hand(format!("{why}, and the authorization server registers none that can")))
+        }
+        ClientChoice::AskForClient(ask) => Err(SignInFailure::NotBegun(ask.into())),
     }
 }
 
 /// For a login whose prompt was handed out already: the person begins the next one.
-pub(super) fn not_known_any_more(error: &ErrorAnswer, account: &AccountConfig) -> SignInFailure {
-    SignInFailure::NotBegun(format!(
-        "the authorization server does not know the client any more that mcp-authd had registered ({}). Next: authctl login {}",
-        error.error, account.name
-    ))
+pub(super) fn not_known_any_more(error: &ErrorAnswer) -> SignInFailure {
+    SignInFailure::NotBegun(NotBegun {
+        why: format!(
+            "the authorization server does not know the client any more that mcp-authd had registered ({})",
+            error.error
+        ),
+        next_step: NextStep::LogIn,
+    })
 }
 
-fn not_registered(why: RegistrationError, issuer: &Issuer) -> SignInFailure {
+fn not_registered(why: RegistrationError) -> SignInFailure {
     match why {
         RegistrationError::Unreachable(why) => SignInFailure::Unreachable(why),
         RegistrationError::Later { retry_after, .. } => SignInFailure::Unavailable { retry_after },
-        why => SignInFailure::NotBegun(format!("{why}. Next: {}", by_hand(issuer))),
+        why => by_hand(why.to_string()),
     }
 }
 
-/// What a person does where no client can be had without one.
-fn by_hand(issuer: &Issuer) -> String {
-    let ask = AskForClient { issuer: issuer.clone(), why: WhyAsk::NoRegistration }.to_string();
-    ask.split_once(" Next: ").map_or_else(String::new, |(_, next)| next.to_owned())
+/// No client can be had without a person.
+fn by_hand(why: String) -> SignInFailure {
+    SignInFailure::NotBegun(NotBegun { why, next_step: AskForClient::next_step() })
 }
 
 /// Both ways where the server has both: so that no other registration is needed when the other one is taken.

@@ -67,7 +67,7 @@ impl<T: Transport> Wire<T> {
     }
 
     async fn server(&self, question: &Question, metadata: ServerMetadata, asked: &Scopes) -> ProbedServer {
-        let choice = way::choose(BeginsAt::of(&metadata), Some(&metadata), Wishes::default());
+        let choice = way::choose(BeginsAt::of(&metadata), Some(&metadata), Wishes { flow: question.flow, ..Wishes::default() });
         let client = match &choice {
             Ok(choice) => Some(self.client_there(question, &metadata, &choice.way).await),
             Err(_) => None,
@@ -88,7 +88,7 @@ impl<T: Transport> Wire<T> {
         let candidates = Candidates {
             issuer: &metadata.issuer,
             pre_registered: question.client_id.as_ref(),
-            document: None,
+            document: question.document.as_ref(),
             documents: documents(metadata),
             kept: kept.as_ref(),
             registration_endpoint: metadata.registration_endpoint.as_ref(),

@@ -14,12 +14,12 @@ use mcp_authd_oauth::http::NothingSent;
 use mcp_authd_oauth::misbehaved::ServerMisbehaved;
 use mcp_authd_oauth::protected_resource::{FoundAt, ResourceError, ScopesToAsk};
 use mcp_authd_oauth::registration::{
-    GrantType, RedirectUri, RegisteredClient, Registration, SecretExpires, Standing, WhyAsk, WhyRegister,
+    ClientIdUrl, GrantType, RedirectUri, RegisteredClient, Registration, SecretExpires, Standing, WhyAsk, WhyRegister,
 };
 use mcp_authd_oauth::secret::ClientSecret;
 use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes, TokenEndpointAuthMethod};
 use mcp_authd_oauth::time::WallTime;
-use mcp_authd_oauth::way::{Because, Choice, NoWay, Way};
+use mcp_authd_oauth::way::{Because, Choice, FlowWish, NoWay, Way};
 use serde_json::json;
 
 use crate::accounts::probe::{NotNow, NotProbed, Probed, ProbedClient, ProbedServer, Question};
@@ -96,6 +96,22 @@ async fn without_any_way_no_client_is_told_and_no_login_is_possible() {
     let probed = web.probe(MCP).await.unwrap();
     assert!(matches!(found(&probed), ProbedServer { choice: Err(NoWay::Neither { .. }), client: None, .. }));
     assert!(!probed.login_is_possible());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_counts_where_the_server_takes_one_and_a_flow_decides_the_way() {
+    let web = Web::protected();
+    let documented = ClientIdUrl::parse("https://me.example/client.json").unwrap();
+    let mut metadata: serde_json::Value = serde_json::from_str(&server(AS, &["registration_endpoint"])).unwrap();
+    metadata["client_id_metadata_document_supported"] = json!(true);
+    web.answers(AS_METADATA, 200, &metadata.to_string());
+    let asked = Question { document: Some(documented.clone()), flow: Some(FlowWish::Code), ..which(MCP) };
+    let probed = web.probe_as(asked).await.unwrap();
+    assert_eq!(found_client(&probed), &ProbedClient::MetadataDocument(documented.client_id()));
+    assert!(matches!(found(&probed).choice, Ok(Choice { way: Way::Code { .. }, because: Because::Wished(FlowWish::Code) })));
+    let without = web.probe(MCP).await.unwrap();
+    assert!(matches!(found_client(&without), ProbedClient::Missing(_)));
+    assert!(matches!(found(&without).choice, Ok(Choice { way: Way::DeviceGrant { .. }, .. })));
 }
 
 #[tokio::test(start_paused = true)]

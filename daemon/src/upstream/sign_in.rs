@@ -15,7 +15,7 @@ use mcp_authd_oauth::device::{DeviceFlow, DeviceRequest};
 use mcp_authd_oauth::endpoint::Endpoint;
 use mcp_authd_oauth::profile::{self, Profile};
 use mcp_authd_oauth::registration::CallbackPort;
-use mcp_authd_oauth::sign_in::{PendingCode, PendingDevice, PendingSignIn, SignInFailure};
+use mcp_authd_oauth::sign_in::{NextStep, NotBegun, PendingCode, PendingDevice, PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{RedirectUri, Scopes};
 use mcp_authd_oauth::token::Granted;
 use mcp_authd_oauth::way::Way;
@@ -109,7 +109,7 @@ impl<T: Transport> Wire<T> {
                         *round = Round::Anew;
                         return Turn::Again;
                     }
-                    Ok(()) => not_known_any_more(&error, account),
+                    Ok(()) => not_known_any_more(&error),
                     Err(failure) => failure,
                 }
             }
@@ -136,7 +136,7 @@ impl<T: Transport> Wire<T> {
     ) -> Result<Granted, SignInFailure> {
         let profile = login.account.profile.clone();
         let redirect = redirect(&profile, login.used.port).map_err(no_callback)?;
-        let door = self.callbacks.open(redirect).map_err(no_callback)?;
+        let door = self.callbacks.open(redirect).map_err(no_listener)?;
         let door = door.belonging_to(&login.account.name);
         let request = login.code_request(authorization_endpoint, pkce, RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
@@ -304,14 +304,17 @@ fn parameters(account: &AccountConfig) -> BTreeMap<String, String> {
 /// Where any port will do, only the login that waited needs the one that is taken: the next one takes another.
 fn not_resumed(why: NoListener, account: &AccountConfig) -> SignInFailure {
     match (why, &account.profile.redirect) {
-        (NoListener::PortTaken { port, address }, profile::Redirect::AnyPort) => SignInFailure::NotBegun(format!(
-            "port {port} of {address} is taken by another program, and the login that waited there is over. Next: authctl login {}",
-            account.name
-        )),
-        (why, _) => no_callback(why),
+        (NoListener::PortTaken { port, address }, profile::Redirect::AnyPort) => {
+            no_callback(format!("port {port} of {address} is taken by another program, and the login that waited there is over"))
+        }
+        (why, _) => no_listener(why),
     }
 }
 
 fn no_callback(why: impl std::fmt::Display) -> SignInFailure {
-    SignInFailure::NotBegun(why.to_string())
+    SignInFailure::NotBegun(NotBegun { why: why.to_string(), next_step: NextStep::LogIn })
+}
+
+fn no_listener(why: NoListener) -> SignInFailure {
+    SignInFailure::NotBegun(NotBegun { why: why.to_string(), next_step: NextStep::Words(why.next_step()) })
 }

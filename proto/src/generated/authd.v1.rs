@@ -797,11 +797,15 @@ pub struct ForgetClientRequest {
     #[prost(string, tag = "1")]
     pub issuer: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetClientResponse {
     /// False: there was none.
     #[prost(bool, tag = "1")]
     pub forgotten: bool,
+    /// The accounts whose logins can be renewed no more, as that takes the secret of the client: somebody has to log in to them again once
+    /// their tokens have ended.
+    #[prost(string, repeated, tag = "2")]
+    pub renewed_no_more: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListProfilesRequest {}
@@ -970,6 +974,9 @@ pub struct CompleteSignInRequest {
     /// Write-only: what the browser's address bar shows after the login, whole, or its query alone. No answer ever holds any of it.
     #[prost(string, tag = "1")]
     pub redirect: ::prost::alloc::string::String,
+    /// The account whose login the person means, for what they are told where it is not that one's. Empty: none in particular.
+    #[prost(string, tag = "2")]
+    pub account: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CompleteSignInResponse {
@@ -1137,6 +1144,21 @@ pub struct AccountDescription {
     /// In the place of all but name, resource and scopes: a file that holds an access token.
     #[prost(string, tag = "13")]
     pub token_file: ::prost::alloc::string::String,
+    /// In the place of the issuer and the endpoints: one of ListProfiles. Beside them: its manners, and none of its addresses.
+    #[prost(string, tag = "14")]
+    pub provider: ::prost::alloc::string::String,
+    /// What stands for {NAME} in its URLs.
+    #[prost(btree_map = "string, string", tag = "15")]
+    pub provider_parameters: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// The way of a login: device, code. Empty: the device grant where there is one, else a browser.
+    #[prost(string, tag = "16")]
+    pub flow: ::prost::alloc::string::String,
+    /// In the place of client_id, where the server takes such a document (Client ID Metadata Document): its URL.
+    #[prost(string, tag = "17")]
+    pub client_id_metadata_document: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddAccountRequest {
@@ -1526,6 +1548,8 @@ pub enum SignInEnd {
     Cancelled = 4,
     Failed = 5,
     OtherSubject = 6,
+    /// It did not say whose it is, and the account knows whose it is.
+    NoSubject = 7,
 }
 impl SignInEnd {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1541,6 +1565,7 @@ impl SignInEnd {
             Self::Cancelled => "SIGN_IN_END_CANCELLED",
             Self::Failed => "SIGN_IN_END_FAILED",
             Self::OtherSubject => "SIGN_IN_END_OTHER_SUBJECT",
+            Self::NoSubject => "SIGN_IN_END_NO_SUBJECT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1553,6 +1578,7 @@ impl SignInEnd {
             "SIGN_IN_END_CANCELLED" => Some(Self::Cancelled),
             "SIGN_IN_END_FAILED" => Some(Self::Failed),
             "SIGN_IN_END_OTHER_SUBJECT" => Some(Self::OtherSubject),
+            "SIGN_IN_END_NO_SUBJECT" => Some(Self::NoSubject),
             _ => None,
         }
     }

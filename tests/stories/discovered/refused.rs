@@ -47,7 +47,7 @@ async fn a_server_that_can_do_neither_way_is_told_as_that() {
 #[tokio::test]
 async fn a_web_page_and_a_server_that_is_down_are_for_later() {
     let server = AuthorizationServer::start(Settings::default());
-    let again = format!("authctl account add {}, when it can be reached", server.resource());
+    let again = format!("authctl account add {} --client-id {CLIENT} (when it can be reached)", server.resource());
     server.always(At::Metadata, Misbehaviour::Html);
     refused(&server, &["--client-id", CLIENT], "did not answer the request for its metadata", &again).await;
     server.go_down().await;

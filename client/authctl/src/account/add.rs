@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::{AccountDescription, Added, Probed};
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, Health};
 use serde_json::json;
 
@@ -47,23 +48,32 @@ pub(super) async fn run(add: Add) -> Result<Exit, Failure> {
 /// What was typed, as it is sent: the URL to look behind, and the account.
 fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
     let (name, url) = told_apart(add.name, add.url);
-    let others = [&add.device_authorization_endpoint, &add.token_file, &add.resource];
+    let others = [&add.device_authorization_endpoint, &add.token_file];
     if url.is_some() && others.into_iter().any(Option::is_some) {
-        let message = "a URL stands for the resource and its server; neither endpoints, --token-file nor --resource go with it";
+        let message = "a URL stands for the server behind it; neither endpoints nor --token-file go with it";
         return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
     }
-    if url.is_none() && add.issuer.is_none() && others.into_iter().all(Option::is_none) {
+    if let (Some(url), Some(provider), None) = (&url, &add.provider, &add.issuer) {
+        let message = "a URL stands for the server behind it, and a provider names its own; say which of them the URL is";
+        let next = format!(
+            "the same with --resource {0} (to log in at {provider}), or with --issuer {0} (to log in at the URL), in the place of the URL alone",
+            word(url)
+        );
+        return Err(Failure::new(Exit::Usage, message, next));
+    }
+    let named = [&url, &add.issuer, &add.resource, &add.provider].into_iter().any(Option::is_some);
+    if !named && others.into_iter().all(Option::is_none) {
+        // No name holds these: it is an address without its beginning.
+        if let Some(address) = name.as_ref().filter(|name| name.contains(['/', ':'])) {
+            let message = format!("{address} is no name, and no URL either: a URL begins with https://");
+            return Err(Failure::new(
+                Exit::Usage,
+                message,
+                format!("authctl account add {}", word(&format!("https://{address}"))),
+            ));
+        }
         let message = "it is not said where the account's tokens come from";
         return Err(Failure::new(Exit::Usage, message, "authctl account add URL, or: authctl account add --help"));
-    }
-    let mut extra_parameters = BTreeMap::new();
-    for (key, value) in add.parameters {
-        if let Some(before) = extra_parameters.insert(key.clone(), value.clone())
-            && before != value
-        {
-            let message = format!("the parameter {key} is given twice, with two values");
-            return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
-        }
     }
     let description = AccountDescription {
         name: name.unwrap_or_default(),
@@ -76,12 +86,29 @@ fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
         scopes: add.scopes.iter().flat_map(|scopes| scopes.split_whitespace()).map(ToOwned::to_owned).collect(),
         resource: add.resource.unwrap_or_default(),
         audience: add.audience.unwrap_or_default(),
-        extra_parameters,
+        extra_parameters: each_once(add.parameters)?,
         token_endpoint_auth_method: add.token_endpoint_auth_method.unwrap_or_default(),
         client_secret_file: add.client_secret_file.unwrap_or_default(),
         token_file: add.token_file.unwrap_or_default(),
+        provider: add.provider.unwrap_or_default(),
+        provider_parameters: each_once(add.provider_parameters)?,
+        flow: add.flow.unwrap_or_default(),
+        client_id_metadata_document: add.client_id_metadata_document.unwrap_or_default(),
     };
     Ok((url, description))
+}
+
+fn each_once(given: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut parameters = BTreeMap::new();
+    for (key, value) in given {
+        if let Some(before) = parameters.insert(key.clone(), value.clone())
+            && before != value
+        {
+            let message = format!("the parameter {key} is given twice, with two values");
+            return Err(Failure::new(Exit::Usage, message, "authctl account add --help"));
+        }
+    }
+    Ok(parameters)
 }
 
 /// A name and a URL, in whichever order they came: no name holds `://`.
@@ -122,11 +149,11 @@ impl Asked {
     /// What to type next. A client without its secret cannot log in.
     fn next(&self, how: How, account: &AccountStatus) -> Option<String> {
         match (how, self.secret) {
-            (How::Added, Secret::Wanted) => Some(format!("authctl account set-secret {}", account.name)),
+            (How::Added, Secret::Wanted) => Some(format!("authctl account set-secret {}", word(&account.name))),
             (How::Added, Secret::NotWanted) if account.health != Health::Good => {
-                next_step(account).or_else(|| Some(format!("authctl login {}", account.name)))
+                next_step(account).or_else(|| Some(format!("authctl login {}", word(&account.name))))
             }
-            (How::Added, Secret::NotWanted) => Some(format!("authctl account show {}", account.name)),
+            (How::Added, Secret::NotWanted) => Some(format!("authctl account show {}", word(&account.name))),
             (How::Present, _) => next_step(account),
         }
     }
@@ -261,8 +288,17 @@ mod tests {
             assert_eq!(named, Ok((url.to_owned(), "work".to_owned())));
         }
         assert_eq!(typed("work", None).unwrap_err().exit, Exit::Usage);
+        let provider = Add { name: Some(url.into()), provider: Some("entra".into()), ..Add::default() };
+        let told = describe(provider).unwrap_err();
+        assert_eq!(told.exit, Exit::Usage);
+        assert!(told.next_step.unwrap().starts_with(&format!("the same with --resource {url} (")));
+        let slip = typed("mcp.example.com/mcp", None).unwrap_err();
+        assert_eq!(slip.next_step.as_deref(), Some("authctl account add https://mcp.example.com/mcp"));
         let both = Add { name: Some(url.into()), token_file: Some("/t".into()), ..Add::default() };
         assert_eq!(describe(both).unwrap_err().exit, Exit::Usage);
+        let resource = Add { name: Some(url.into()), resource: Some("https://mcp.example.com/".into()), ..Add::default() };
+        let (asked, account) = describe(resource).unwrap();
+        assert_eq!((asked.as_deref(), account.resource.as_str()), (Some(url), "https://mcp.example.com/"), "as it was said");
         let issuer = Add { name: Some(url.into()), issuer: Some("https://as.example".into()), ..Add::default() };
         assert_eq!(describe(issuer).unwrap().1.issuer, "https://as.example", "one of several servers");
     }

@@ -33,7 +33,7 @@ fn render(accounts: &[AccountStatus], page: Page) -> String {
     }
     let table = Table::of(accounts, page);
     accounts.iter().fold(table.row("NAME", ("HEALTH", None), &["SERVER".to_owned()]), |text, account| {
-        let (tone, health) = health(account.health);
+        let (tone, health) = health(account);
         text + &table.row(&screen::clean(&account.name), (health, Some(tone)), &sources(account))
     })
 }
@@ -56,7 +56,7 @@ impl Table {
     fn of(accounts: &[AccountStatus], page: Page) -> Self {
         let long = |account: &AccountStatus| screen::clean(&account.name).chars().count();
         let name = accounts.iter().map(long).filter(|long| *long <= WIDEST_NAME).chain(["NAME".len()]).max();
-        let words = accounts.iter().map(|account| health(account.health).1.len()).chain(["HEALTH".len()]).max();
+        let words = accounts.iter().map(|account| health(account).1.len()).chain(["HEALTH".len()]).max();
         Self { name: name.unwrap_or(WIDEST_NAME), health: words.unwrap_or(WIDEST_NAME), page }
     }
 
@@ -83,8 +83,10 @@ impl Table {
 }
 
 /// One word.
-fn health(health: Health) -> (Tone, &'static str) {
-    match health {
+fn health(account: &AccountStatus) -> (Tone, &'static str) {
+    match account.health {
+        // It serves meanwhile, unlike one that is logging in.
+        Health::SigningIn if status::needs_more_access(account) => (Tone::Warning, "more-access"),
         Health::Good => (Tone::Good, "good"),
         Health::LoginRequired => (Tone::Bad, "login-needed"),
         Health::SigningIn => (Tone::Warning, "logging-in"),
@@ -101,6 +103,7 @@ mod tests {
     use super::super::sample::{PAGE, account, long_name, token_file};
     use super::*;
     use crate::screen::Paint;
+    use mcp_authd_client::{How, Purpose, SignIn};
 
     fn some() -> Vec<AccountStatus> {
         let files =
@@ -115,6 +118,30 @@ mod tests {
     #[test]
     fn each_account_has_its_line() {
         insta::assert_snapshot!(render(&some(), PAGE));
+    }
+
+    #[test]
+    fn an_account_that_needs_more_access_is_not_taken_for_one_that_logs_in() {
+        let more = AccountStatus { sign_in: Some(more_access()), ..account("more", Health::SigningIn) };
+        assert!(render(&[more.clone()], PAGE).contains("\nmore  more-access  https://"), "{}", render(&[more.clone()], PAGE));
+        assert_eq!(json::account(&more)["sign_in"]["purpose"], "more_access");
+        let first = SignIn { purpose: Purpose::First, ..more_access() };
+        let first = AccountStatus { sign_in: Some(first), ..more };
+        assert!(render(&[first.clone()], PAGE).contains("\nmore  logging-in  https://"));
+        assert_eq!(json::account(&first)["sign_in"]["purpose"], "first");
+    }
+
+    fn more_access() -> SignIn {
+        let how = How::Browser { authorization_uri: "https://auth.example.com/authorize".into() };
+        SignIn {
+            account: "more".into(),
+            id: "7".into(),
+            purpose: Purpose::MoreAccess,
+            how,
+            expires_in: None,
+            message: String::new(),
+            asked_by: None,
+        }
     }
 
     #[test]

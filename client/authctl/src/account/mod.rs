@@ -11,6 +11,7 @@ mod set_secret;
 mod show;
 
 use mcp_authd_client::AdminClient;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, DaemonStatus, Health};
 
 pub(crate) use not_written::{ByHand, Teller};
@@ -55,7 +56,7 @@ fn find(daemon: DaemonStatus, name: Option<&str>) -> Result<AccountStatus, Failu
 /// What the person types about an account as it is: the daemon's word, or the login that is missing.
 fn next_step(account: &AccountStatus) -> Option<String> {
     let needs_login = matches!(account.health, Health::LoginRequired | Health::SigningIn);
-    account.next_step.clone().or_else(|| needs_login.then(|| format!("authctl login {}", account.name)))
+    account.next_step.clone().or_else(|| needs_login.then(|| format!("authctl login {}", word(&account.name))))
 }
 
 #[cfg(test)]

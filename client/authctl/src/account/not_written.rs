@@ -166,6 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_200_characters_is_told_whole_in_lines_that_fit_but_for_the_text_to_copy() {
+        let name = long_name();
+        let taken = NotWritten {
+            message: format!("There is another account \"{name}\" already."),
+            next_step: Some(format!("see it with: authctl account show {name}; or take another name")),
+            text: read_only(&name).text,
+            problems: vec![ConfigProblem { line: Some(3), message: format!("`{name}` is no key of [accounts.{name}].") }],
+        };
+        let screen = Screen::of(&taken, ByHand::PutIn, Some("/etc/mcp-authd/config.toml"), PAGE);
+        assert!(screen.before.lines().all(|line| line.chars().count() <= 80), "{}", screen.before);
+        assert_eq!(screen.before.replace(['\n', ' '], "").matches(&name).count(), 3, "{}", screen.before);
+        assert!(screen.text.is_some_and(|text| text.starts_with(&format!("[accounts.{name}]\n"))));
+        assert!(screen.after.contains(&format!("authctl account show {name};")), "a command is never broken");
+    }
+
+    #[test]
     fn the_text_reaches_the_clipboard_as_it_was_sent_but_for_what_steers_a_terminal() {
         let text = "# a\u{1b}[2J\n[a]\nb = [\n    \"c\",\n]\n";
         assert_eq!(as_it_is(text), "# a\n[a]\nb = [\n    \"c\",\n]\n");

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _};
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::Removed;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, Revocation, SignedOut};
 use serde_json::json;
 
@@ -49,11 +50,11 @@ fn tell(signed_out: &SignedOut, teller: Teller) -> Result<Exit, Failure> {
 
 fn nobody_to_ask(name: &str) -> Failure {
     let message = format!("this removes {name} and its login, and there is no terminal to ask on");
-    Failure::new(Exit::Usage, message, format!("authctl account remove {name} --yes"))
+    Failure::new(Exit::Usage, message, format!("authctl account remove {} --yes", word(name)))
 }
 
 fn refused(name: &str) -> Failure {
-    Failure::new(Exit::Failed, "nothing was removed", format!("authctl account show {name}"))
+    Failure::new(Exit::Failed, "nothing was removed", format!("authctl account show {}", word(name)))
 }
 
 fn agrees(answer: &str) -> bool {
@@ -71,7 +72,10 @@ fn question(account: &AccountStatus, page: Page) -> String {
         ),
     };
     let programs = "Programs that use it get no token any more.";
-    format!("{}Remove {}? [y/N] ", page.paragraph(&format!("{what} {programs}")), screen::clean(name))
+    let asked = format!("Remove {}? [y/N] ", screen::clean(name));
+    // What is above names it whole.
+    let asked = if asked.chars().count() > page.width { "Remove it? [y/N] " } else { &asked };
+    format!("{}{asked}", page.paragraph(&format!("{what} {programs}")))
 }
 
 fn not_erased(account: &str) -> Failure {
@@ -118,6 +122,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_200_characters_is_asked_for_and_told_whole_on_lines_that_fit() {
+        let gone = SignedOut { account: long_name(), erased: true, revocation: Revocation::Sent };
+        let kept = AccountStatus { token_file: Some(format!("/{}", "t".repeat(200))), ..account(&long_name(), Health::Good) };
+        for shown in [question(&account(&long_name(), Health::Good), PAGE), question(&kept, PAGE), report(&gone, PAGE)] {
+            assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+            assert!(shown.replace('\n', "").contains(&long_name()), "{shown}");
+        }
+        assert!(nobody_to_ask(&long_name()).next_step.is_some_and(|next| next.contains(&long_name())));
+    }
+
+    #[test]
     fn only_a_yes_is_a_yes() {
         for yes in ["y\n", "Y\n", "yes\n", " YES \n"] {
             assert!(agrees(yes), "{yes:?}");
@@ -136,5 +151,6 @@ mod tests {
             + &to_json(&gone("work", Revocation::Sent));
         insta::assert_snapshot!(shown);
         assert_eq!(not_erased("work").exit, Exit::NotErased);
+        assert_eq!(nobody_to_ask("a; b").next_step.as_deref(), Some("authctl account remove 'a; b' --yes"));
     }
 }

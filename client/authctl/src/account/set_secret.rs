@@ -3,6 +3,7 @@
 //! Must never: print the secret, or keep it longer than the call.
 
 use mcp_authd_client::AdminClient;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::AccountStatus;
 
 use super::read_secret::read_secret;
@@ -33,7 +34,7 @@ pub(super) async fn run(set_secret: SetSecret) -> Result<Exit, Failure> {
 
 fn has_no_client(name: &str) -> Failure {
     let message = format!("{name} reads its token from a file; there is no client that could have a secret");
-    Failure::new(Exit::Failed, message, format!("authctl account show {name}"))
+    Failure::new(Exit::Failed, message, format!("authctl account show {}", word(name)))
 }
 
 /// Whose secret is wanted, so that nobody types it for another server.
@@ -53,7 +54,7 @@ fn kept(name: &str, next: Option<&str>, page: Page) -> String {
 
 fn forgotten(name: &str, page: Page) -> String {
     page.paragraph(&format!("No secret is kept for the client of {name} any more. To give one:"))
-        + &page.whole("", &format!("authctl account set-secret {name}"), None)
+        + &page.whole("", &format!("authctl account set-secret {}", word(name)), None)
 }
 
 #[cfg(test)]
@@ -68,6 +69,27 @@ mod tests {
             + "\n\n"
             + &question(&account(&long_name(), Health::LoginRequired), PAGE);
         insta::assert_snapshot!(shown.replace("    \n", "    <here it is typed>\n"));
+    }
+
+    #[test]
+    fn a_name_of_200_characters_is_told_whole_and_only_its_command_is_wide() {
+        let name = long_name();
+        let far = AccountStatus {
+            issuer: format!("https://{}.example", "i".repeat(190)),
+            client_id: "c".repeat(200),
+            ..account(&name, Health::LoginRequired)
+        };
+        for shown in [question(&far, PAGE), kept(&name, None, PAGE)] {
+            assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+            assert!(shown.replace('\n', "").contains(&name), "{shown}");
+        }
+        for (shown, command) in [
+            (forgotten(&name, PAGE), format!("            authctl account set-secret {name}")),
+            (kept(&name, Some(&format!("authctl login {name}")), PAGE), format!("  next      authctl login {name}")),
+        ] {
+            let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
+            assert_eq!(wide, [command]);
+        }
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn ended(end: SignInEnd) -> Option<&'static str> {
         SignInEnd::Cancelled => Some("the last one was cancelled"),
         SignInEnd::Failed => Some("the last one failed at the server"),
         SignInEnd::OtherSubject => Some("the last one came back for another user, and changed nothing"),
+        SignInEnd::NoSubject => Some("the server did not say whose the last one was, and it changed nothing"),
         _ => Some("the last one ended in a way that this authctl does not know"),
     }
 }

@@ -10,8 +10,10 @@ use clap::{ArgGroup, Args, Subcommand};
 use crate::exit;
 
 const ADD_USAGE: &str = "\
-authctl account add [NAME] URL [OPTIONS]
-       authctl account add [NAME] --issuer URL --client-id ID [OPTIONS]
+authctl account add [NAME] URL [--client-id ID] [OPTIONS]
+       authctl account add [NAME] --resource URL [--client-id ID] [OPTIONS]
+       authctl account add [NAME] --issuer URL [--client-id ID] [OPTIONS]
+       authctl account add [NAME] --provider NAME [--client-id ID] [OPTIONS]
        authctl account add [NAME] --device-authorization-endpoint URL \\
                 --token-endpoint URL --client-id ID [OPTIONS]
        authctl account add [NAME] --token-file PATH [OPTIONS]";
@@ -21,14 +23,20 @@ Examples:
   authctl account add https://mcp.example.com/mcp
   authctl account add work --issuer https://auth.example.com --client-id abc \\
     --scope openid --scope offline_access
-  authctl account add github --client-id YOUR-CLIENT-ID \\
-    --device-authorization-endpoint https://github.com/login/device/code \\
-    --token-endpoint https://github.com/login/oauth/access_token
+  authctl account add azure --provider entra --client-id abc \\
+    --provider-parameter tenant=contoso.example
+  authctl account add old --client-id abc \\
+    --device-authorization-endpoint https://auth.example.com/device \\
+    --token-endpoint https://auth.example.com/token
   authctl account add ci --token-file /run/secrets/ci-token
 
 With a URL the daemon finds out the resource, its authorization server, and the
 scopes by itself (RFC 9728, RFC 8414), and --issuer chooses one of several
-servers. To see what it finds, and write nothing: authctl provider check URL
+servers. What you say yourself stands: a --resource is sent as it is written.
+To see what it finds, and write nothing: authctl provider check URL
+
+Without --client-id the daemon registers a client of its own (RFC 7591), where
+the server lets it.
 
 The daemon writes it into config.toml and serves it at once; whatever else is in
 the file stays as it is. Doing it again changes nothing. Where the file cannot
@@ -36,7 +44,8 @@ be written, the text to paste is printed on standard output, alone.
 
 With --json, one object on standard output:
   {\"outcome\":\"added\" or \"present\", \"account\" (as in status --json),
-   \"config_path\", \"next_step\"}
+   \"config_path\", \"next_step\", \"found\" (as in provider check --json; null
+   where nothing had to be found out)}
   {\"outcome\":\"not_written\", \"message\", \"next_step\", \"text\", \"config_path\",
    \"problems\" [{line, message}]}";
 
@@ -103,7 +112,7 @@ pub(crate) struct Add {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
     /// The MCP server or another resource, by nothing but its URL
-    #[arg(conflicts_with_all = ["device_authorization_endpoint", "token_file", "resource"], value_parser = NonEmptyStringValueParser::new())]
+    #[arg(conflicts_with_all = ["device_authorization_endpoint", "token_file"], value_parser = NonEmptyStringValueParser::new())]
     pub(crate) url: Option<String>,
     /// The authorization server, where it publishes its metadata (RFC 8414)
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
@@ -117,12 +126,24 @@ pub(crate) struct Add {
     /// Beside them, where there is one (RFC 7009)
     #[arg(long, value_name = "URL", requires = "device_authorization_endpoint", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) revocation_endpoint: Option<String>,
+    /// A server that mcp-authd knows how to talk to: authctl provider list
+    #[arg(long, value_name = "NAME", conflicts_with = "token_file", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) provider: Option<String>,
+    /// What the provider asks each account for; may be repeated
+    #[arg(long = "provider-parameter", value_name = "KEY=VALUE", requires = "provider", value_parser = parameter)]
+    pub(crate) provider_parameters: Vec<(String, String)>,
     /// In the place of a login: a file that holds an access token
     #[arg(long, value_name = "PATH", value_parser = absolute)]
     pub(crate) token_file: Option<String>,
     /// The client, as the server knows it
     #[arg(long, value_name = "ID", conflicts_with = "token_file", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) client_id: Option<String>,
+    /// In the place of a client ID: the URL of a metadata document, where the server takes one
+    #[arg(long, value_name = "URL", conflicts_with_all = ["client_id", "token_file"], value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) client_id_metadata_document: Option<String>,
+    /// How a login goes: device (a code), code (a browser). Left out: the server decides
+    #[arg(long, value_name = "FLOW", conflicts_with = "token_file", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) flow: Option<String>,
     /// What a login asks for; may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) scopes: Vec<String>,
@@ -212,7 +233,7 @@ fn absolute(path: &str) -> Result<String, String> {
 fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write it like prompt=consent".to_owned()),
+        _ => Err("write it like KEY=VALUE".to_owned()),
     }
 }
 
@@ -239,6 +260,7 @@ mod tests {
     fn an_account_has_one_place_where_its_tokens_come_from() {
         assert!(add(&ISSUER).is_ok());
         assert!(add(&["--token-file", "/t"]).is_ok());
+        assert!(add(&["--provider", "entra", "--provider-parameter", "tenant=x", "--flow", "code"]).is_ok());
         let endpoints = ["--device-authorization-endpoint", "https://as.example/d", "--client-id", "abc"];
         assert!(add(&[&endpoints[..], &["--token-endpoint", "https://as.example/t"]].concat()).is_ok());
 
@@ -251,6 +273,9 @@ mod tests {
             &[&ISSUER[..], &["--revocation-endpoint", "https://as.example/r"]].concat(),
             &[&ISSUER[..], &["--resource", ""]].concat(),
             &["work", "https://mcp.example/mcp", "--token-file", "/t"],
+            &["--provider", "entra", "--token-file", "/t"],
+            &[&ISSUER[..], &["--provider-parameter", "tenant=x"]].concat(),
+            &[&ISSUER[..], &["--client-id-metadata-document", "https://me.example/c.json"]].concat(),
         ] {
             assert!(add(wrong).is_err(), "{wrong:?}");
         }
@@ -271,7 +296,7 @@ mod tests {
         let with = |text| add(&[&ISSUER[..], &["--parameter", text]].concat()).map(|add| add.parameters);
         assert_eq!(with("a=b=c").unwrap(), [("a".to_owned(), "b=c".to_owned())]);
         assert_eq!(with("a=").unwrap(), [("a".to_owned(), String::new())]);
-        assert!(with("=b").unwrap_err().to_string().contains("prompt=consent"));
+        assert!(with("=b").unwrap_err().to_string().contains("KEY=VALUE"));
         assert!(with("ab").is_err());
     }
 

@@ -22,10 +22,12 @@ Example:
 
 For a client that the server has deleted, or that is to be registered anew. The
 next login at that issuer registers another one. The server keeps its part. A
-login that was made with a client that has a secret is renewed no more.
+login that was made with a client that has a secret is renewed no more; it is
+told which those are, and they last until their tokens end.
 
 With --json, one object on standard output:
-  {\"outcome\":\"forgotten\" or \"not_there\", \"issuer\"}";
+  {\"outcome\":\"forgotten\" or \"not_there\", \"issuer\",
+   \"renewed_no_more\" [accounts that have to be logged in to again]}";
 
 /// The commands about registered clients.
 #[derive(Debug, Subcommand)]

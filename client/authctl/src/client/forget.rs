@@ -3,6 +3,8 @@
 //! Must never: call one forgotten that was not there.
 
 use mcp_authd_client::AdminClient;
+use mcp_authd_client::admin::ForgottenClient;
+use mcp_authd_client::shell::word;
 use serde_json::json;
 
 use crate::cli::client::Forget;
@@ -14,20 +16,30 @@ use crate::screen::{self, Page};
 pub(super) async fn run(forget: Forget) -> Result<Exit, Failure> {
     let gone = AdminClient::find()?.forget_client(forget.issuer.clone()).await?;
     match (gone, forget.json) {
-        (true, false) => screen::print(&forgotten(&forget.issuer, Page::of_stdout()))?,
-        (true, true) => screen::print(&to_json("forgotten", &forget.issuer))?,
-        (false, true) => {
-            screen::print(&to_json("not_there", &forget.issuer))?;
+        (Some(gone), false) => screen::print(&forgotten(&forget.issuer, &gone, Page::of_stdout()))?,
+        (Some(gone), true) => screen::print(&to_json("forgotten", &forget.issuer, &gone))?,
+        (None, true) => {
+            screen::print(&to_json("not_there", &forget.issuer, &ForgottenClient::default()))?;
             return Ok(Exit::Failed);
         }
-        (false, false) => return Err(not_there(&forget.issuer)),
+        (None, false) => return Err(not_there(&forget.issuer)),
     }
     Ok(Exit::Done)
 }
 
-fn forgotten(issuer: &str, page: Page) -> String {
-    page.paragraph(&format!("The client at {issuer} is forgotten; the server keeps its part."))
-        + &page.paragraph("The next login there registers another one.")
+fn forgotten(issuer: &str, gone: &ForgottenClient, page: Page) -> String {
+    let mut text = page.paragraph(&format!("The client at {issuer} is forgotten; the server keeps its part."))
+        + &page.paragraph("The next login there registers another one.");
+    let accounts = &gone.renewed_no_more;
+    if accounts.is_empty() {
+        return text;
+    }
+    text.push_str(&page.paragraph(match accounts.len() {
+        1 => "One login was renewed with its secret, and lasts no longer than its token now. Log in again:",
+        _ => "These logins were renewed with its secret, and last no longer than their tokens now. Log in again:",
+    }));
+    text.extend(accounts.iter().map(|name| page.whole("", &format!("authctl login {} --again", word(name)), None)));
+    text
 }
 
 fn not_there(issuer: &str) -> Failure {
@@ -38,8 +50,8 @@ fn not_there(issuer: &str) -> Failure {
     )
 }
 
-fn to_json(outcome: &str, issuer: &str) -> String {
-    json::line(&json!({ "outcome": outcome, "issuer": issuer }))
+fn to_json(outcome: &str, issuer: &str, gone: &ForgottenClient) -> String {
+    json::line(&json!({ "outcome": outcome, "issuer": issuer, "renewed_no_more": gone.renewed_no_more }))
 }
 
 #[cfg(test)]
@@ -50,8 +62,20 @@ mod tests {
     #[test]
     fn what_was_forgotten_is_told_with_what_follows() {
         let page = Page { width: 80, paint: Paint::Plain };
-        let shown = forgotten("https://as.example", page) + &to_json("forgotten", "https://as.example");
-        insta::assert_snapshot!(shown);
+        let issuer = "https://as.example";
+        let costs = |names: &[&str]| ForgottenClient { renewed_no_more: names.iter().map(|name| (*name).to_owned()).collect() };
+        let shown = [costs(&[]), costs(&["work"]), costs(&["files", "work"])].map(|gone| forgotten(issuer, &gone, page));
+        insta::assert_snapshot!(shown.join("\n") + &to_json("forgotten", issuer, &costs(&["work"])));
         assert_eq!(not_there("https://as.example/").exit, Exit::Failed);
+    }
+
+    #[test]
+    fn long_names_are_told_whole_and_only_a_command_is_wide() {
+        let page = Page { width: 80, paint: Paint::Plain };
+        let (name, issuer) = ("a".repeat(200), format!("https://{}.example", "b".repeat(190)));
+        let shown = forgotten(&issuer, &ForgottenClient { renewed_no_more: vec![name.clone()] }, page);
+        let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(wide, [format!("            authctl login {name} --again")]);
+        assert!(shown.replace('\n', "").contains(&issuer), "{shown}");
     }
 }

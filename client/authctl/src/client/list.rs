@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::{RegisteredClient, RegisteredClients};
+use mcp_authd_client::shell::word;
 use serde_json::{Value, json};
 
 use crate::cli::client::List;
@@ -56,7 +57,7 @@ fn block(client: &RegisteredClient, now: SystemTime, page: Page) -> String {
         text.push_str(&page.field("before it", &client.former_client_ids.join(", ")));
     }
     if client.refused_at.is_some() {
-        text.push_str(&page.whole("next", &format!("authctl client forget {issuer}"), Some(Tone::Strong)));
+        text.push_str(&page.whole("next", &format!("authctl client forget {}", word(&client.issuer)), Some(Tone::Strong)));
     }
     text
 }
@@ -161,6 +162,22 @@ mod tests {
     #[test]
     fn the_json_of_the_clients_is_as_documented() {
         insta::assert_snapshot!(to_json(&some()));
+    }
+
+    #[test]
+    fn what_a_server_calls_itself_runs_in_no_shell_that_the_command_is_pasted_into() {
+        for (issuer, typed) in [
+            ("https://a.example/$(id)", "'https://a.example/$(id)'"),
+            ("https://a.example/`id`", "'https://a.example/`id`'"),
+            ("https://a.example/\u{1b}';id;'", "$'https://a.example/\\033\\047;id;\\047'"),
+        ] {
+            let told = RegisteredClients {
+                told_at: at(1),
+                clients: vec![RegisteredClient { refused_at: Some(at(0)), ..client(issuer) }],
+            };
+            let shown = render(&told, PAGE);
+            assert!(shown.ends_with(&format!("  next      authctl client forget {typed}\n")), "{shown}");
+        }
     }
 
     #[test]

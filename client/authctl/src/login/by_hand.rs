@@ -7,6 +7,7 @@ use std::future::pending;
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::Completion;
+use mcp_authd_client::shell::word;
 
 use super::pasted::{Line, Lines, Source};
 use super::teller::Teller;
@@ -48,7 +49,7 @@ async fn taken(line: Line, admin: &AdminClient, account: &str) -> Result<Outcome
         Line::TooLong => return Ok(refused("no address is as long as this", COPY)),
         Line::NoText => return Ok(refused("this is no text", COPY)),
     };
-    Ok(match admin.complete_sign_in(text).await? {
+    Ok(match admin.complete_sign_in(Some(account.to_owned()), text).await? {
         Completion::Taken { account: whose } if whose == account => Outcome::Taken,
         Completion::Taken { account: whose } => {
             let message =
@@ -62,7 +63,7 @@ async fn taken(line: Line, admin: &AdminClient, account: &str) -> Result<Outcome
 const COPY: &str = "copy the whole address from the address bar of the browser, and paste it again";
 
 fn through_a_pipe(account: &str) -> String {
-    format!("put the address into a private file, and then: authctl login {account} --paste < FILE")
+    format!("put the address into a private file, and then: authctl login {} --paste < FILE", word(account))
 }
 
 fn refused(message: &str, next_step: &str) -> Outcome {
@@ -71,5 +72,5 @@ fn refused(message: &str, next_step: &str) -> Outcome {
 
 fn nothing_given(account: &str) -> Failure {
     let message = format!("standard input has ended without the address; the login to {account} still waits");
-    Failure::new(Exit::Usage, message, format!("authctl login {account} --paste"))
+    Failure::new(Exit::Usage, message, format!("authctl login {} --paste", word(account)))
 }

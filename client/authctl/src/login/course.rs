@@ -3,6 +3,7 @@
 //! Must never: take a login for granted because the account holds a token of an older one.
 
 use mcp_authd_client::SignIn;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, Health, SignInEnd};
 
 use crate::exit::{Exit, Failure};
@@ -80,7 +81,8 @@ impl Ending {
         if way != Way::Browser || self.end != Some(SignInEnd::Expired) {
             return self;
         }
-        let server = self.server.as_deref().unwrap_or("URL");
+        let account = word(account);
+        let server = self.server.as_deref().map_or_else(|| "URL".to_owned(), word);
         Self {
             message: Some(
                 "if the page showed an error, the server never sent the browser back to this machine; if it could not be reached at the end, the browser is on another one"
@@ -102,11 +104,18 @@ impl Ending {
             Some(SignInEnd::OtherSubject) => {
                 format!("the login to {account} came back for another user; what the account held is untouched")
             }
+            Some(SignInEnd::NoSubject) => format!(
+                "the server did not say whose the login to {account} was, and the account is a certain user's; what it held is untouched"
+            ),
             _ => format!("the login to {account} failed"),
         };
         let usual = match self.end {
-            Some(SignInEnd::OtherSubject) => format!("authctl login {account} --replace"),
-            _ => format!("authctl login {account}"),
+            Some(SignInEnd::OtherSubject) => format!("authctl login {} --replace", word(account)),
+            Some(SignInEnd::NoSubject) => format!(
+                "add openid to its scopes in config.toml, and authctl reload; or, if it was the right user: authctl login {} --replace",
+                word(account)
+            ),
+            _ => format!("authctl login {}", word(account)),
         };
         let message = match self.message {
             Some(more) => format!("{message}: {more}"),
@@ -197,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn a_login_of_nobody_known_is_not_called_another_users() {
+        let ending = Ending { end: Some(SignInEnd::NoSubject), message: None, next_step: None, server: None };
+        let failure = ending.failure("github");
+        assert!(!failure.message.contains("another user") && failure.message.contains("did not say whose"), "{failure:?}");
+        let next = failure.next_step.unwrap_or_default();
+        assert!(next.contains("openid") && next.ends_with("authctl login github --replace"), "{next}");
+    }
+
+    #[test]
     fn a_browser_that_brought_nothing_is_a_hint_and_a_code_that_nobody_typed_is_none() {
         let expired = || {
             let status = AccountStatus {
@@ -215,6 +233,9 @@ mod tests {
         );
         let next = told.next_step.unwrap_or_default();
         assert!(next.starts_with("authctl login github --paste") && next.contains("provider check https://as.example"), "{next}");
+        let hostile = Ending { server: Some("https://as.example/$(id)".into()), ..expired() };
+        let next = hostile.hinted("github", Way::Browser).next_step.unwrap_or_default();
+        assert!(next.contains("provider check 'https://as.example/$(id)' "), "{next}");
         assert_eq!(expired().hinted("github", Way::Other), expired());
         let denied = Ending { end: Some(SignInEnd::Denied), ..expired() };
         assert_eq!(denied.hinted("github", Way::Browser).next_step.as_deref(), Some("authctl login github"));

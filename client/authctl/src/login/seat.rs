@@ -2,6 +2,7 @@
 //!
 //! Must never: name a port that does not stand in the address which the person opens.
 
+use mcp_authd_client::shell::word;
 use mcp_authd_client::{How, SignIn};
 use url::{Host, Url};
 
@@ -27,7 +28,7 @@ impl Seat {
 /// What to do where the browser is on another machine; nothing for a login that any device can answer.
 pub(super) fn elsewhere(sign_in: &SignIn, page: Page) -> String {
     let How::Browser { authorization_uri } = &sign_in.how else { return String::new() };
-    let by_hand = page.whole("", &format!("authctl login {} --paste", sign_in.account), None);
+    let by_hand = page.whole("", &format!("authctl login {} --paste", word(&sign_in.account)), None);
     let Some(port) = callback_port(authorization_uri) else {
         let told = "The answer comes to this very machine. Is your browser on another one? Then take the answer by hand:";
         return page.paragraph(told) + &by_hand;

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 
+use mcp_authd_client::shell::word;
 use mcp_authd_client::{Countdown, How, SignIn};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -257,7 +258,7 @@ fn overtaken(sign_in: &SignIn) -> &'static str {
 
 fn already(account: &str, page: Page) -> String {
     page.paragraph(&format!("{account} is logged in already. To log in anew:"))
-        + &page.whole("", &format!("authctl login {account} --again"), None)
+        + &page.whole("", &format!("authctl login {} --again", word(account)), None)
 }
 
 fn not_taken(why: &Failure, page: Page) -> String {

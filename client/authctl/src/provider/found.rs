@@ -338,6 +338,32 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_is_200_characters_long_is_shown_whole_and_only_what_is_copied_is_wide() {
+        let long = |letter: &str| format!("https://{}.example", letter.repeat(190));
+        let server = ProbedServer {
+            issuer: long("i"),
+            client_id: Some("c".repeat(200)),
+            scopes: vec!["s".repeat(200)],
+            client_message: "m".repeat(200),
+            ..good().server.unwrap_or_default()
+        };
+        let found = Probed {
+            url: long("u"),
+            passed_over: vec![PassedOver { issuer: long("p"), message: "w".repeat(200) }],
+            server: Some(server),
+            next_step: Some(format!("authctl account add {}", long("u"))),
+            ..good()
+        };
+        let shown = report(&found, PAGE);
+        let joined = shown.replace(['\n', ' '], "");
+        for whole in [long("u"), long("i"), long("p"), "c".repeat(200), "s".repeat(200), "m".repeat(200), "w".repeat(200)] {
+            assert!(joined.contains(&whole), "{whole}: {shown}");
+        }
+        let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).map(|line| line[..12].trim()).collect();
+        assert_eq!(wide, ["unusable", "server", "client", "next"]);
+    }
+
+    #[test]
     fn a_server_where_a_login_is_possible_is_told_with_everything_that_it_takes() {
         insta::assert_snapshot!(report(&good(), PAGE));
     }

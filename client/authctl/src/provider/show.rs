@@ -4,6 +4,7 @@
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::{ClientNeeded, ProfileOrigin, ProviderProfile, WayOffered};
+use mcp_authd_client::shell::word;
 
 use super::object;
 use crate::cli::provider::Show;
@@ -46,7 +47,9 @@ fn render(provider: &ProviderProfile, page: Page) -> String {
     }
     text.push_str("\nWhat it means\n");
     text.extend(provider.meaning.iter().map(|sentence| item(sentence, page)));
-    text.push_str("\nIn config.toml\n");
+    text.push_str("\nTo add an account\n");
+    text.push_str(&format!("{}\n", indented(&command(provider))));
+    text.push_str("\nThe same in config.toml\n");
     text.push_str(&account(provider));
     if let Some(file) = &provider.text {
         text.push_str("\nThe file, fit to be pasted into config.toml and changed there\n");
@@ -81,6 +84,14 @@ fn logins(provider: &ProviderProfile) -> String {
     let said = [said(provider.device, "by a code on any device"), said(provider.browser, "in a browser")];
     let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { "none".to_owned() } else { said.join("; ") }
+}
+
+/// The command for an account of this provider, to be filled in.
+fn command(provider: &ProviderProfile) -> String {
+    let given = provider.parameters.iter().filter(|parameter| parameter.usual.is_none());
+    let given = given.map(|parameter| format!(" --provider-parameter {}", word(&format!("{}=...", parameter.name))));
+    let client = if provider.client == ClientNeeded::None { "" } else { " --client-id ID" };
+    format!("authctl account add NAME --provider {}{}{client}", word(&provider.name), given.collect::<String>())
 }
 
 /// An account of this provider, to be filled in.
@@ -122,7 +133,7 @@ mod tests {
         assert!(
             render(&own(&"a".repeat(200)), PAGE)
                 .lines()
-                .filter(|line| !line.contains("provider ="))
+                .filter(|line| !line.contains("provider =") && !line.contains("--provider"))
                 .all(|line| line.chars().count() <= 80)
         );
     }

@@ -5,6 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use mcp_authd_client::Purpose;
+use mcp_authd_client::shell::word;
 use mcp_authd_client::status::{AccountStatus, DaemonStatus, GrantStatus, Health, Key};
 
 use crate::screen::{self, Page, Tone, words};
@@ -26,7 +27,8 @@ pub(super) fn render(daemon: &DaemonStatus, now: SystemTime, page: Page) -> Stri
 /// What is said where there is nothing else to say.
 pub(crate) fn no_account(page: Page) -> String {
     page.paragraph("No account is configured yet. To add one:")
-        + &page.whole("", "authctl account add NAME --issuer URL --client-id ID", None)
+        + &page.whole("", "authctl account add URL", None)
+        + &page.paragraph("with the URL of your MCP server; other ways: authctl account add --help")
 }
 
 /// The daemon itself: some lines.
@@ -92,12 +94,16 @@ pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> Str
     text
 }
 
+/// Whether the login that waits is one for more than the token that serves meanwhile.
+pub(crate) fn needs_more_access(account: &AccountStatus) -> bool {
+    account.sign_in.as_ref().is_some_and(|waiting| waiting.purpose == Purpose::MoreAccess)
+}
+
 /// A health in words.
 pub(crate) fn health(account: &AccountStatus) -> (Tone, &'static str) {
-    let more = account.sign_in.as_ref().is_some_and(|waiting| waiting.purpose == Purpose::MoreAccess);
     match account.health {
         // Unlike every other login that waits, this one keeps no program from its token.
-        Health::SigningIn if more => (Tone::Warning, "NEEDS MORE ACCESS"),
+        Health::SigningIn if needs_more_access(account) => (Tone::Warning, "NEEDS MORE ACCESS"),
         Health::Good => (Tone::Good, "good"),
         Health::LoginRequired => (Tone::Bad, "LOGIN NEEDED"),
         Health::SigningIn => (Tone::Warning, "A LOGIN WAITS FOR YOU"),
@@ -111,7 +117,7 @@ pub(crate) fn health(account: &AccountStatus) -> (Tone, &'static str) {
 
 /// What to type next: the daemon's word, or the command that this health alone asks for.
 pub(super) fn next_step(account: &AccountStatus) -> Option<String> {
-    let login = || format!("authctl login {}", account.name);
+    let login = || format!("authctl login {}", word(&account.name));
     match (&account.next_step, account.health) {
         (Some(next_step), _) => Some(next_step.clone()),
         (None, Health::LoginRequired | Health::SigningIn) => Some(login()),

@@ -90,6 +90,31 @@ fn what_is_sent_for_endpoints_and_for_a_token_file_is_that_alone() {
 }
 
 #[test]
+fn what_is_sent_for_a_provider_and_for_a_document_is_that_alone() {
+    let daemon = Daemon::start();
+    let provider = ["--provider", "entra", "--provider-parameter", "tenant=a=b", "--client-id", "abc", "--flow", "code"];
+    assert_eq!(run(&daemon.socket(), &[&["account", "add", "azure"][..], &provider].concat()).0, Some(0));
+    let document = ["--issuer", "https://a", "--client-id-metadata-document", "https://me.example/c.json"];
+    assert_eq!(run(&daemon.socket(), &[&["account", "add"][..], &document].concat()).0, Some(0));
+    let [first, second] = daemon.described().try_into().unwrap();
+    let azure = v1::AccountDescription {
+        name: "azure".into(),
+        provider: "entra".into(),
+        provider_parameters: [("tenant".into(), "a=b".into())].into(),
+        client_id: "abc".into(),
+        flow: "code".into(),
+        ..v1::AccountDescription::default()
+    };
+    assert_eq!(first, azure);
+    let documented = v1::AccountDescription {
+        issuer: "https://a".into(),
+        client_id_metadata_document: "https://me.example/c.json".into(),
+        ..v1::AccountDescription::default()
+    };
+    assert_eq!(second, documented);
+}
+
+#[test]
 fn a_url_is_sent_as_it_was_typed_and_nothing_is_made_of_it() {
     let daemon = Daemon::start();
     let url = "https://MCP.example.com/mcp/?x=1";
@@ -115,7 +140,7 @@ fn a_check_ends_well_only_where_a_login_is_possible() {
     }
     let (code, shown, complaint) = run(&daemon.socket(), &["provider", "check", "https://down.example"]);
     assert!(code == Some(1) && shown.is_empty(), "{shown}");
-    assert!(complaint.ends_with("\nnext: authctl provider check https://down.example, when it can be reached\n"), "{complaint}");
+    assert!(complaint.ends_with("\nnext: authctl provider check https://down.example (when it can be reached)\n"), "{complaint}");
     let (code, shown, _) = run(&daemon.socket(), &["provider", "check", "https://down.example", "--json"]);
     assert!(code == Some(1) && shown.contains("\"outcome\":\"not_found\""), "{shown}");
 }

@@ -288,7 +288,7 @@ impl Admin for Face {
         let issuer = request.into_inner().issuer;
         let forgotten = issuer == "https://as.example";
         self.forgotten.lock().unwrap().push(issuer);
-        Ok(Response::new(v1::ForgetClientResponse { forgotten }))
+        Ok(Response::new(v1::ForgetClientResponse { forgotten, renewed_no_more: vec![] }))
     }
 
     async fn list_profiles(&self, _: Request<v1::ListProfilesRequest>) -> Result<Response<v1::ListProfilesResponse>, Status> {
@@ -351,7 +351,7 @@ impl Admin for Face {
         let outcome = if url.contains("down") {
             v1::probe_response::Outcome::NotProbed(v1::NotProbed {
                 message: "The resource could not be reached.".into(),
-                next_step: format!("authctl provider check {url}, when it can be reached"),
+                next_step: format!("authctl provider check {url} (when it can be reached)"),
             })
         } else {
             let login_possible = !url.contains("broken");

@@ -9,6 +9,7 @@ use super::client_id_url::ClientIdUrl;
 use super::kept::{GrantNeeded, RegisteredClient, Registration, Unusable};
 use super::redirect_uri::RedirectUri;
 use crate::endpoint::Endpoint;
+use crate::sign_in::{NextStep, NotBegun};
 use crate::terms::{ClientId, Issuer};
 use crate::time::{Instant, Now};
 use crate::wire::shown;
@@ -81,18 +82,32 @@ pub enum WhyRegister {
     Renewal(Unusable),
 }
 
-/// What a person is asked for: a sentence that ends in what to type.
+/// What a person is asked for, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the authorization server {} {why}. Next: register mcp-authd there as a native (public) client with the redirect URI {}, \
-     write the id that it gets into the account in config.toml as client_id = \"...\", then: authctl reload",
-    shown::fit(.issuer.as_str(), LONGEST_ISSUER), RedirectUri::ipv4()
-)]
+#[error("the authorization server {} {why}", shown::fit(.issuer.as_str(), LONGEST_ISSUER))]
 pub struct AskForClient {
     /// Where.
     pub issuer: Issuer,
     /// Why.
     pub why: WhyAsk,
+}
+
+impl AskForClient {
+    /// What a person does where no client can be had without one.
+    #[must_use]
+    pub fn next_step() -> NextStep {
+        NextStep::Words(format!(
+            "register mcp-authd there as a native (public) client with the redirect URI {}, write the id that it gets into the account \
+             in config.toml as client_id = \"...\", then: authctl reload",
+            RedirectUri::ipv4()
+        ))
+    }
+}
+
+impl From<AskForClient> for NotBegun {
+    fn from(ask: AskForClient) -> Self {
+        Self { why: ask.to_string(), next_step: AskForClient::next_step() }
+    }
 }
 
 /// Why no client can be had without a person.

@@ -211,6 +211,7 @@ impl Account {
             SignInMode::StartAndReturn | SignInMode::StartAndWait => match self.history.end() {
                 Some(SignInEnd::Denied | SignInEnd::Cancelled) => refuse(Refusal::Denied),
                 Some(SignInEnd::OtherSubject) => refuse(Refusal::AccountMismatch),
+                Some(SignInEnd::NoSubject) => refuse(Refusal::SubjectUnknown),
                 _ if paused.is_some() => refuse(paused.unwrap_or(Refusal::TooManyPrompts)),
                 _ if !self.history.may_begin(now.wall) => refuse(Refusal::TooManyPrompts),
                 Some(SignInEnd::Granted | SignInEnd::Expired | SignInEnd::Failed) | None => begin,
@@ -222,6 +223,7 @@ impl Account {
         match self.history.end() {
             Some(SignInEnd::Denied | SignInEnd::Cancelled) => Refusal::Denied,
             Some(SignInEnd::OtherSubject) => Refusal::AccountMismatch,
+            Some(SignInEnd::NoSubject) => Refusal::SubjectUnknown,
             Some(SignInEnd::Granted | SignInEnd::Expired | SignInEnd::Failed) | None => {
                 Refusal::LoginRequired(LoginReason::LastFailed)
             }

@@ -33,7 +33,10 @@ impl Account {
 
     /// Whether a program may ask the person for more: not after they have refused or cancelled a login, and within the bounds (P18).
     fn may_ask_for_more(&self, waiter: &Waiter, now: Now) -> bool {
-        let ended_badly = matches!(self.history.end(), Some(SignInEnd::Denied | SignInEnd::Cancelled | SignInEnd::OtherSubject));
+        let ended_badly = match self.history.end() {
+            Some(SignInEnd::Denied | SignInEnd::Cancelled | SignInEnd::OtherSubject | SignInEnd::NoSubject) => true,
+            Some(SignInEnd::Granted | SignInEnd::Expired | SignInEnd::Failed) | None => false,
+        };
         match waiter.need.sign_in {
             SignInMode::Never => false,
             SignInMode::StartAndReturn | SignInMode::StartAndWait => !ended_badly && self.history.may_begin(now.wall),

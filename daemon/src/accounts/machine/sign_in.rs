@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::http::NothingSent;
-use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
+use mcp_authd_oauth::sign_in::{NotBegun, PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_oauth::token::Granted;
@@ -221,12 +221,13 @@ impl Account {
             SignIn::Starting(start) => (start.purpose, start.replace, start.scopes.clone()),
             SignIn::Idle(_) => return,
         };
-        if !replace && self.is_other_subject(&granted) {
+        let stranger = self.stranger(&granted);
+        if let (false, Some(end)) = (replace, stranger) {
             self.give_back(issued(&granted), work);
-            self.end_sign_in(SignInEnd::OtherSubject, Pause::Over, work);
+            self.end_sign_in(end, Pause::Over, work);
             return;
         }
-        let replaced = self.is_other_subject(&granted);
+        let replaced = stranger.is_some();
         let misbehaved = granted.success.token.as_ref().err().cloned();
         let Some(grant) = grant_of(granted, work.now) else {
             let why = misbehaved.map_or_else(String::new, |misbehaved| misbehaved.to_string());
@@ -260,11 +261,15 @@ impl Account {
         self.end_sign_in(SignInEnd::Granted, Pause::Over, work);
     }
 
-    /// An account that knows its subject takes no login that does not name the same one (P19): who is unnamed may be anybody.
-    fn is_other_subject(&self, granted: &Granted) -> bool {
-        let held = self.credential.grant().and_then(|grant| grant.subject.as_ref());
-        let new = granted.success.token.as_ref().ok().and_then(|token| token.subject.as_ref());
-        held.is_some() && held != new
+    /// How a login ends that an account does not take because it knows its subject (P19): another one's, or that of who is unnamed and
+    /// may be anybody.
+    fn stranger(&self, granted: &Granted) -> Option<SignInEnd> {
+        let held = self.credential.grant().and_then(|grant| grant.subject.as_ref())?;
+        match granted.success.token.as_ref().ok().and_then(|token| token.subject.as_ref()) {
+            Some(new) if new == held => None,
+            Some(_) => Some(SignInEnd::OtherSubject),
+            None => Some(SignInEnd::NoSubject),
+        }
     }
 
     fn sign_in_failed(&mut self, failure: &SignInFailure, work: &mut Work) {
@@ -307,7 +312,8 @@ impl Account {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
             }
             SignInFailure::NoWay(_) | SignInFailure::NotBegun(_) | SignInFailure::CodeRefused(_) => {
-                self.pause_after_failure(Refusal::NoWayToSignIn { why: failure.to_string() }, work);
+                let why = NotBegun { why: failure.to_string(), next_step: failure.next_step() };
+                self.pause_after_failure(Refusal::NoWayToSignIn(why), work);
             }
             SignInFailure::AnswerLost => self.end_sign_in(SignInEnd::Failed, Pause::Over, work),
         }

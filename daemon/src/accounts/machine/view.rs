@@ -100,7 +100,7 @@ fn health_before_login(account: &Account, reason: LoginReason) -> Health {
         SignIn::Idle(Pause::Until { why: Refusal::Configuration { why }, .. }) => {
             Health::Degraded(Trouble::Configuration(why.clone()))
         }
-        SignIn::Idle(Pause::Until { why: Refusal::NoWayToSignIn { why }, .. }) => {
+        SignIn::Idle(Pause::Until { why: Refusal::NoWayToSignIn(why), .. }) => {
             Health::Degraded(Trouble::NoWayToSignIn(why.clone()))
         }
         SignIn::Idle(Pause::Until { why: Refusal::NotAuthenticated(why), .. }) => {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use mcp_authd_oauth::profile::Profile;
+use mcp_authd_oauth::profile::{ClientNeed, DiscoveryMode, Profile};
 use mcp_authd_oauth::terms::ClientId;
 
 use super::super::client;
@@ -53,7 +53,7 @@ pub(in super::super) fn of_account(
         // Nothing is filled in: every URL is the account's own.
         let unused = section.entry(PARAMETERS, findings).map(|entry| entry.line);
         if let (Some(line), Some(name)) = (unused, given.keys().next()) {
-            let known = "The account names its server itself. Delete the line".to_owned();
+            let known = " here: the account names its server itself".to_owned();
             let problem = ProviderProblem::NoSuchParameter { provider: printable(named.value), name: printable(name), known };
             return Err(report(findings, line, problem));
         }
@@ -79,6 +79,19 @@ pub(in super::super) fn no_client(
     Ok(ClientConfig::PreRegistered(ClientId::new("")))
 }
 
+/// Whether the account has to name its client and does not: where a client without a secret is of no use, and where no metadata is
+/// read that could say where one is registered.
+pub(in super::super) fn wants_a_client(section: &Section<'_>, provider: &Provider, findings: &Findings) -> bool {
+    let Profile { client, discovery, .. } = &provider.profile;
+    section.entry("client_id", findings).is_none() && (*client == ClientNeed::Secret || *discovery == DiscoveryMode::None)
+}
+
+/// It has to.
+pub(in super::super) fn no_client_id(section: &Section<'_>, provider: &Provider, findings: &mut Findings) -> Reported {
+    let line = section.entry(client::DOCUMENT, findings).map_or(section.line, |entry| entry.line);
+    report(findings, line, ProviderProblem::NoClientId { provider: printable(&provider.profile.name) })
+}
+
 fn filled(
     described: &Described,
     named: &Text<'_>,
@@ -91,8 +104,8 @@ fn filled(
         if !described.parameters.contains_key(name) {
             let names: Vec<_> = described.parameters.keys().map(String::as_str).collect();
             let known = match names.as_slice() {
-                [] => "It takes none. Delete the line".to_owned(),
-                names => format!("Known: {}", names.join(", ")),
+                [] => ", and no other one".to_owned(),
+                names => format!(", only {}", names.join(", ")),
             };
             let problem = ProviderProblem::NoSuchParameter { provider: provider(), name: printable(name), known };
             return Err(report(findings, line, problem));

@@ -64,13 +64,13 @@ pub enum ProviderProblem {
         name: String,
     },
     /// A parameter that the provider does not know.
-    #[error("the provider `{provider}` knows no parameter `{name}`. {known}")]
+    #[error("the provider `{provider}` knows no parameter `{name}`{known}. Correct it, or leave it out")]
     NoSuchParameter {
         /// The provider.
         provider: String,
         /// The parameter, fit to be printed.
         name: String,
-        /// Those that it knows, as a sentence.
+        /// Those that it knows, or why it takes none, as the end of a sentence.
         known: String,
     },
     /// Parameters without a provider.
@@ -130,6 +130,14 @@ pub enum ProviderProblem {
     NoClients {
         /// The key.
         key: &'static str,
+        /// The provider.
+        provider: String,
+    },
+    /// A client that nobody can register.
+    #[error(
+        "the provider `{provider}` takes only a client that was registered there beforehand. Register one, and add: client_id = \"...\""
+    )]
+    NoClientId {
         /// The provider.
         provider: String,
     },

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use mcp_authd_oauth::profile::{
-    BodyKind, DeviceGrant, DiscoveryMode, ErrorWords, Exchange, Expiry, ExpirySource, HostRewrite, Pkce, Profile, Redirect,
-    RefreshEnds, RefreshRedirect, ReplayTime, ResourceMode,
+    AnswerShape, BodyKind, DeviceGrant, DiscoveryMode, ErrorWords, Exchange, Expiry, ExpirySource, HostRewrite, Pkce, Profile,
+    Redirect, RefreshEnds, RefreshRedirect, ReplayTime, ResourceMode,
 };
 
 use super::Described;
@@ -51,9 +51,7 @@ pub(super) fn meaning(described: &Described) -> Vec<String> {
         (*device_grant == DeviceGrant::Unavailable)
             .then(|| "No login by a code is tried, whatever its metadata says (RFC 8628).".to_owned()),
     );
-    told.extend(
-        (*pkce == Pkce::Assumed).then(|| "PKCE with S256 is done although no metadata promises it (RFC 7636).".to_owned()),
-    );
+    told.extend(s256(*pkce, *discovery, server.names_beginnings().1));
     told.extend(answered_at(redirect));
     told.extend(besides("The address that a browser opens", authorization_parameters));
     let exchanges: [(&str, &Exchange); 5] = [
@@ -63,7 +61,9 @@ pub(super) fn meaning(described: &Described) -> Vec<String> {
         ("A refresh", refresh),
         ("A revocation", revocation),
     ];
-    told.extend(exchanges.into_iter().filter_map(|(what, how)| exchange(what, how)));
+    let every = had_by_all(&exchanges.map(|(_, how)| &how.answer));
+    told.extend(answered("Every request", &every));
+    told.extend(exchanges.into_iter().filter_map(|(what, how)| exchange(what, how, &every)));
     told.extend(
         (*refresh_redirect == RefreshRedirect::Sent).then(|| "A refresh tells the redirect URI of the login, too.".to_owned()),
     );
@@ -109,7 +109,45 @@ fn names<T>(table: &BTreeMap<String, T>) -> String {
     table.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn exchange(what: &str, Exchange { request, answer }: &Exchange) -> Option<String> {
+fn s256(pkce: Pkce, discovery: DiscoveryMode, names_browser: bool) -> Option<String> {
+    let told = match (pkce, discovery) {
+        (Pkce::Assumed, _) => "PKCE with S256 is done although no metadata promises it (RFC 7636).",
+        (Pkce::AsAdvertised, DiscoveryMode::None) if names_browser => {
+            "No login goes by a browser: nothing says that it does PKCE. If it does, add: pkce = \"assumed\" (RFC 7636)."
+        }
+        (Pkce::AsAdvertised, _) => return None,
+    };
+    Some(told.to_owned())
+}
+
+/// What all of them have, be it in one place or in several, which are not told: it is said once.
+fn had_by_all(answers: &[&AnswerShape; 5]) -> AnswerShape {
+    let [first, rest @ ..] = answers;
+    let members = first.members.iter().filter(|(name, _)| rest.iter().all(|other| other.members.contains_key(*name)));
+    let no_error = first.no_error.iter().filter(|error| rest.iter().all(|other| other.no_error.contains(error)));
+    AnswerShape {
+        members: members.map(|(name, places)| (name.clone(), places.clone())).collect(),
+        no_error: no_error.cloned().collect(),
+    }
+}
+
+fn answered(what: &str, answer: &AnswerShape) -> Option<String> {
+    let told = clauses(answer);
+    (!told.is_empty()).then(|| format!("{what} {}.", told.join("; it ")))
+}
+
+fn clauses(answer: &AnswerShape) -> Vec<String> {
+    let mut told = Vec::new();
+    if !answer.members.is_empty() {
+        told.push(format!("is answered in places of its own for {}", names(&answer.members)));
+    }
+    if !answer.no_error.is_empty() {
+        told.push(format!("is no failure where the error is {}", answer.no_error.join(", ")));
+    }
+    told
+}
+
+fn exchange(what: &str, Exchange { request, answer }: &Exchange, every: &AnswerShape) -> Option<String> {
     let mut told = Vec::new();
     match request.body {
         BodyKind::Form => {}
@@ -122,12 +160,10 @@ fn exchange(what: &str, Exchange { request, answer }: &Exchange) -> Option<Strin
     if !request.constants.is_empty() {
         told.push(format!("holds besides {}", names(&request.constants)));
     }
-    if !answer.members.is_empty() {
-        told.push(format!("is answered in places of its own for {}", names(&answer.members)));
-    }
-    if !answer.no_error.is_empty() {
-        told.push(format!("is no failure where the error is {}", answer.no_error.join(", ")));
-    }
+    let mut own = answer.clone();
+    own.members.retain(|name, _| !every.members.contains_key(name));
+    own.no_error.retain(|error| !every.no_error.contains(error));
+    told.extend(clauses(&own));
     (!told.is_empty()).then(|| format!("{what} {}.", told.join("; it ")))
 }
 

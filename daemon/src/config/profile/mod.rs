@@ -22,7 +22,7 @@ pub use error::ProviderProblem;
 pub use shipped::{ShippedProfile, shipped};
 pub use view::{Offered, ProviderOrigin, ProviderView};
 
-pub(super) use account::{KEYS, OfAccount, no_client, of_account};
+pub(super) use account::{KEYS, OfAccount, no_client, no_client_id, of_account, wants_a_client};
 pub(super) use view::with_shipped;
 
 use super::account::ServerConfig;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use mcp_authd_oauth::profile::{ClientNeed, DeviceGrant, DiscoveryMode};
+use mcp_authd_oauth::profile::{ClientNeed, DeviceGrant, DiscoveryMode, Pkce, Profile};
 
 use super::Described;
 use super::meaning::meaning;
@@ -64,9 +64,18 @@ impl ProviderView {
             parameters: described.parameters.clone().into_iter().collect(),
             client: profile.client,
             device: if profile.device_grant == DeviceGrant::Unavailable { Offered::No } else { offered(names_device) },
-            browser: offered(names_browser),
+            browser: in_browser(offered(names_browser), profile),
             meaning: meaning(described),
         }
+    }
+}
+
+/// No login in a browser without PKCE (D24): where no provider's word assumes it, only metadata can promise it.
+fn in_browser(offered: Offered, profile: &Profile) -> Offered {
+    match (offered, profile.pkce, profile.discovery) {
+        (Offered::Yes, Pkce::AsAdvertised, DiscoveryMode::None) => Offered::No,
+        (Offered::Yes, Pkce::AsAdvertised, DiscoveryMode::Metadata) => Offered::AsAdvertised,
+        (offered, ..) => offered,
     }
 }
 

@@ -16,12 +16,12 @@ pub(super) fn draft(name: &str) -> AccountDraft {
 }
 
 fn written(draft: &AccountDraft, into: &str) -> String {
-    let described = draft.checked().unwrap();
+    let described = draft.checked("").unwrap();
     edit::with(into, described.naming().first(), &described).unwrap().text
 }
 
 fn problems(draft: &AccountDraft) -> String {
-    draft.checked().err().expect("a problem").to_string()
+    draft.checked("").err().expect("a problem").to_string()
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_account_comes_into_an_inline_table_inline() {
 fn a_name_is_made_of_the_host() {
     let name = |issuer: &str, resource: &str| {
         let draft = AccountDraft { issuer: issuer.to_owned(), resource: resource.to_owned(), ..draft("") };
-        match draft.checked().unwrap().naming() {
+        match draft.checked("").unwrap().naming() {
             Naming::Made(name) => name.to_string(),
             Naming::Given(name) => panic!("given: {name}"),
         }
@@ -99,7 +99,7 @@ fn a_name_is_made_of_the_host() {
         device_authorization_endpoint: "https://as.example/d".to_owned(),
         ..draft("")
     };
-    assert_eq!(by_endpoints.checked().unwrap().naming().first().as_str(), "as.example");
+    assert_eq!(by_endpoints.checked("").unwrap().naming().first().as_str(), "as.example");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn every_mistake_is_told_at_once_in_the_words_of_the_command() {
     };
     let expected = "\
 `My Server` cannot be an account: an account's name is 1 to 200 of a-z, 0-9, '.', '_' and '-', and begins with a letter or a digit. Take another name, for example: my-server
-no authorization server is named. Add: --issuer URL (or, where the server publishes no metadata, --device-authorization-endpoint URL --token-endpoint URL)
+no authorization server is named. Add: --issuer URL (or --provider NAME; or, where the server publishes no metadata, --device-authorization-endpoint URL --token-endpoint URL)
 `client_id` is missing. Add: --client-id ID
 `token_endpoint_auth_method` must be none, client_secret_basic or client_secret_post (RFC 7591, section 2). Give one of them, or leave it out
 `client_secret_file` must be an absolute path. Write: --client-secret-file /...
@@ -150,9 +150,103 @@ fn each_mistake_that_stands_alone_is_told_in_the_words_of_the_command() {
 `issuer` and `token_endpoint` cannot stand together. Keep the issuer and leave out the rest; leave out the issuer instead only if the server publishes no metadata (RFC 8414)
 `device_authorization_endpoint` is missing. Add: --device-authorization-endpoint URL
 a client secret's file and the method \"none\" cannot stand together. Leave out --client-secret-file if the client is a public one, else --token-endpoint-auth-method
-the account has no name, and no resource or issuer to make one of. Give one: authctl account add NAME ...
+the account has no name, and no resource, issuer or provider to make one of. Give one: authctl account add NAME ...
 `client_id` cannot stand beside `token_file`, only `scopes` and `resource` may. Leave it out; or leave out --token-file, if the account is to log in
 the account is larger than a whole configuration may be, 1 MiB. Check what was given";
+    assert_eq!(told.join("\n"), expected);
+}
+
+/// An account of a provider, which names its server.
+fn of_provider(provider: &str) -> AccountDraft {
+    AccountDraft { provider: provider.to_owned(), client_id: "abc".to_owned(), ..AccountDraft::default() }
+}
+
+#[test]
+fn an_account_of_a_provider_is_described_in_whole() {
+    let draft = AccountDraft {
+        provider_parameters: [("tenant".to_owned(), "contoso.example".to_owned())].into(),
+        flow: "code".to_owned(),
+        extra_parameters: [("prompt".to_owned(), "consent".to_owned())].into(),
+        ..of_provider("entra")
+    };
+    let text = written(&draft, "");
+    assert_eq!(
+        text,
+        r#"[accounts.entra]
+provider = "entra"
+client_id = "abc"
+flow = "code"
+
+[accounts.entra.provider_parameters]
+tenant = "contoso.example"
+
+[accounts.entra.extra_parameters]
+prompt = "consent"
+"#
+    );
+    let inline = r#"entra = { provider = "entra", client_id = "abc", flow = "code", provider_parameters = { tenant = "contoso.example" }, extra_parameters = { prompt = "consent" } }"#;
+    assert_eq!(written(&draft, "accounts = {}"), format!("accounts = {{{inline}}}"));
+    assert_eq!(parse(&text), parse(&format!("accounts = {{{inline}}}")));
+
+    let documented = AccountDraft {
+        client_id: String::new(),
+        client_id_metadata_document: "https://me.example/c.json".to_owned(),
+        ..self::draft("a")
+    };
+    let expected = "[accounts.a]\nissuer = \"https://as.example\"\nclient_id_metadata_document = \"https://me.example/c.json\"\n";
+    assert_eq!(written(&documented, ""), expected);
+}
+
+#[test]
+fn an_account_may_name_a_provider_of_the_file_however_it_is_written() {
+    let own = "issuer = 'https://own.example'";
+    for file in [
+        format!("# mine\n[accounts.a]\ntoken_file = '/a'\n[providers.own]\n{own}\n"),
+        format!("providers = {{ own = {{ {own} }} }}\n[accounts]\n"),
+        format!("providers.own.{own}\n"),
+        format!("\u{feff}[providers]\nown.{own}\n[network]\n"),
+    ] {
+        assert!(parse(&file).is_ok(), "{file}");
+        let draft = of_provider("own");
+        let described = draft.checked(&file).map_err(|why| format!("{file}: {why}")).unwrap();
+        let edited = edit::with(&file, described.naming().first(), &described).unwrap().text;
+        let account = parse(&edited).unwrap().accounts.into_values().find(|account| account.name.as_str() == "own").unwrap();
+        assert_eq!(account.server_name(), "https://own.example");
+    }
+    let other = "there is no provider `own`. Take one of these: auth0, entra, github, gitlab, google, keycloak, okta; or describe one in config.toml";
+    assert_eq!(problems(&of_provider("own")), other);
+}
+
+#[test]
+fn each_mistake_with_a_provider_is_told_in_the_words_of_the_command() {
+    let parameters = |name: &str| [(name.to_owned(), "x".to_owned())].into();
+    let told = [
+        problems(&of_provider("entra")),
+        problems(&AccountDraft { client_id: String::new(), ..of_provider("google") }),
+        problems(&AccountDraft { provider_parameters: parameters("tenat"), ..of_provider("entra") }),
+        problems(&AccountDraft { provider_parameters: parameters("x"), ..of_provider("google") }),
+        problems(&AccountDraft { provider_parameters: parameters("tenant"), ..draft("a") }),
+        problems(&AccountDraft { flow: "browser".to_owned(), ..draft("a") }),
+        problems(&AccountDraft { client_id_metadata_document: "https://me.example".to_owned(), ..draft("a") }),
+        problems(&AccountDraft { client_id_metadata_document: "https://me.example/c.json".to_owned(), ..draft("a") }),
+        problems(&AccountDraft {
+            client_id: String::new(),
+            token_endpoint_auth_method: "client_secret_post".to_owned(),
+            ..draft("a")
+        }),
+        problems(&AccountDraft { token_file: "/t".to_owned(), client_id: String::new(), ..of_provider("google") }),
+    ];
+    let expected = "\
+the provider `entra` needs `tenant`. Add: --provider-parameter tenant=...
+the provider `google` takes only a client that was registered there beforehand. Register one, and add: --client-id ID
+the provider `entra` knows no parameter `tenat`, only host, tenant. Correct it, or leave it out
+the provider `google` knows no parameter `x`, and no other one. Correct it, or leave it out
+`provider_parameters` say nothing without a provider. Add: --provider NAME
+`flow` must be device or code (a browser). Give one of them, or leave it out: then the server decides
+`client_id_metadata_document` must have a path, as in https://example.com/client.json. Write: --client-id-metadata-document https://example.com/mcp-authd.json
+`client_id` and `client_id_metadata_document` cannot stand together. Keep `client_id` if the client was registered at the server, else keep the document
+`token_endpoint_auth_method` belongs to a client that was registered beforehand, and none is named. Add: --client-id ID; or leave it out, and mcp-authd registers a client of its own
+`provider` cannot stand beside `token_file`, only `scopes` and `resource` may. Leave it out; or leave out --token-file, if the account is to log in";
     assert_eq!(told.join("\n"), expected);
 }
 
@@ -161,7 +255,7 @@ fn no_mistake_of_a_draft_speaks_of_lines_and_tables_or_repeats_a_secret() {
     let texts =
         ["", " ", "SNTL", "https://u:SNTL@as.example", "https://as.example/#SNTL", "\u{1b}[31m", "a\nb", "\"", "]", "\u{0}", "é"];
     for text in texts.map(str::to_owned) {
-        // A name is told as it was given, and is no secret.
+        // A name is told as it was given, and is no secret; the same holds for that of a provider.
         let named = if text.contains("SNTL") { "A".to_owned() } else { text.clone() };
         let every = AccountDraft {
             name: named.clone(),
@@ -173,13 +267,26 @@ fn no_mistake_of_a_draft_speaks_of_lines_and_tables_or_repeats_a_secret() {
             scopes: vec![String::new()],
             resource: text.clone(),
             audience: text.clone(),
-            extra_parameters: [(named, text.clone()), ("client_secret".to_owned(), text.clone())].into(),
+            extra_parameters: [(named.clone(), text.clone()), ("client_secret".to_owned(), text.clone())].into(),
             token_endpoint_auth_method: text.clone(),
             client_secret_file: text.clone(),
+            provider: named,
+            provider_parameters: [("tenant".to_owned(), text.clone())].into(),
+            flow: text.clone(),
+            client_id_metadata_document: text.clone(),
             token_file: String::new(),
         };
         let with_token_file = AccountDraft { token_file: text, ..every.clone() };
-        for told in [problems(&every), problems(&with_token_file)] {
+        let with_a_provider = AccountDraft {
+            issuer: String::new(),
+            device_authorization_endpoint: String::new(),
+            token_endpoint: String::new(),
+            revocation_endpoint: String::new(),
+            client_id: String::new(),
+            provider: "entra".to_owned(),
+            ..every.clone()
+        };
+        for told in [problems(&every), problems(&with_token_file), problems(&with_a_provider)] {
             assert!(!told.contains("line") && !told.contains("[accounts") && !told.contains(" = "), "{told}");
             assert!(!told.chars().any(|c| c.is_control() && c != '\n'), "{told:?}");
             assert!(!told.contains("SNTL"), "{told}");

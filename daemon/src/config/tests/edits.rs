@@ -133,7 +133,7 @@ fn an_account_goes_out_of_an_inline_table() {
 }
 
 fn standing(text: &str, draft: &AccountDraft) -> Standing {
-    present::look(&parse(text).unwrap(), &draft.checked().unwrap())
+    present::look(&parse(text).unwrap(), &draft.checked("").unwrap())
 }
 
 #[test]
@@ -228,7 +228,7 @@ proptest! {
             extra_parameters: if parameters { [("prompt".to_owned(), "x".to_owned())].into() } else { [].into() },
             ..draft(if made { "" } else { "fresh" })
         };
-        let described = draft.checked().unwrap();
+        let described = draft.checked("").unwrap();
         let name = match described.naming() { Naming::Given(name) | Naming::Made(name) => name.clone() };
         let added = edit::with(&text, &name, &described).unwrap();
 

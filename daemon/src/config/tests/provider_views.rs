@@ -102,3 +102,47 @@ fn a_provider_of_the_file_stands_in_the_place_of_a_shipped_one_and_tells_no_valu
     assert_eq!((bare.device, bare.browser), (Offered::AsAdvertised, Offered::AsAdvertised));
     assert_eq!(bare.meaning, ["It names no server: an account names its own, and takes the manners from here."]);
 }
+
+#[test]
+fn what_holds_for_every_answer_is_said_once_and_what_is_one_requests_own_beside_it() {
+    let own = views(
+        r#"
+        [providers.p]
+        token_endpoint = "https://api.example/token"
+        [providers.p.answer]
+        access_token = "data.token"
+        [providers.p.poll]
+        answer = { error = "problem" }
+        [providers.p.refresh]
+        answer = { access_token = "fresh" }
+        [providers.p.errors]
+        none = "ok"
+        "#,
+    );
+    assert_eq!(
+        named(&own, "p").meaning[1..],
+        [
+            "Every request is answered in places of its own for access_token; it is no failure where the error is ok.",
+            "A poll for the token is answered in places of its own for error.",
+        ]
+    );
+    let alike = views(
+        "[providers.p]\ntoken_endpoint = 'https://api.example/token'\nanswer = { access_token = 'data.token', error = 'e' }",
+    );
+    assert_eq!(named(&alike, "p").meaning[1..], ["Every request is answered in places of its own for access_token, error."]);
+}
+
+#[test]
+fn no_login_in_a_browser_is_promised_where_nothing_says_that_there_is_pkce() {
+    let endpoints = "token_endpoint = 'https://api.example/token'\nauthorization_endpoint = 'https://api.example/authorize'\n";
+    let silent = "No login goes by a browser: nothing says that it does PKCE. If it does, add: pkce = \"assumed\" (RFC 7636).";
+    for (more, browser, told) in [
+        ("", Offered::No, true),
+        ("pkce = 'assumed'", Offered::Yes, false),
+        ("issuer = 'https://api.example'", Offered::AsAdvertised, false),
+        ("issuer = 'https://api.example'\npkce = 'assumed'", Offered::Yes, false),
+    ] {
+        let view = named(&views(&format!("[providers.p]\n{endpoints}{more}")), "p");
+        assert_eq!((view.browser, view.meaning.iter().any(|sentence| sentence == silent)), (browser, told), "{more}");
+    }
+}

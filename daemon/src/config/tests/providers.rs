@@ -250,11 +250,11 @@ fn an_account_names_a_provider_and_fills_in_what_it_has_to() {
         ("provider = 'githup'", format!("4: there is no provider `githup`. {known}. Or describe one below a line [providers.NAME]")),
         ("provider = 'own'", "4: the provider `own` names no authorization server. Add: issuer = \"https://...\" (or the endpoints)".into()),
         ("provider = 'entra'", "4: the provider `entra` needs `tenant`. Add: provider_parameters = { tenant = \"...\" }".into()),
-        ("provider = 'entra'\nprovider_parameters = { tenat = 'x' }", "5: the provider `entra` knows no parameter `tenat`. Known: host, tenant".into()),
-        ("provider = 'google'\nprovider_parameters = { host = 'x' }", "5: the provider `google` knows no parameter `host`. It takes none. Delete the line".into()),
+        ("provider = 'entra'\nprovider_parameters = { tenat = 'x' }", "5: the provider `entra` knows no parameter `tenat`, only host, tenant. Correct it, or leave it out".into()),
+        ("provider = 'google'\nprovider_parameters = { host = 'x' }", "5: the provider `google` knows no parameter `host`, and no other one. Correct it, or leave it out".into()),
         ("provider = 'entra'\nprovider_parameters = { tenant = 'a?b#c' }", "5: `tenant` cannot be a parameter. Use letters, digits, `-` and `_` for its name, and what may stand in a URL for its value".into()),
         ("provider_parameters = { host = 'x' }\nissuer = 'https://as.example'", "4: `provider_parameters` says nothing without `provider`. Add: provider = \"NAME\"".into()),
-        ("provider = 'okta'\nissuer = 'https://as.example'\nprovider_parameters = { host = 'x' }", "6: the provider `okta` knows no parameter `host`. The account names its server itself. Delete the line".into()),
+        ("provider = 'okta'\nissuer = 'https://as.example'\nprovider_parameters = { host = 'x' }", "6: the provider `okta` knows no parameter `host` here: the account names its server itself. Correct it, or leave it out".into()),
         ("provider = 7", "4: `provider` must be a string, not an integer. Write: provider = \"...\"".into()),
     ] {
         assert_eq!(with(lines), told, "{lines}");
@@ -428,4 +428,24 @@ fn a_provider_with_endpoints_alone_is_known_by_its_token_endpoint() {
     let token_endpoint = endpoint("https://as.example/t");
     assert_eq!(account.server, ServerConfig::Profile { token_endpoint, revocation_endpoint: None });
     assert_eq!(account.profile.discovery, DiscoveryMode::None);
+}
+
+#[test]
+fn an_account_names_its_client_where_none_could_be_registered() {
+    let document = "client_id_metadata_document = 'https://me.example/c.json'";
+    let of = |provider: &str, more: &str| format!("[accounts.a]\nprovider = '{provider}'\n{more}\n");
+    let own = |keys: &str| format!("[providers.p]\nissuer = 'https://as.example'\n{keys}\n{}", of("p", ""));
+    let told = |provider: &str, line: u8| {
+        format!(
+            "c.toml:{line}: the provider `{provider}` takes only a client that was registered there beforehand. \
+             Register one, and add: client_id = \"...\""
+        )
+    };
+    assert_eq!(errors(&of("google", "")), told("google", 1));
+    assert_eq!(errors(&of("github", document)), told("github", 3));
+    assert_eq!(errors(&own("client = 'secret'")), told("p", 4));
+    assert_eq!(errors(&own("discovery = 'none'\ntoken_endpoint = 'https://as.example/t'")), told("p", 5));
+    assert!(parse(&own("")).is_ok(), "its metadata says where");
+    let own_server = of("google", "issuer = 'https://as.example'").replace("google", "github");
+    assert!(parse(&own_server).is_ok(), "another server's");
 }

@@ -278,7 +278,21 @@ fn another_account_of_the_same_name_and_one_that_is_not_there_are_told() {
     assert_eq!(
         told(&file.add(&AccountDraft { issuer: String::new(), ..draft("new") }).unwrap_err(), folder.path()),
         "The account as it was described does not hold, so nothing was written.\nnext: do it again, mended\n\
-         0: no authorization server is named. Add: --issuer URL (or, where the server publishes no metadata, \
+         0: no authorization server is named. Add: --issuer URL (or --provider NAME; or, where the server publishes no metadata, \
          --device-authorization-endpoint URL --token-endpoint URL)\n---\n"
     );
+}
+
+#[test]
+fn an_account_of_a_provider_that_the_file_describes_is_written_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let before = "# mine\n[providers.own]\nissuer = 'https://own.example'\n";
+    fs::write(&path, before).unwrap();
+    let draft = AccountDraft { provider: "own".to_owned(), client_id: "abc".to_owned(), ..AccountDraft::default() };
+    for _ in 0..2 {
+        ConfigFile::at(&path).add(&draft).unwrap();
+        let expected = format!("{before}\n[accounts.own]\nprovider = \"own\"\nclient_id = \"abc\"\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected, "twice is as once");
+    }
 }

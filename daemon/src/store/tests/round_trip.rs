@@ -132,6 +132,7 @@ prop_compose! {
         end in proptest::option::of((prop_oneof![
             Just(SignInEnd::Granted), Just(SignInEnd::Denied), Just(SignInEnd::Cancelled),
             Just(SignInEnd::Expired), Just(SignInEnd::Failed), Just(SignInEnd::OtherSubject),
+            Just(SignInEnd::NoSubject),
         ], any::<u64>())),
         (generation, revision) in any::<(u64, u64)>(),
         ended in prop_oneof![Just(None), Just(Some(Ended::ByPerson)), Just(Some(Ended::ByConfiguration))],

@@ -24,11 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum NoListener {
     /// Somebody else has it, at one of the two addresses at least. Never answered with another port (D32).
-    #[error(
-        "port {port} of {address} is taken by another program, and the answer of this login can come to no other port. \
-         Next: see which program it is ({}), end it, and log in again",
-        who_has(*port)
-    )]
+    #[error("port {port} of {address} is taken by another program, and the answer of this login can come to no other port")]
     PortTaken {
         /// Which.
         port: NonZeroU16,
@@ -36,19 +32,30 @@ pub enum NoListener {
         address: IpAddr,
     },
     /// A port below 1024, where the system keeps them to itself.
-    #[error(
-        "port {port} may not be opened by this user. Next: register a redirect URI with a port above 1023, and configure that"
-    )]
+    #[error("port {port} may not be opened by this user")]
     PortNotAllowed {
         /// Which.
         port: NonZeroU16,
     },
     /// The redirect URI names `[::1]`.
-    #[error("this machine has no [::1], which the redirect URI of this login names. Next: configure 127.0.0.1 as its host")]
+    #[error("this machine has no [::1], which the redirect URI of this login names")]
     NoIpv6,
     /// Neither address, or no port that is free at both.
-    #[error("no port of this machine can be opened for the answer of the login. Next: log in again later, or use a device login")]
+    #[error("no port of this machine can be opened for the answer of the login")]
     NoPort(#[source] io::Error),
+}
+
+impl NoListener {
+    /// What a person does next.
+    #[must_use]
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::PortTaken { port, .. } => format!("see which program it is ({}), end it, and log in again", who_has(*port)),
+            Self::PortNotAllowed { .. } => "register a redirect URI with a port above 1023, and configure that".to_owned(),
+            Self::NoIpv6 => "configure 127.0.0.1 as the host of its redirect URI".to_owned(),
+            Self::NoPort(_) => "log in again later, or use a device login".to_owned(),
+        }
+    }
 }
 
 fn who_has(port: NonZeroU16) -> String {

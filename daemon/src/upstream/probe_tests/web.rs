@@ -116,7 +116,7 @@ impl Transport for Web {
 }
 
 pub(super) fn which(url: &str) -> Question {
-    Question { url: url.to_owned(), issuer: None, client_id: None }
+    Question { url: url.to_owned(), issuer: None, client_id: None, document: None, flow: None }
 }
 
 /// Protected resource metadata, with these members in the place of the usual ones.

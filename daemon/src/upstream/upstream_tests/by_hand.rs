@@ -61,7 +61,7 @@ async fn what_is_pasted_wrongly_is_refused_without_being_told_or_logged_and_the_
         ] {
             let refused = upstream.complete_sign_in(pasted(text.clone())).unwrap_err();
             assert_eq!(refused, why, "{text}");
-            assert!(!format!("{refused} {refused:?} {}", refused.next_step()).contains("SNTL"), "{refused}");
+            assert!(!format!("{refused} {refused:?} {}", refused.next_step(None)).contains("SNTL"), "{refused}");
         }
         let right = format!("code=SNTL_code&state={state}&iss=https%3A%2F%2Fas.example");
         upstream.complete_sign_in(pasted(right.clone())).unwrap();

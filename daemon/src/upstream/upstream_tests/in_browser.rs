@@ -167,11 +167,12 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     // Where any port will do, the next login takes another; where this one only, it has to be made free.
     let fixed = Profile { redirect: profile::Redirect::Port(port), ..(*account().profile).clone() };
     let fixed = AccountConfig { profile: Arc::new(fixed), ..account() };
-    let next = format!("Next: authctl login {}", account().name);
-    for (account, next) in [(account(), next.as_str()), (fixed, "Next: see which program it is")] {
+    let free_it = format!("see which program it is (ss -ltnp 'sport = :{port}'), end it, and log in again");
+    for (account, next) in [(account(), NextStep::LogIn), (fixed, NextStep::Words(free_it))] {
         let ended = upstream.resume_sign_in(Arc::new(account), pending.clone(), Gate::of_nobody()).await;
         let Err(SignInFailure::NotBegun(why)) = ended else { panic!("{ended:?}") };
-        assert!(why.contains(&format!("port {port} of 127.0.0.1 is taken")) && why.contains(next), "{why}");
+        assert!(why.to_string().contains(&format!("port {port} of 127.0.0.1 is taken")), "{why}");
+        assert_eq!(why.next_step, next);
     }
 }
 

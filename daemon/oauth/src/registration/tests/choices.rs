@@ -1,6 +1,7 @@
 //! Which client is used: every combination, and what an `invalid_client` leads to.
 
 use super::*;
+use crate::sign_in::NextStep;
 
 const OWN: &str = "registered";
 
@@ -163,10 +164,11 @@ fn a_person_who_is_asked_is_told_what_to_type() {
     };
     assert_eq!(
         ask.to_string(),
-        "the authorization server https://as.example/ registers no clients on its own, and no client_id is configured. Next: \
-         register mcp-authd there as a native (public) client with the redirect URI http://127.0.0.1/callback, write the id that it \
-         gets into the account in config.toml as client_id = \"...\", then: authctl reload"
+        "the authorization server https://as.example/ registers no clients on its own, and no client_id is configured"
     );
+    let next = "register mcp-authd there as a native (public) client with the redirect URI http://127.0.0.1/callback, write the id that \
+                it gets into the account in config.toml as client_id = \"...\", then: authctl reload";
+    assert_eq!(AskForClient::next_step(), NextStep::Words(next.to_owned()));
 }
 
 #[test]

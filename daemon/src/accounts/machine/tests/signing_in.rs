@@ -6,7 +6,7 @@ use mcp_authd_oauth::terms::Scopes;
 
 use super::super::{Event, WaiterId};
 use super::world::{Login, World};
-use crate::accounts::grant::Purpose;
+use crate::accounts::grant::{Purpose, SignInEnd};
 use crate::accounts::need::{AnswerState, LoginReason, PersonWants, Refusal, SignInMode};
 use crate::accounts::status::Health;
 
@@ -208,6 +208,14 @@ fn an_account_that_knows_its_subject_takes_no_login_that_names_none() {
     assert_eq!(world.revoked.len(), 1);
     let caller = world.ask(SignInMode::Never);
     assert_eq!(world.token(caller), held);
+    assert_eq!(
+        world.account.status(world.now).last_end,
+        Some(SignInEnd::NoSubject),
+        "nobody is called another user who is not known"
+    );
+    world.crash();
+    world.save_all();
+    assert_eq!(world.account.status(world.now).last_end, Some(SignInEnd::NoSubject));
 }
 
 #[test]
