@@ -104,7 +104,9 @@ export const switches = ({ idp, lab, post, token, refresh, resource, login, asid
 
     async 'switches: without resource indicators the parameter is ignored and tokens are opaque'() {
       await aside(['--disable', 'resource-indicators'], async () => {
-        const t = await login({ resource: 'https://evil.com/', scope: 'basic offline_access' });
+        assert.equal(await challenge(), `Bearer scope="basic", resource_metadata="${idp().base}/.well-known/oauth-protected-resource/resource"`);
+        const t = await login({ resource: 'https://evil.com/', scope: 'offline_access' });
+        assert.equal(t.scope, 'basic offline_access');
         assert.equal(t.access_token.split('.').length, 1);
         assert.equal((await resource(t.access_token)).status, 200);
       });
