@@ -11,6 +11,7 @@ mod places;
 mod renewal;
 mod resource_indicators;
 mod response_issuer;
+mod scopes;
 mod switched_off;
 
 use std::time::Duration;
