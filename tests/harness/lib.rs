@@ -8,6 +8,7 @@
 //! | [`real_idp`] | somebody else's authorization server: a certified one, run with Node (`tests/idp`) |
 //! | [`mcp_hosts`] | real MCP clients (the official SDK, run with Node, `tests/mcp`) that start copies of a stdio server |
 //! | [`conformance`] | the public MCP conformance suite, run with a Node of its own (`tests/conformance`) |
+//! | [`moved_clocks`] | a daemon whose clocks are moved while it runs, by a library before libc's |
 //! | [`listening`] | the ports that a program has open, as the kernel lists them |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
 //! | [`plain_http`] | one request, one connection, no cleverness |
@@ -41,6 +42,7 @@ pub mod conformance;
 pub mod daemon;
 pub mod listening;
 pub mod mcp_hosts;
+pub mod moved_clocks;
 mod node;
 pub mod person;
 pub mod plain_http;

@@ -67,6 +67,12 @@ impl RealIdp {
         self.said("issuer")
     }
 
+    /// The origin of all its addresses: the issuer, but for a path.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.said("base")
+    }
+
     /// Its protected resource.
     #[must_use]
     pub fn resource(&self) -> &str {
@@ -185,6 +191,15 @@ impl RealIdp {
     pub async fn revoke_grants(&self) -> Result<u64> {
         let answer = self.lab_post("revoke-grants", &json!({})).await?;
         Ok(answer.get("revoked").and_then(Value::as_u64).unwrap_or(0))
+    }
+
+    /// Forgets every client that has registered itself. How many.
+    ///
+    /// # Errors
+    /// The lab did not answer.
+    pub async fn forget_clients(&self) -> Result<u64> {
+        let answer = self.lab_post("forget-clients", &json!({})).await?;
+        Ok(answer.get("forgotten").and_then(Value::as_u64).unwrap_or(0))
     }
 
     /// Forgets counts, log, faults and the moved clock; tokens and settings stay.

@@ -56,7 +56,7 @@ impl<T: Transport> Wire<T> {
         passed_over: Vec<PassedOver>,
         metadata: ServerMetadata,
     ) -> Probed {
-        let is_the_server = is_unprotected(&resource) && own_issuers(&resource).contains(&metadata.issuer);
+        let is_the_server = is_unprotected(&resource) && is_typed(&resource, &metadata.issuer);
         let resource = (!is_the_server).then_some(resource);
         // Nobody has named the spellings that were tried before the right one.
         let is_named = resource.as_ref().is_some_and(|resource| resource.found_at != FoundAt::Nowhere);
@@ -121,6 +121,14 @@ fn candidates(question: &Question, resource: &ProtectedResource) -> Result<Vec<I
 /// Nothing is published about it and it asks for no token: it may be an authorization server itself.
 fn is_unprotected(resource: &ProtectedResource) -> bool {
     resource.found_at == FoundAt::Nowhere && resource.findings.contains(&Finding::NoChallenge)
+}
+
+/// Whether what was typed is this server: its name, or the origin that it is known by. What has a path of its own at the origin is a
+/// resource there, also where it says nothing of itself, as before RFC 9728.
+fn is_typed(resource: &ProtectedResource, issuer: &Issuer) -> bool {
+    let typed = resource.typed.as_str();
+    let is_origin = typed.split_once("://").is_some_and(|(_, rest)| !rest.trim_end_matches('/').contains(['/', '?']));
+    typed == issuer.as_str() || (is_origin && resource.authorization_servers.contains(issuer))
 }
 
 /// What was typed as an issuer, then its origin. A server counts only if it calls itself so, byte for byte (D1).

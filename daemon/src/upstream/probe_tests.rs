@@ -194,10 +194,18 @@ async fn an_issuer_is_told_from_a_resource() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resource_from_before_rfc_9728_has_its_origin_as_its_server_in_either_spelling() {
-    for issuer in ["https://mcp.example", "https://mcp.example/"] {
+async fn a_resource_from_before_rfc_9728_has_its_origin_as_its_server_in_either_spelling_with_a_challenge_or_without() {
+    for (issuer, challenges) in [
+        ("https://mcp.example", true),
+        ("https://mcp.example/", true),
+        ("https://mcp.example", false),
+        ("https://mcp.example/", false),
+    ] {
         let web = Web::empty();
-        web.challenge("Bearer");
+        match challenges {
+            true => web.challenge("Bearer"),
+            false => web.answers(MCP, 401, ""),
+        }
         web.answers("https://mcp.example/.well-known/oauth-authorization-server", 200, &server(issuer, &[]));
         let probed = web.probe(MCP).await.unwrap();
         let resource = probed.resource.as_ref().unwrap();

@@ -270,7 +270,7 @@ impl Login<'_> {
             redirect_uri,
             scopes: self.scopes.clone(),
             audience: self.account.audience.clone(),
-            extra_parameters: parameters(self.account),
+            extra_parameters: parameters(self.account, self.scopes),
             pkce: self.server.pkce,
             pkce_rule,
             iss_parameter: self.server.iss_parameter,
@@ -294,9 +294,13 @@ fn redirect(profile: &Profile, registered: CallbackPort) -> Result<Redirect, Not
     }
 }
 
-/// What the account asks for goes before what its provider asks for.
-fn parameters(account: &AccountConfig) -> BTreeMap<String, String> {
+/// What the account asks for goes before what its provider asks for. At a server of which nothing is known but its metadata, a
+/// browser has to ask for consent where `offline_access` is wanted: else the server may ignore that (OpenID Connect Core, section 11).
+fn parameters(account: &AccountConfig, scopes: &Scopes) -> BTreeMap<String, String> {
     let mut parameters = account.profile.authorization_parameters.clone();
+    if account.profile.name.is_empty() && scopes.iter().any(|scope| scope == "offline_access") {
+        parameters.insert("prompt".to_owned(), "consent".to_owned());
+    }
     parameters.extend(account.extra_parameters.clone());
     parameters
 }

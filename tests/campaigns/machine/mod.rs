@@ -10,5 +10,4 @@ mod left_behind;
 mod logged_in;
 mod many_daemons;
 mod mounts;
-mod moved_clocks;
 mod read_only;

@@ -5,5 +5,6 @@ pub(crate) mod protobuf;
 mod pure;
 mod records;
 mod targets;
+mod words;
 
 pub(crate) use mutate::Mutator;

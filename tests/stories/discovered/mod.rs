@@ -26,22 +26,22 @@ fn with_metadata(answers: Vec<Spoilt>) -> AuthorizationServer {
     AuthorizationServer::start(Settings { metadata_answers: answers, ..Settings::default() })
 }
 
-async fn add(daemon: &Daemon, url: &str, more: &[&str]) -> Told {
+pub(crate) async fn add(daemon: &Daemon, url: &str, more: &[&str]) -> Told {
     authctl(daemon, &[&["account", "add", url][..], more].concat()).await
 }
 
-async fn added(daemon: &Daemon, url: &str, more: &[&str]) -> Value {
+pub(crate) async fn added(daemon: &Daemon, url: &str, more: &[&str]) -> Value {
     let told = add(daemon, url, &[more, &["--json"]].concat()).await;
     assert_eq!(told.code, Some(0), "{told:?}");
     serde_json::from_str(&told.out).unwrap()
 }
 
 /// What a person reads, whatever the width of the page.
-fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn file(daemon: &Daemon) -> String {
+pub(crate) fn file(daemon: &Daemon) -> String {
     std::fs::read_to_string(daemon.dirs().config_file()).unwrap()
 }
 

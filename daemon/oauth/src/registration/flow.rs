@@ -1,9 +1,10 @@
-//! Asking a server for a client (RFC 7591, section 3): one request, and one more where the server dislikes what was asked for.
+//! Asking a server for a client (RFC 7591, section 3): one request, and at most two more where the server dislikes what was asked for.
 //!
-//! The second request is bounded and makes no second client: it follows only a refusal, by which nothing was registered (3.2.2), and
-//! asks for less (D59). Without it a server that has a device grant, but knows no such `grant_types`, could not be used at all.
+//! They are bounded and make no second client: each follows only a refusal, by which nothing was registered (3.2.2), and asks for less
+//! (D59). Without them a server that has a device grant, but knows no such `grant_types`, could not be used at all; and one that
+//! registers only the scopes that it lists itself, while its resources have others, would lose its device grant for that.
 //!
-//! Must never: send a third request, or repeat one whose answer was lost.
+//! Must never: send a fourth request, or repeat one whose answer was lost.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -46,6 +47,17 @@ enum State {
 enum Turn {
     First,
     Second,
+    Last,
+}
+
+impl Turn {
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::First => Some(Self::Second),
+            Self::Second => Some(Self::Last),
+            Self::Last => None,
+        }
+    }
 }
 
 impl RegistrationFlow {
@@ -77,9 +89,9 @@ impl RegistrationFlow {
             RegistrationAnswer::NoErrorCode(what) => Err(no_error_code(what, answer.status, wish)),
             RegistrationAnswer::Error(error) => {
                 if let Some(less) = disliked(&error).map(|what| asked.clone().without(what)).filter(|less| *less != asked)
-                    && turn == Turn::First
+                    && let Some(next) = turn.next()
                 {
-                    return self.ask(less, Turn::Second);
+                    return self.ask(less, next);
                 }
                 Err(refused(&error, answer.status, wish))
             }

@@ -103,12 +103,15 @@ impl Asked {
     }
 
     /// The same without what a strict server may dislike. Some know no device grant here though they offer it, others no IPv6,
-    /// no open port beside another one, no `software_id`, or not these scopes.
+    /// no open port beside another one, no `software_id`, or not these scopes. The scopes go before the grant: a server that lists
+    /// only its own refuses those of its resources, and the login asks for them all the same.
     pub(super) fn without(mut self, disliked: Disliked) -> Self {
         self.redirect_uris.truncate(1);
         if disliked == Disliked::Metadata {
-            self.scope.clear();
             self.software = Software::Unnamed;
+            if !std::mem::take(&mut self.scope).is_empty() {
+                return self;
+            }
             if self.grants.contains(&GrantType::AuthorizationCode) {
                 self.grants.retain(|grant| *grant != GrantType::DeviceCode);
             }

@@ -74,6 +74,26 @@ async fn a_server_without_a_device_grant_is_logged_in_to_in_a_browser() {
 }
 
 #[tokio::test]
+async fn consent_is_asked_for_where_offline_access_is_unless_the_account_or_a_provider_s_profile_knows_better() {
+    let by_hand = AccountConfig { extra_parameters: [("prompt".to_owned(), "login".to_owned())].into(), ..account() };
+    let known = Profile { name: "known".to_owned(), ..(*account().profile).clone() };
+    let known = AccountConfig { profile: Arc::new(known), ..account() };
+    for (account, scopes, prompt_parameter) in [
+        (account(), "offline_access read", Some("consent")),
+        (account(), "read", None),
+        (by_hand, "offline_access", Some("login")),
+        (known, "offline_access", None),
+    ] {
+        let upstream = upstream(&code_only());
+        let (prompt, handed_out) = oneshot::channel();
+        let login = tokio::spawn(upstream.sign_in(Arc::new(account), Scopes::parse(scopes), prompt, Gate::of_nobody()));
+        let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
+        assert_eq!(query_of(&pending).get("prompt").map(String::as_str), prompt_parameter, "{scopes}");
+        login.abort();
+    }
+}
+
+#[tokio::test]
 async fn p19_a_login_in_a_browser_asks_whom_it_belongs_to_as_well() {
     let server = code_only();
     server.answers(METADATA, 200, &CODE_ONLY.replace('{', r#"{"userinfo_endpoint":"https://as.example/userinfo","#));

@@ -57,10 +57,7 @@ fn d57_a_public_client_is_the_first_choice_and_a_secret_only_where_the_server_ta
 
 #[test]
 fn d59_a_server_that_dislikes_the_metadata_is_asked_for_less_once() {
-    let (sent, ended) = run(
-        RegistrationRequest { scopes: Scopes::parse("read"), ..both() },
-        [Ok(refusal("invalid_client_metadata")), Ok(created(&json!({})))],
-    );
+    let (sent, ended) = run(both(), [Ok(refusal("invalid_client_metadata")), Ok(created(&json!({})))]);
     let least = json!({
         "client_name": "mcp-authd", "application_type": "native", "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
@@ -70,6 +67,19 @@ fn d59_a_server_that_dislikes_the_metadata_is_asked_for_less_once() {
     let registration = ended.unwrap();
     assert_eq!(registration.usable_for(GrantNeeded::Device, NOW.wall), Err(Unusable::LacksGrant));
     assert_eq!(registration.usable_for(GrantNeeded::Code(&RedirectUri::ipv4()), NOW.wall), Ok(()));
+}
+
+#[test]
+fn d59_a_server_that_dislikes_the_scopes_keeps_its_device_grant_and_one_that_dislikes_that_too_is_asked_a_last_time() {
+    let scoped = || RegistrationRequest { scopes: Scopes::parse("read"), ..both() };
+    let (sent, ended) = run(scoped(), [Ok(refusal("invalid_client_metadata")), Ok(created(&json!({})))]);
+    assert_eq!((sent.len(), sent[1].get("scope"), &sent[1]["grant_types"]), (2, None, &sent[0]["grant_types"]));
+    assert_eq!(ended.unwrap().usable_for(GrantNeeded::Device, NOW.wall), Ok(()));
+
+    let refused = || Ok(refusal("invalid_client_metadata"));
+    let (sent, ended) = run(scoped(), [refused(), refused(), Ok(created(&json!({})))]);
+    assert_eq!((sent.len(), &sent[2]["grant_types"]), (3, &json!(["authorization_code", "refresh_token"])));
+    assert!(ended.is_ok());
 }
 
 #[test]
@@ -93,14 +103,25 @@ fn d59_a_server_that_dislikes_the_redirects_is_asked_with_one_once() {
 }
 
 #[test]
-fn d59_there_is_no_third_request_whatever_the_second_brings() {
-    let codes = ["invalid_client_metadata", "invalid_redirect_uri"];
-    for (first, second) in codes.into_iter().flat_map(|first| codes.map(|second| (first, second))) {
-        let (sent, ended) = run(both(), [Ok(refusal(first)), Ok(refusal(second))]);
+fn d59_there_is_no_fourth_request_and_none_that_does_not_ask_for_less() {
+    let scoped = RegistrationRequest { scopes: Scopes::parse("read"), ..both() };
+    let (metadata, redirect) = ("invalid_client_metadata", "invalid_redirect_uri");
+    for (request, refusals) in [
+        (both(), vec![metadata, metadata]),
+        (both(), vec![metadata, redirect]),
+        (both(), vec![redirect, redirect]),
+        (both(), vec![redirect, metadata, metadata]),
+        (scoped.clone(), vec![metadata, metadata, metadata]),
+        (scoped.clone(), vec![redirect, metadata, metadata]),
+        (scoped, vec![metadata, redirect]),
+    ] {
+        let (sent, ended) = run(request, refusals.iter().map(|code| Ok(refusal(code))).collect::<Vec<_>>());
         assert!(
-            matches!((sent.len(), &ended), (2, Err(RegistrationError::Refused(error))) if error.error == second),
-            "{ended:?}"
+            matches!(&ended, Err(RegistrationError::Refused(error)) if Some(&&*error.error) == refusals.last()),
+            "{refusals:?}: {ended:?}"
         );
+        assert_eq!(sent.len(), refusals.len(), "{refusals:?}");
+        assert!(sent.windows(2).all(|pair| pair[0].to_string().len() > pair[1].to_string().len()), "{sent:#?}");
     }
 }
 

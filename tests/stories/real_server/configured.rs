@@ -1,50 +1,14 @@
-//! A certified authorization server with reuse detection: somebody else's reading of the RFCs (`tests/idp`).
-//!
-//! [`storm`](super::storm) holds the long story: 200 refreshes under 16 programs and a daemon that is killed among them.
+//! An account whose issuer and client stand in the configuration: the device grant, the resource, the logout, and kills.
 
 use mcp_authd_client::status::{Health, Revocation};
-use mcp_authd_client::{AdminClient, Answer, Client, How, Need, Request, SignIn, SignInMode, Token};
-use mcp_authd_tests::daemon::{Account, Config, Daemon};
+use mcp_authd_client::{AdminClient, Answer, Client, Need, Request, SignInMode, Token};
+use mcp_authd_tests::daemon::{Config, Daemon};
 use mcp_authd_tests::plain_http::fetch_with_token;
 use mcp_authd_tests::programs::{program, tool};
 use mcp_authd_tests::real_idp::RealIdp;
-use mcp_authd_tests::skip::skipped;
 use serde_json::json;
 
-use std::time::Duration;
-
-/// A hundred times longer than anything here takes.
-const WATCHDOG: Duration = Duration::from_secs(120);
-
-/// An account at this server, with the client that it knows from the start.
-pub(crate) fn account(name: &str, idp: &RealIdp) -> Account {
-    Account::at(name, idp.issuer()).client_id("lab-public")
-}
-
-/// Waits until a number of the server's counts is so large.
-pub(crate) async fn count_reaches(idp: &RealIdp, pointer: &str, wanted: u64) {
-    let reached = async {
-        while idp.count(pointer).await.unwrap() < wanted {
-            // law: sleep: the lab answers questions; it has no way to call back
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let waited = tokio::time::timeout(WATCHDOG, reached).await;
-    assert!(waited.is_ok(), "{pointer} never reached {wanted}");
-}
-
-/// What the person types.
-pub(crate) fn user_code(sign_in: &SignIn) -> &str {
-    match &sign_in.how {
-        How::Device { user_code, .. } => user_code,
-        other => panic!("no device login: {other:?}"),
-    }
-}
-
-async fn server_or_skip(story: &str) -> Option<RealIdp> {
-    let started = RealIdp::start_with(&["--poll-interval", "1"]).await;
-    started.map_err(|reason| skipped(story, &reason)).ok()
-}
+use super::{PATIENT, WATCHDOG, account, count_reaches, health, server_or_skip, user_code};
 
 /// Asks, approves what is shown, and waits for the token.
 async fn log_in(program: &Client, need: &Need, idp: &RealIdp) -> Token {
@@ -64,10 +28,6 @@ async fn log_in(program: &Client, need: &Need, idp: &RealIdp) -> Token {
     tokio::time::timeout(WATCHDOG, served).await.expect("an approved login is served")
 }
 
-pub(crate) async fn health(tool: &AdminClient) -> Health {
-    tool.status().await.unwrap().accounts[0].health
-}
-
 /// Waits until the account is so.
 async fn health_becomes(tool: &AdminClient, wanted: Health) {
     let mut changes = tool.watch_accounts(None).await.unwrap();
@@ -78,7 +38,7 @@ async fn health_becomes(tool: &AdminClient, wanted: Health) {
 
 #[tokio::test]
 async fn a_token_of_a_device_login_at_a_certified_server_opens_its_resource() {
-    let Some(idp) = server_or_skip("a device login at a certified server").await else { return };
+    let Some(idp) = server_or_skip("a device login at a certified server", PATIENT).await else { return };
 
     // given a program that has shown its code, and a person who approved it
     let daemon = Daemon::start(Config::new().account(account("work", &idp).scopes(["openid", "profile"]))).await;
@@ -96,7 +56,7 @@ async fn a_token_of_a_device_login_at_a_certified_server_opens_its_resource() {
 
 #[tokio::test]
 async fn an_account_for_a_resource_gets_a_token_for_it_and_for_no_other() {
-    let Some(idp) = server_or_skip("a resource indicator at a certified server").await else { return };
+    let Some(idp) = server_or_skip("a resource indicator at a certified server", PATIENT).await else { return };
 
     // given an account for one of the server's two resources (RFC 8707)
     let here = account("work", &idp).scopes(["mcp:read"]).resource(idp.resource());
@@ -115,7 +75,7 @@ async fn an_account_for_a_resource_gets_a_token_for_it_and_for_no_other() {
 
 #[tokio::test]
 async fn a_refresh_at_a_resource_keeps_the_resource() {
-    let Some(idp) = server_or_skip("a refresh with a resource at a certified server").await else { return };
+    let Some(idp) = server_or_skip("a refresh with a resource at a certified server", PATIENT).await else { return };
 
     // given a program with a token for a resource, which the resource has rejected
     let here = account("work", &idp).scopes(["mcp:read"]).resource(idp.resource());
@@ -135,7 +95,7 @@ async fn a_refresh_at_a_resource_keeps_the_resource() {
 
 #[tokio::test]
 async fn a_logout_revokes_at_the_server() {
-    let Some(idp) = server_or_skip("a logout at a certified server").await else { return };
+    let Some(idp) = server_or_skip("a logout at a certified server", PATIENT).await else { return };
 
     // given a token that serves
     let daemon = Daemon::start(Config::new().account(account("work", &idp).scopes(["openid"]))).await;
@@ -156,7 +116,7 @@ async fn a_logout_revokes_at_the_server() {
 
 #[tokio::test]
 async fn a_daemon_killed_before_the_server_did_its_work_costs_nothing() {
-    let Some(idp) = server_or_skip("a kill before the commit at a certified server").await else { return };
+    let Some(idp) = server_or_skip("a kill before the commit at a certified server", PATIENT).await else { return };
 
     // given a refresh that has arrived at the server, which does nothing yet
     let mut daemon = Daemon::start(Config::new().account(account("work", &idp).scopes(["openid"]))).await;
@@ -185,7 +145,7 @@ async fn a_daemon_killed_before_the_server_did_its_work_costs_nothing() {
 
 #[tokio::test]
 async fn a_daemon_killed_after_the_server_did_its_work_costs_one_replay_and_one_login() {
-    let Some(idp) = server_or_skip("a kill after the commit at a certified server").await else { return };
+    let Some(idp) = server_or_skip("a kill after the commit at a certified server", PATIENT).await else { return };
 
     // given a refresh that the server has done, its answer still on the way
     let mut daemon = Daemon::start(Config::new().account(account("work", &idp).scopes(["openid"]))).await;

@@ -7,33 +7,42 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mcp_authd_tests::daemon::Config;
-use mcp_authd_tests::skip::Skip;
 use nix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/campaigns/machine/moved_clocks.c");
+use crate::daemon::Config;
+use crate::skip::Skip;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/harness/moved_clocks.c");
 
 /// By how many seconds each clock of the daemon is ahead of the kernel's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Moved {
+pub struct Moved {
     /// `CLOCK_REALTIME`.
-    pub(crate) wall: i64,
+    pub wall: i64,
     /// `CLOCK_BOOTTIME`.
-    pub(crate) boot: i64,
+    pub boot: i64,
 }
 
 /// The hand on the clocks.
-pub(crate) struct Clocks {
+#[derive(Debug)]
+pub struct Clocks {
     folder: TempDir,
     library: PathBuf,
     offsets: File,
-    pub(crate) moved: Moved,
+    /// Where they are now.
+    pub moved: Moved,
 }
 
 impl Clocks {
     /// Compiles the library. Nothing is moved yet.
-    pub(crate) fn make() -> Result<Self, Skip> {
+    ///
+    /// # Errors
+    /// What this machine lacks, with the next step.
+    ///
+    /// # Panics
+    /// If there is no place for temporary files.
+    pub fn make() -> Result<Self, Skip> {
         let folder = tempfile::Builder::new().prefix("clocks-").tempdir().unwrap();
         let library = folder.path().join("moved_clocks.so");
         let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(SOURCE).arg("-ldl").status();
@@ -47,12 +56,16 @@ impl Clocks {
     }
 
     /// The daemon of this configuration lives by these clocks.
-    pub(crate) fn over(&self, config: Config) -> Config {
+    #[must_use]
+    pub fn over(&self, config: Config) -> Config {
         config.environment("LD_PRELOAD", &self.library).environment("MOVED_CLOCKS", offsets(self.folder.path()))
     }
 
     /// Moves them, from one moment to the next.
-    pub(crate) fn set(&mut self, moved: Moved) {
+    ///
+    /// # Panics
+    /// If the file of the offsets is gone.
+    pub fn set(&mut self, moved: Moved) {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&moved.wall.to_ne_bytes());
         bytes[8..].copy_from_slice(&moved.boot.to_ne_bytes());
@@ -61,7 +74,7 @@ impl Clocks {
     }
 
     /// So much time passes for the daemon; its timers notice nothing.
-    pub(crate) fn pass(&mut self, seconds: i64) {
+    pub fn pass(&mut self, seconds: i64) {
         self.set(Moved { wall: self.moved.wall + seconds, boot: self.moved.boot + seconds });
     }
 }
@@ -71,6 +84,10 @@ fn offsets(folder: &Path) -> PathBuf {
 }
 
 /// What a clock of the kernel says, in seconds.
-pub(crate) fn kernel(clock: ClockId) -> i64 {
+///
+/// # Panics
+/// If the kernel does not know it.
+#[must_use]
+pub fn kernel(clock: ClockId) -> i64 {
     clock_gettime(clock).unwrap().tv_sec()
 }
