@@ -334,6 +334,8 @@ fn no_way(NotBegun { why, next_step }: &NotBegun, account: &str) -> (String, Str
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::accounts::AccountName;
     use crate::accounts::description::Kind;
@@ -428,7 +430,7 @@ REASON_CONFIGURATION: Its token is kept by somebody else, in \"/run/token\"; the
     #[test]
     fn where_a_browser_brought_nothing_the_server_to_look_at_is_named() {
         let kind = Kind::Login { server: "https://as.example".to_owned(), client_id: String::new(), issuer: None };
-        let name = AccountName::parse("work").expect("a name");
+        let name = AccountName::parse("work").unwrap();
         let account = Description { name, kind, scopes: Scopes::default(), resource: None };
         let of = |account: &Description| health(&Health::LoginRequired(LoginReason::NothingCameBack), account).1;
         assert!(of(&account).contains("authctl provider check https://as.example ("), "{}", of(&account));

@@ -136,7 +136,7 @@ impl<T: Transport> Wire<T> {
     ) -> Result<Granted, SignInFailure> {
         let profile = login.account.profile.clone();
         let redirect = redirect(&profile, login.used.port).map_err(no_callback)?;
-        let door = self.callbacks.open(redirect).map_err(no_listener)?;
+        let door = self.callbacks.open(redirect).map_err(|why| no_listener(&why))?;
         let door = door.belonging_to(&login.account.name);
         let request = login.code_request(authorization_endpoint, pkce, RedirectUri::new(door.redirect_uri()));
         let mut randomness = Zeroizing::new([0; 64]);
@@ -311,7 +311,7 @@ fn not_resumed(why: NoListener, account: &AccountConfig) -> SignInFailure {
         (NoListener::PortTaken { port, address }, profile::Redirect::AnyPort) => {
             no_callback(format!("port {port} of {address} is taken by another program, and the login that waited there is over"))
         }
-        (why, _) => no_listener(why),
+        (why, _) => no_listener(&why),
     }
 }
 
@@ -319,6 +319,6 @@ fn no_callback(why: impl std::fmt::Display) -> SignInFailure {
     SignInFailure::NotBegun(NotBegun { why: why.to_string(), next_step: NextStep::LogIn })
 }
 
-fn no_listener(why: NoListener) -> SignInFailure {
+fn no_listener(why: &NoListener) -> SignInFailure {
     SignInFailure::NotBegun(NotBegun { why: why.to_string(), next_step: NextStep::Words(why.next_step()) })
 }

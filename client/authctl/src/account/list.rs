@@ -123,12 +123,14 @@ mod tests {
     #[test]
     fn an_account_that_needs_more_access_is_not_taken_for_one_that_logs_in() {
         let more = AccountStatus { sign_in: Some(more_access()), ..account("more", Health::SigningIn) };
-        assert!(render(&[more.clone()], PAGE).contains("\nmore  more-access  https://"), "{}", render(&[more.clone()], PAGE));
-        assert_eq!(json::account(&more)["sign_in"]["purpose"], "more_access");
         let first = SignIn { purpose: Purpose::First, ..more_access() };
-        let first = AccountStatus { sign_in: Some(first), ..more };
-        assert!(render(&[first.clone()], PAGE).contains("\nmore  logging-in  https://"));
-        assert_eq!(json::account(&first)["sign_in"]["purpose"], "first");
+        let first = AccountStatus { sign_in: Some(first), ..more.clone() };
+        for (account, word, purpose) in [(more, "more-access", "\"more_access\""), (first, "logging-in", "\"first\"")] {
+            let shown = render(std::slice::from_ref(&account), PAGE);
+            assert!(shown.contains(&format!("\nmore  {word}  https://")), "{shown}");
+            let json = json::line(&json::account(&account));
+            assert!(json.contains(&format!("\"purpose\":{purpose}")), "{json}");
+        }
     }
 
     fn more_access() -> SignIn {
