@@ -9,6 +9,7 @@
 //! | [`mcp_hosts`] | real MCP clients (the official SDK, run with Node, `tests/mcp`) that start copies of a stdio server |
 //! | [`listening`] | the ports that a program has open, as the kernel lists them |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
+//! | [`persona`] | providers as they are documented, and some odd ones: our own server in the words of another |
 //! | [`plain_http`] | one request, one connection, no cleverness |
 //! | [`started`] | daemons that a program has started: found by the lock of their store, ended with the story |
 //! | [`skip`] | a story that cannot run here says so aloud, and fails in CI |
@@ -41,6 +42,7 @@ pub mod listening;
 pub mod mcp_hosts;
 mod node;
 pub mod person;
+pub mod persona;
 pub mod plain_http;
 pub mod programs;
 pub mod real_idp;

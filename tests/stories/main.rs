@@ -17,6 +17,10 @@ mod login;
 mod mcp;
 mod misbehaviour;
 mod more_access;
+#[allow(dead_code, reason = "a campaign uses all of it")]
+#[path = "../campaigns/machine/moved_clocks.rs"]
+mod moved_clocks;
+mod providers;
 mod real_server;
 mod refresh;
 mod rejection;
