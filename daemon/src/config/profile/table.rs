@@ -109,6 +109,7 @@ pub(super) fn check(name: &str, section: &Section<'_>, findings: &mut Findings) 
         endpoints: ProviderEndpoints::default(),
         host_rewrites: host_rewrites?,
         client: client?,
+        token_endpoint_auth_method: method?,
         device_grant: device_grant?,
         pkce: pkce?,
         redirect,
@@ -127,7 +128,7 @@ pub(super) fn check(name: &str, section: &Section<'_>, findings: &mut Findings) 
         replay: replay?,
     };
     let parameters = parameters.unwrap_or(no_parameters);
-    Ok(Described { profile, token_endpoint_auth_method: method?, server: server?, parameters })
+    Ok(Described { profile, server: server?, parameters })
 }
 
 const CLIENT: [read::Choice<ClientNeed>; 3] =

@@ -107,7 +107,7 @@ fn everything_may_be_said() {
     assert_eq!(profile.endpoints, endpoints);
     assert_eq!(profile.host_rewrites, [HostRewrite { from: "internal:8443".into(), to: "as.example".into() }]);
     assert_eq!((profile.name.as_str(), profile.discovery, profile.client), ("p", DiscoveryMode::Metadata, ClientNeed::Secret));
-    assert_eq!(account.token_endpoint_auth_method, Some(TokenEndpointAuthMethod::ClientSecretPost));
+    assert_eq!(account.secret_shown_by(), Some(TokenEndpointAuthMethod::ClientSecretPost));
     assert_eq!(account.scopes, Scopes::parse("a b"));
     assert_eq!((profile.resource, profile.device_grant), (ResourceMode::Omit, DeviceGrant::Unavailable));
     assert_eq!((profile.pkce, profile.refresh_ends), (Pkce::Assumed, RefreshEnds::AccessTokensToo));
@@ -363,6 +363,8 @@ fn each_shipped_provider_is_what_its_documentation_says() {
         let endpoints = &account.profile.endpoints;
         assert_eq!(endpoints.device_authorization, Some(endpoint(device)), "{name}");
         assert_eq!(endpoints.token, Some(endpoint(token)), "{name}");
+        // No metadata is read where both stand here: a login in a browser has nothing else to begin at.
+        assert!(endpoints.authorization.is_some() && account.profile.pkce == Pkce::Assumed, "{name}");
     }
 }
 
@@ -380,7 +382,11 @@ fn each_shipped_provider_differs_where_its_documentation_says_so() {
     let of = |name: &str, rest: &str| account_with(name, rest);
     let google = of("google", "");
     assert_eq!((google.profile.client, google.profile.discovery), (ClientNeed::Secret, DiscoveryMode::None));
-    assert_eq!(google.token_endpoint_auth_method, Some(TokenEndpointAuthMethod::ClientSecretPost));
+    assert_eq!(google.secret_shown_by(), Some(TokenEndpointAuthMethod::ClientSecretPost));
+    // How a secret is shown, which an OAuth app needs for a browser alone.
+    let github = of("github", "");
+    assert_eq!(github.secret_shown_by(), Some(TokenEndpointAuthMethod::ClientSecretPost));
+    assert_eq!((github.token_endpoint_auth_method, github.profile.client), (None, ClientNeed::Any));
     let parameters = &google.profile.authorization_parameters;
     assert_eq!((parameters["access_type"].as_str(), parameters["prompt"].as_str()), ("offline", "consent"));
     for (name, ends) in [
