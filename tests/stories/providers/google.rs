@@ -63,7 +63,7 @@ async fn one_scope_that_google_does_not_take_fails_the_login_in_a_sentence() {
         stage.account_is(|status| status.last_sign_in_end.is_some()).await
     };
     assert_eq!((status.last_sign_in_end, status.sign_in), (Some(SignInEnd::Failed), None));
-    assert!(status.message.as_ref().is_some_and(|message| message.contains("Invalid device flow scope")), "{:?}", status.message);
+    assert!(status.message.as_ref().is_some_and(|message| message.contains("invalid_scope")), "{:?}", status.message);
 }
 
 #[tokio::test]
