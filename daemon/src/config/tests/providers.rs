@@ -169,7 +169,7 @@ source = "fixed"
 6: `redirect_port` must be a port from 1 to 65535. Correct the number, or delete the line
 8: `refresh_sends_redirect_uri` must be true or false, not a string. Write: refresh_sends_redirect_uri = true
 9: `replay` must be \"at-once\" or \"at-token-end\". Write one of them, or delete the line
-10: `replay_after` must be a number of seconds, at most a year. Correct the number, or delete the line
+10: `replay_after` must be a number of seconds, at most 3600 (for later: replay = \"at-token-end\"). Correct the number, or delete the line
 11: `resource` must be \"as-published\" or \"omit\". Write one of them, or delete the line
 13: only a device authorization request may have no body: the others would not say what they are about. Delete the line
 15: `refresh_token` stands below both `names` and `omit`. Delete it from one of them
@@ -183,6 +183,15 @@ source = "fixed"
 26: `slow_down_statuses` may hold only statuses from 200 to 299 and from 400 to 599. Delete the others
 27: [providers.p.expiry] has no `seconds`. Add: seconds = 3600";
     assert_eq!(wrong(text), expected);
+}
+
+#[test]
+fn d56_no_number_keeps_a_grant_in_doubt_for_longer_than_an_hour() {
+    let after = |seconds: u32| format!("issuer = 'https://as.example'\nreplay_after = {seconds}");
+    assert_eq!(account_of(&after(3600)).profile.replay, ReplayTime::After(Duration::from_secs(3600)));
+    let told = "3: `replay_after` must be a number of seconds, at most 3600 (for later: replay = \"at-token-end\"). Correct the number, \
+                or delete the line";
+    assert_eq!(wrong(&after(3601)), told);
 }
 
 #[test]
