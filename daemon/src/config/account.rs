@@ -116,7 +116,7 @@ pub enum ServerConfig {
         /// RFC 7009.
         revocation_endpoint: Option<Endpoint>,
     },
-    /// By its profile, which names no issuer: where a login begins stands there.
+    /// By its profile, which names no issuer: where a login begins stands there, also where an account names it in a browser alone.
     Profile {
         /// RFC 6749, 3.2.
         token_endpoint: Endpoint,

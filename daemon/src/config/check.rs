@@ -21,9 +21,11 @@ const TOP: &[&str] = &["accounts", "network", "providers"];
 /// What stands below `[accounts.NAME]`.
 pub(super) const ACCOUNT: &[&str] = &[
     "issuer",
+    server::AUTHORIZATION,
     "device_authorization_endpoint",
     "token_endpoint",
     "revocation_endpoint",
+    server::PKCE,
     "client_id",
     client::DOCUMENT,
     request::FLOW,
@@ -180,6 +182,7 @@ fn login(
     let (client, provider) = (client?, provider?);
     let names_scopes = section.entry("scopes", findings).is_some();
     let profile = provider.map_or_else(Default::default, |provider| provider.profile);
+    let profile = server::beginning(section, profile, findings)?;
     let scopes = if names_scopes { scopes? } else { profile.scopes.clone() };
     Ok(AccountConfig {
         name: name?,

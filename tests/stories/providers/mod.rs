@@ -10,6 +10,7 @@ mod google;
 mod keycloak;
 mod never_back;
 mod okta;
+mod own_endpoints;
 mod wrong_hosts;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ mod account;
 mod error;
 mod exchange;
 mod meaning;
-mod read;
+pub(super) mod read;
 mod server;
 mod shipped;
 mod table;
