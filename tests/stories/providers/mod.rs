@@ -2,6 +2,7 @@
 //! told about. The daemon is the real one; the persona refuses what the real provider would refuse.
 
 mod auth0;
+mod checked;
 mod config_alone;
 mod entra;
 mod github;
