@@ -43,29 +43,7 @@ async fn a_github_app_lives_by_device_code_without_a_secret() {
 
 #[tokio::test]
 async fn a_github_apps_old_token_is_not_handed_out_while_a_refresh_that_kills_it_is_under_way() {
-    use mcp_authd_tests::server::Commit;
-    let stage = at(GitHub::App, "").await;
-    stage.logs_in().await;
-    let first = stage.token().await;
-
-    // given a refresh that the server has done, and whose answer is on its way
-    stage.provider.behind().script(At::Refresh, Misbehaviour::Hold(Commit::After));
-    let program = program(&stage.daemon);
-    let (reporter, asker) = (program.clone(), program.clone());
-    let rejected = first.clone();
-    let report = tokio::spawn(async move { reporter.report_rejected(&rejected).await.unwrap() });
-    stage.provider.behind().wait_for(|counts| counts.held == 1).await;
-    assert!(!stage.serves(&first).await);
-
-    // when somebody else asks, he waits for the new one
-    let asks = tokio::spawn(async move { asker.token(work()).await.unwrap() });
-    program.accounts().await.unwrap();
-    stage.provider.behind().release();
-    for answer in [report.await.unwrap(), asks.await.unwrap()] {
-        let Answer::UseToken(token) = answer else { panic!("{answer:?}") };
-        assert!(token.expose() != first.expose() && stage.serves(&token).await);
-    }
-    assert_eq!(stage.provider.behind().counts().refreshes, 1);
+    at(GitHub::App, "").await.hands_out_no_token_that_a_refresh_has_killed().await;
 }
 
 #[tokio::test]

@@ -39,6 +39,11 @@ async fn gitlab_in_a_browser() {
 }
 
 #[tokio::test]
+async fn gitlabs_old_token_is_not_handed_out_while_a_refresh_that_kills_it_is_under_way() {
+    at("").await.hands_out_no_token_that_a_refresh_has_killed().await;
+}
+
+#[tokio::test]
 async fn gitlab_is_understood_when_the_person_says_no() {
     at("").await.is_denied().await;
 }

@@ -21,7 +21,8 @@ use mcp_authd_client::{Need, SignIn, Token};
 use mcp_authd_tests::daemon::{Config, Daemon};
 use mcp_authd_tests::persona::{Door, Line, Persona, Provider};
 use mcp_authd_tests::plain_http::fetch_with_token;
-use mcp_authd_tests::programs::{a_token, account_is, approve, deny, program, prompted, token, tool, watched};
+use mcp_authd_tests::programs::{Crowd, a_token, account_is, approve, deny, program, prompted, token, tool, watched};
+use mcp_authd_tests::server::{At, Commit, Misbehaviour};
 
 const CLIENT: &str = "me";
 
@@ -141,6 +142,28 @@ impl Stage {
         assert_eq!(self.provider.refused(), []);
         behind.counts().assert_no_race_was_lost();
         Lived { first, prompt, revocation }
+    }
+
+    /// A refresh that the provider has done, and whose answer is on its way: whoever asks waits for the new token.
+    async fn hands_out_no_token_that_a_refresh_has_killed(&self) {
+        let behind = self.provider.behind();
+        self.logs_in().await;
+        let first = self.token().await;
+        behind.script(At::Refresh, Misbehaviour::Hold(Commit::After));
+        let crowd = Crowd::of(1, &self.daemon);
+        let report = crowd.report(1, &first);
+        behind.wait_for(|counts| counts.held == 1).await;
+        assert!(!self.serves(&first).await);
+
+        let mut asked = crowd.begin(5, work());
+        asked.taken().await;
+        assert_eq!(asked.open(), 5, "nobody is answered with a dead token");
+        behind.release();
+        for answer in report.answers().await.into_iter().chain(asked.answers().await) {
+            let token = token(answer);
+            assert!(token.expose() != first.expose() && self.serves(&token).await);
+        }
+        assert_eq!(behind.counts().refreshes, 1);
     }
 
     async fn signs_out(&self) -> Revocation {
