@@ -3,6 +3,7 @@
 use mcp_authd_client::How;
 use mcp_authd_client::status::Revocation;
 use mcp_authd_tests::persona::{Auth0, Door};
+use mcp_authd_tests::programs::program;
 use mcp_authd_tests::server::{At, Commit, Misbehaviour};
 
 use super::{DEVICE_CODE, Stage, is_renewable, stage, subject};
@@ -48,7 +49,7 @@ async fn a_refresh_whose_answer_was_lost_is_sent_again_at_once_within_the_leeway
     stage.logs_in().await;
     let token = stage.token().await;
     stage.provider.behind().script(At::Refresh, Misbehaviour::Drop(Commit::After));
-    let answer = crate::logged_in::insist(&mcp_authd_tests::programs::program(&stage.daemon), &token).await;
+    let answer = program(&stage.daemon).report_rejected(&token).await.unwrap();
     assert!(stage.serves(&crate::logged_in::used(answer)).await);
     let counts = stage.provider.behind().counts();
     assert_eq!((counts.refreshes, counts.grace_replays, counts.families_revoked), (2, 1, 0));

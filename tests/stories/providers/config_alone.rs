@@ -49,6 +49,7 @@ fn in_an_hour() -> Exp {
 #[tokio::test]
 async fn a_provider_that_is_nothing_like_the_rfcs_is_reached_by_config_alone() {
     let stage = at(in_an_hour()).await;
+    stage.provider.behind().script(At::Poll, Misbehaviour::Error("authorization_pending"));
     let (prompt, status) = stage.logs_in().await;
     let How::Device { verification_uri, .. } = &prompt.how else { panic!("{prompt:?}") };
     assert_eq!(verification_uri, &format!("{}/go", stage.provider.origin()));
@@ -73,6 +74,8 @@ async fn a_provider_that_is_nothing_like_the_rfcs_is_reached_by_config_alone() {
     assert_eq!((began.body, began.names()), (Body::Empty, vec![]));
     let asked = stage.provider.heard_at(Door::Token);
     assert!(asked.iter().all(|line| line.body == Body::Json), "{asked:?}");
+    let polls: Vec<_> = asked.iter().filter(|line| line.names() == ["id"]).map(|line| line.status).collect();
+    assert_eq!(polls, [202, 200]);
     let refreshes: Vec<_> = asked.iter().filter(|line| line.names() == ["refreshToken"]).map(|line| line.status).collect();
     assert_eq!(refreshes, [429, 200]);
     assert!(asked.iter().all(|line| line.names() == ["id"] || line.names() == ["refreshToken"]), "{asked:?}");

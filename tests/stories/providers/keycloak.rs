@@ -16,8 +16,6 @@ async fn at(device_grant: DeviceSwitch, lines: &str) -> Stage {
 #[tokio::test]
 async fn keycloak_by_device_code() {
     let stage = at(DeviceSwitch::On, "scopes = ['openid']").await;
-    // given a server that says "pending" once more after the person has approved
-    stage.provider.behind().script(At::Poll, Misbehaviour::Error("authorization_pending"));
     let lived = stage.a_whole_life().await;
     assert_life_of(&lived.first, 300);
     assert_eq!((scopes(&lived.first), subject(&lived.first)), (vec!["openid"], Some("alice")));

@@ -120,7 +120,8 @@ impl Stage {
     /// From the first login to the logout: a refresh, a grant that the provider ends, a login again. Nothing in it is refused.
     async fn a_whole_life(&self) -> Lived {
         let behind = self.provider.behind();
-        // A login, and a refresh, which brings a short token.
+        // A login that is not answered at the first poll, and a refresh, which brings a short token.
+        behind.script(At::Poll, Misbehaviour::Error("authorization_pending"));
         let (prompt, first) = self.logs_in().await;
         let token = self.token().await;
         behind.change(|settings| settings.access_token_life = Duration::from_secs(2));
