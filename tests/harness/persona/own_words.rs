@@ -98,7 +98,9 @@ impl Persona for OwnWords {
                 let access_token = self.exp.token(said.text("access_token"));
                 Said::json(200, &json!({ "accessToken": access_token, "refreshToken": said.text("refresh_token") }))
             }
-            said if heard.at() == Some(At::Poll) && said.text("error") == "authorization_pending" => Said::empty(202),
+            said if heard.at() == Some(At::Poll) && said.text("error") == "authorization_pending" => {
+                Said::json(202, &json!({ "state": "waits" }))
+            }
             said if heard.at() == Some(At::Refresh) && said.text("error") == "invalid_grant" => Said::empty(401),
             // Whatever a script says, such as 429.
             said => match said.content {
