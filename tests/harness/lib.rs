@@ -11,6 +11,7 @@
 //! | [`moved_clocks`] | a daemon whose clocks are moved while it runs, by a library before libc's |
 //! | [`listening`] | the ports that a program has open, as the kernel lists them |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
+//! | [`persona`] | providers as they are documented, and some odd ones: our own server in the words of another |
 //! | [`plain_http`] | one request, one connection, no cleverness |
 //! | [`started`] | daemons that a program has started: found by the lock of their store, ended with the story |
 //! | [`skip`] | a story that cannot run here says so aloud, and fails in CI |
@@ -45,6 +46,7 @@ pub mod mcp_hosts;
 pub mod moved_clocks;
 mod node;
 pub mod person;
+pub mod persona;
 pub mod plain_http;
 pub mod programs;
 pub mod real_idp;

@@ -18,6 +18,7 @@ mod login;
 mod mcp;
 mod misbehaviour;
 mod more_access;
+mod providers;
 mod real_server;
 mod refresh;
 mod rejection;

@@ -74,7 +74,7 @@ impl Client {
         if let Some(file) = &account.client_secret_file {
             return Err(NotKept::SecretFile(file.clone()));
         }
-        if account.token_endpoint_auth_method == Some(TokenEndpointAuthMethod::None) {
+        if account.secret_shown_by() == Some(TokenEndpointAuthMethod::None) {
             return Err(NotKept::NotNeeded);
         }
         Ok(self.vault.save_client_secret(account, ClientSecret::parse(text)?).await?)

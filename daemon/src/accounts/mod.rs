@@ -35,7 +35,7 @@ use client_secret::SecretError;
 use gate::Gate;
 use grant::{GrantRecord, SignInRecord};
 use paste::NotCompleted;
-use probe::{NotProbed, Probed, Question};
+use probe::{KnownAccounts, NotProbed, Probed, Question};
 
 /// The authorization servers, as the accounts need them. `upstream` implements it.
 pub trait Upstream: Send + Sync + 'static {
@@ -73,8 +73,8 @@ pub trait Upstream: Send + Sync + 'static {
     /// Gives tokens back (RFC 7009): the refresh token first (D63). Its end is logged and changes nothing.
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()>;
 
-    /// Finds out what stands behind a URL. Needs no account, sends no secret, saves nothing, and ends within half a minute.
-    fn probe(&self, question: Question) -> BoxFuture<'static, Result<Probed, NotProbed>>;
+    /// Finds out what stands behind a URL, and how a login there would go by what these accounts say. Needs none, sends no secret, saves nothing, and ends within half a minute.
+    fn probe(&self, question: Question, known: KnownAccounts) -> BoxFuture<'static, Result<Probed, NotProbed>>;
 }
 
 /// What a refresh needs (RFC 6749, section 6).

@@ -3,6 +3,7 @@
 //! Must never: hold a secret, save anything, or change an account; a probe needs none.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::discovery::{DiscoveryError, ServerMetadata};
@@ -14,7 +15,8 @@ use mcp_authd_oauth::registration::{AskForClient, ClientChoice, ClientIdUrl, Why
 use mcp_authd_oauth::terms::{ClientId, Issuer, Scopes};
 use mcp_authd_oauth::way::{Choice, FlowWish, NoWay};
 
-use super::LoadError;
+use super::{AccountConfig, LoadError};
+use crate::config::ServerConfig;
 
 /// What a person wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,31 @@ pub struct Question {
     pub document: Option<ClientIdUrl>,
     /// The way that its logins would have to take.
     pub flow: Option<FlowWish>,
+}
+
+/// The accounts of the configuration: what they say about their own servers counts in a probe, too.
+#[derive(Debug, Clone, Default)]
+pub struct KnownAccounts(Vec<Arc<AccountConfig>>);
+
+impl KnownAccounts {
+    /// These.
+    pub fn of(accounts: impl IntoIterator<Item = Arc<AccountConfig>>) -> Self {
+        Self(accounts.into_iter().collect())
+    }
+
+    /// An account whose word counts for this URL at this issuer: one that is for that very resource, else any there. Where they do not
+    /// say the same, none.
+    #[must_use]
+    pub fn at(&self, issuer: &Issuer, url: &str) -> Option<&AccountConfig> {
+        let is_there = |account: &&Arc<AccountConfig>| account.server == ServerConfig::Issuer(issuer.clone());
+        let is_for_it =
+            |account: &&Arc<AccountConfig>| account.resource.as_ref().is_some_and(|resource| resource.as_str() == url);
+        let there = || self.0.iter().filter(is_there);
+        let first = there().find(is_for_it).or_else(|| there().next())?;
+        let says_the_same = |other: &Arc<AccountConfig>| other.flow == first.flow && other.profile == first.profile;
+        let agreed = there().filter(|account| is_for_it(account) == is_for_it(&first)).all(says_the_same);
+        agreed.then_some(first)
+    }
 }
 
 /// What stands behind a URL.

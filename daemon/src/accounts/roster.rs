@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use super::handle::{AccountHandle, Order};
 use super::keeper::{self, House};
 use super::machine::Beginning;
-use super::probe::{NotProbed, Probed, Question};
+use super::probe::{KnownAccounts, NotProbed, Probed, Question};
 use super::registry::Registry;
 use super::status::Status;
 use super::{AccountConfig, AccountName, TokenFileConfig, Upstream, Vault, token_file};
@@ -213,7 +213,8 @@ impl Roster {
     /// # Errors
     /// Where nothing is known of it.
     pub async fn probe(&self, question: Question) -> Result<Probed, NotProbed> {
-        self.0.house.upstream.probe(question).await
+        let known = KnownAccounts::of(self.0.served.lock().await.accounts.values().cloned());
+        self.0.house.upstream.probe(question, known).await
     }
 
     /// Takes an account out of the file, and ends it; whatever else the file says now is served too.

@@ -55,7 +55,8 @@ pub struct AccountConfig {
     pub client: ClientConfig,
     /// Which way a login takes; `None`: the device grant where there is one, else a browser.
     pub flow: Option<FlowWish>,
-    /// How the client authenticates. `None`: `client_secret_basic` where a secret is kept, else as a public client.
+    /// How the client authenticates. `None`: where a secret is kept as its provider says, else by `client_secret_basic`; else as a
+    /// public client.
     pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
     /// The file that holds the client's secret, on machines that somebody manages. Absolute.
     pub client_secret_file: Option<PathBuf>,
@@ -115,7 +116,7 @@ pub enum ServerConfig {
         /// RFC 7009.
         revocation_endpoint: Option<Endpoint>,
     },
-    /// By its profile, which names no issuer: where a login begins stands there.
+    /// By its profile, which names no issuer: where a login begins stands there, also where an account names it in a browser alone.
     Profile {
         /// RFC 6749, 3.2.
         token_endpoint: Endpoint,
@@ -125,6 +126,12 @@ pub enum ServerConfig {
 }
 
 impl AccountConfig {
+    /// How the client shows a secret, where anybody says so.
+    #[must_use]
+    pub fn secret_shown_by(&self) -> Option<TokenEndpointAuthMethod> {
+        self.token_endpoint_auth_method.or(self.profile.token_endpoint_auth_method)
+    }
+
     /// The issuer, or the token endpoint where there is none: for a person.
     #[must_use]
     pub fn server_name(&self) -> &str {

@@ -21,9 +21,11 @@ const TOP: &[&str] = &["accounts", "network", "providers"];
 /// What stands below `[accounts.NAME]`.
 pub(super) const ACCOUNT: &[&str] = &[
     "issuer",
+    server::AUTHORIZATION,
     "device_authorization_endpoint",
     "token_endpoint",
     "revocation_endpoint",
+    server::PKCE,
     "client_id",
     client::DOCUMENT,
     request::FLOW,
@@ -182,15 +184,15 @@ fn login(
     let extra_parameters = parameters::check(section, findings);
     let (client, provider) = (client?, provider?);
     let names_scopes = section.entry("scopes", findings).is_some();
-    let (profile, method) =
-        provider.map_or_else(Default::default, |provider| (provider.profile, provider.token_endpoint_auth_method));
+    let profile = provider.map_or_else(Default::default, |provider| provider.profile);
+    let profile = server::beginning(section, profile, findings)?;
     let scopes = if names_scopes { scopes? } else { profile.scopes.clone() };
     Ok(AccountConfig {
         name: name?,
         server: server?,
         client: which?,
         flow: flow?,
-        token_endpoint_auth_method: client.method.or(method),
+        token_endpoint_auth_method: client.method,
         client_secret_file: client.secret_file,
         scopes,
         resource: resource?,

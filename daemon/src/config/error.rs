@@ -158,6 +158,12 @@ pub enum Problem {
         /// The endpoints that are given.
         endpoints: String,
     },
+    /// Nobody says that the server of an endpoint of the account's own does PKCE (D24).
+    #[error(
+        "`authorization_endpoint` needs to know that the server does PKCE with S256, which no metadata says here (RFC 7636, \
+         4.2). Where its documentation says so, add: pkce = \"assumed\""
+    )]
+    PkceUnsaid,
     /// A URL that no request may go to (D3, D4).
     #[error("`{key}` {why}. Copy the URL again from the server's documentation")]
     BadUrl {

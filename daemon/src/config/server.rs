@@ -3,24 +3,33 @@
 //! Must never: change a byte of an issuer or an endpoint; servers compare them byte by byte (RFC 8414, 3.3).
 
 use mcp_authd_oauth::endpoint::{Endpoint, InvalidEndpoint, Loopback};
+use mcp_authd_oauth::profile::{Pkce, Profile, ProviderEndpoints};
 use mcp_authd_oauth::terms::Issuer;
 
 use super::account::ServerConfig;
 use super::error::Problem;
+use super::profile::read;
 use super::raw::{Findings, Reported, Section, Text};
 
+/// The key of the endpoint at which a login in a browser begins.
+pub(super) const AUTHORIZATION: &str = "authorization_endpoint";
+/// The key of the switch for a server that does PKCE without saying so.
+pub(super) const PKCE: &str = "pkce";
 const DEVICE_AUTHORIZATION: &str = "device_authorization_endpoint";
 const TOKEN: &str = "token_endpoint";
 const REVOCATION: &str = "revocation_endpoint";
 
+/// What stands in the place of an issuer.
+const ENDPOINTS: [&str; 4] = [AUTHORIZATION, DEVICE_AUTHORIZATION, TOKEN, REVOCATION];
+
 /// Whether the account names its server itself.
 pub(super) fn is_named(section: &Section<'_>, findings: &Findings) -> bool {
-    ["issuer", DEVICE_AUTHORIZATION, TOKEN, REVOCATION].iter().any(|key| section.entry(key, findings).is_some())
+    ["issuer", AUTHORIZATION, DEVICE_AUTHORIZATION, TOKEN, REVOCATION].iter().any(|key| section.entry(key, findings).is_some())
 }
 
 /// The server of an account.
 pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<ServerConfig, Reported> {
-    let given: Vec<_> = [DEVICE_AUTHORIZATION, TOKEN, REVOCATION].iter().filter_map(|key| section.entry(key, findings)).collect();
+    let given: Vec<_> = ENDPOINTS.iter().filter_map(|key| section.entry(key, findings)).collect();
     let issuer = section.entry("issuer", findings);
     match (issuer, given.first()) {
         (None, None) => Err(findings.report(section.line, Problem::NoServer { table: section.title.clone() })),
@@ -31,7 +40,7 @@ pub(super) fn check(section: &Section<'_>, findings: &mut Findings) -> Result<Se
             let both = findings.report(first.line, Problem::TwoServers { endpoints: names.join(", ") });
             // What else is wrong with them is told in the same run.
             let _ = issuer_of(section, findings);
-            for key in [DEVICE_AUTHORIZATION, TOKEN, REVOCATION] {
+            for key in ENDPOINTS {
                 let _ = endpoint(section, key, findings);
             }
             Err(both)
@@ -57,14 +66,39 @@ pub(super) fn checked_issuer(text: &Text<'_>, findings: &mut Findings) -> Result
     Ok(Issuer::new(text.value))
 }
 
+/// Where the profile of an account knows a login to begin, beside what the account itself names.
+///
+/// A browser's endpoint is the account's own where no metadata is read, and then nobody but the person can say that the server does S256
+/// (RFC 7636, 4.2; D24): by `pkce`, here or at the provider.
+pub(super) fn beginning(section: &Section<'_>, profile: Profile, findings: &mut Findings) -> Result<Profile, Reported> {
+    let choices = [("as-advertised", Pkce::AsAdvertised), ("assumed", Pkce::Assumed)];
+    let pkce = match section.entry(PKCE, findings) {
+        Some(_) => read::choice(section, PKCE, &choices, findings)?,
+        None => profile.pkce,
+    };
+    let profile = Profile { pkce, ..profile };
+    let Some(text) = section.text(AUTHORIZATION, findings)? else { return Ok(profile) };
+    let authorization = Some(url(&text, AUTHORIZATION, findings)?);
+    if pkce == Pkce::AsAdvertised {
+        return Err(findings.report(text.line, Problem::PkceUnsaid));
+    }
+    Ok(Profile { endpoints: ProviderEndpoints { authorization, ..profile.endpoints }, ..profile })
+}
+
 fn endpoints(section: &Section<'_>, findings: &mut Findings) -> Result<ServerConfig, Reported> {
-    let device = required(section, DEVICE_AUTHORIZATION, findings).and_then(|text| url(&text, DEVICE_AUTHORIZATION, findings));
+    let begins_in_a_browser = section.entry(AUTHORIZATION, findings).is_some();
+    let device = match endpoint(section, DEVICE_AUTHORIZATION, findings) {
+        Ok(None) if !begins_in_a_browser => required(section, DEVICE_AUTHORIZATION, findings).map(|_| None),
+        device => device,
+    };
     let token = required(section, TOKEN, findings).and_then(|text| url(&text, TOKEN, findings));
     let revocation = endpoint(section, REVOCATION, findings);
-    Ok(ServerConfig::Endpoints {
-        device_authorization_endpoint: device?,
-        token_endpoint: token?,
-        revocation_endpoint: revocation?,
+    let (device, token_endpoint, revocation_endpoint) = (device?, token?, revocation?);
+    Ok(match device {
+        Some(device_authorization_endpoint) => {
+            ServerConfig::Endpoints { device_authorization_endpoint, token_endpoint, revocation_endpoint }
+        }
+        None => ServerConfig::Profile { token_endpoint, revocation_endpoint },
     })
 }
 

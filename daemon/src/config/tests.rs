@@ -14,6 +14,7 @@ mod arbitrary;
 mod changes;
 mod drafts;
 mod edits;
+mod own_endpoints;
 mod provider_views;
 mod providers;
 mod races;
@@ -131,7 +132,7 @@ c.toml:6: the account `github` differs from `GitHub` (line 3) only in letter cas
 c.toml:7: `issuer` must begin with https:// (http:// only on loopback). Copy the URL again from the server's documentation
 c.toml:8: `client_id` must be a string, not an integer. Write: client_id = \"...\"
 c.toml:9: `resource` must be an absolute URI (RFC 8707, section 2). Write: resource = \"https://...\"
-c.toml:10: `colour` is no key of [accounts.github]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, `revocation_endpoint`, `client_id`, `client_id_metadata_document`, `flow`, `scopes`, `resource`, `audience`, `extra_parameters`, `token_endpoint_auth_method`, `client_secret_file`, `provider`, `provider_parameters`, `token_file`
+c.toml:10: `colour` is no key of [accounts.github]. Known here: `issuer`, `authorization_endpoint`, `device_authorization_endpoint`, `token_endpoint`, `revocation_endpoint`, `pkce`, `client_id`, `client_id_metadata_document`, `flow`, `scopes`, `resource`, `audience`, `extra_parameters`, `token_endpoint_auth_method`, `client_secret_file`, `provider`, `provider_parameters`, `token_file`
 c.toml:12: `scope` cannot be an extra parameter. Use the account's own key: scopes = [\"...\"]";
     assert_eq!(errors(text), expected);
 }
@@ -264,8 +265,8 @@ fn every_bad_value_has_its_own_sentence() {
         ("Client-ID = 'a'", "`Client-ID` is no key of [accounts.a]. Did you mean `client_id`?"),
         (
             "\"\\u001b[31m\" = 1",
-            "`\\u{1b}[31m` is no key of [accounts.a]. Known here: `issuer`, `device_authorization_endpoint`, `token_endpoint`, \
-             `revocation_endpoint`, `client_id`, `client_id_metadata_document`, `flow`, `scopes`, `resource`, `audience`, `extra_parameters`, \
+            "`\\u{1b}[31m` is no key of [accounts.a]. Known here: `issuer`, `authorization_endpoint`, `device_authorization_endpoint`, `token_endpoint`, \
+             `revocation_endpoint`, `pkce`, `client_id`, `client_id_metadata_document`, `flow`, `scopes`, `resource`, `audience`, `extra_parameters`, \
              `token_endpoint_auth_method`, `client_secret_file`, `provider`, `provider_parameters`, `token_file`",
         ),
     ];

@@ -34,15 +34,17 @@ pub(super) async fn of(
 
 /// A client that needs no secret asks for none.
 async fn configured(account: &AccountConfig, vault: &dyn Vault) -> Result<ClientAuthentication, NotAuthenticated> {
-    let method = account.token_endpoint_auth_method;
+    let method = account.secret_shown_by();
     if method == Some(TokenEndpointAuthMethod::None) || account.profile.client == ClientNeed::None {
         return Ok(ClientAuthentication::Public);
     }
     let secret = vault.client_secret(account).await.map_err(|why| NotAuthenticated::Unreadable(why.to_string()))?;
-    if secret.is_none() && account.profile.client == ClientNeed::Secret {
-        return Err(NotAuthenticated::NoSecret);
+    match (secret, account.token_endpoint_auth_method) {
+        (None, _) if account.profile.client == ClientNeed::Secret => Err(NotAuthenticated::NoSecret),
+        // A provider says how a secret is shown, and not that there is one.
+        (None, None) => Ok(ClientAuthentication::Public),
+        (secret, _) => ClientAuthentication::by(method, secret),
     }
-    ClientAuthentication::by(method, secret)
 }
 
 /// A refusal of the client as such is told apart where it has shown a secret: then that is what the person mends.

@@ -50,7 +50,7 @@ use tokio::sync::{oneshot, watch};
 use crate::accounts::belonging::is_same_client;
 use crate::accounts::gate::Gate;
 use crate::accounts::paste::NotCompleted;
-use crate::accounts::probe::{NotProbed, Probed, Question};
+use crate::accounts::probe::{KnownAccounts, NotProbed, Probed, Question};
 use crate::accounts::{AccountName, RefreshRequest, RevokeRequest, SaveError, Upstream, Vault};
 use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
@@ -169,9 +169,9 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
         async move { wire.revoke(&account, request).await }.boxed()
     }
 
-    fn probe(&self, question: Question) -> BoxFuture<'static, Result<Probed, NotProbed>> {
+    fn probe(&self, question: Question, known: KnownAccounts) -> BoxFuture<'static, Result<Probed, NotProbed>> {
         let wire = self.wire.clone();
-        async move { wire.probe(question).await }.boxed()
+        async move { wire.probe(question, known).await }.boxed()
     }
 }
 

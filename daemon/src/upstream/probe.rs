@@ -11,27 +11,36 @@ use mcp_authd_oauth::finding::Finding;
 use mcp_authd_oauth::protected_resource::{FoundAt, ProtectedResource, ResourceDiscovery};
 use mcp_authd_oauth::registration::{Candidates, ClientChoice, Documents, GrantNeeded, RedirectUri};
 use mcp_authd_oauth::terms::{Issuer, Resource, Scopes};
-use mcp_authd_oauth::way::{self, BeginsAt, Way, Wishes};
+use mcp_authd_oauth::way::{self, Way, Wishes};
 
 use super::Wire;
 use super::drive::{Transport, drive};
-use crate::accounts::probe::{NotNow, NotProbed, PassedOver, Probed, ProbedClient, ProbedServer, Question};
+use super::servers::{begins_at, wishes};
+use crate::accounts::probe::{KnownAccounts, NotNow, NotProbed, PassedOver, Probed, ProbedClient, ProbedServer, Question};
 
 /// A probe takes no longer.
 const LONGEST: Duration = Duration::from_secs(30);
 /// More authorization servers of one resource are not looked at.
 const MOST_SERVERS: usize = 4;
 
+/// What a person wants to know, beside what is configured.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    question: &'a Question,
+    known: &'a KnownAccounts,
+}
+
 impl<T: Transport> Wire<T> {
-    pub(super) async fn probe(&self, question: Question) -> Result<Probed, NotProbed> {
+    pub(super) async fn probe(&self, question: Question, known: KnownAccounts) -> Result<Probed, NotProbed> {
         let end = self.clock.now().instant + LONGEST;
         tokio::select! {
-            probed = self.look_behind(&question) => probed,
+            probed = self.look_behind(Asked { question: &question, known: &known }) => probed,
             () = self.clock.sleep_until(end) => Err(NotProbed::Later(NotNow::TimeOver(LONGEST))),
         }
     }
 
-    async fn look_behind(&self, question: &Question) -> Result<Probed, NotProbed> {
+    async fn look_behind(&self, asked: Asked<'_>) -> Result<Probed, NotProbed> {
+        let question = asked.question;
         let flow = ResourceDiscovery::new(Resource::new(&question.url));
         let resource = drive(flow, &self.transport, &self.clock, |never| match never {}).await?;
         let mut passed_over = Vec::new();
@@ -41,7 +50,7 @@ impl<T: Transport> Wire<T> {
                 None => Discovery::named_by(issuer.clone(), resource.reach),
             };
             match drive(search, &self.transport, &self.clock, |never| match never {}).await {
-                Ok(metadata) => return Ok(self.found(question, resource, passed_over, metadata).await),
+                Ok(metadata) => return Ok(self.found(asked, resource, passed_over, metadata).await),
                 Err(why) if why.leads_on() => passed_over.push(PassedOver { issuer, why }),
                 Err(why) => return Err(NotProbed::Later(NotNow::Server { issuer, why })),
             }
@@ -51,7 +60,7 @@ impl<T: Transport> Wire<T> {
 
     async fn found(
         &self,
-        question: &Question,
+        Asked { question, known }: Asked<'_>,
         resource: ProtectedResource,
         passed_over: Vec<PassedOver>,
         metadata: ServerMetadata,
@@ -61,13 +70,17 @@ impl<T: Transport> Wire<T> {
         // Nobody has named the spellings that were tried before the right one.
         let is_named = resource.as_ref().is_some_and(|resource| resource.found_at != FoundAt::Nowhere);
         let asked = resource.as_ref().map(|resource| resource.scopes.scopes()).unwrap_or_default();
-        let server = self.server(question, metadata, &asked).await;
+        let server = self.server(Asked { question, known }, metadata, &asked).await;
         let passed_over = if is_named { passed_over } else { Vec::new() };
         Probed { url: question.url.clone(), resource, passed_over, server: Some(server) }
     }
 
-    async fn server(&self, question: &Question, metadata: ServerMetadata, asked: &Scopes) -> ProbedServer {
-        let choice = way::choose(BeginsAt::of(&metadata), Some(&metadata), Wishes { flow: question.flow, ..Wishes::default() });
+    async fn server(&self, Asked { question, known }: Asked<'_>, metadata: ServerMetadata, asked: &Scopes) -> ProbedServer {
+        let account = known.at(&metadata.issuer, &question.url);
+        let profile = account.map(|account| account.profile.clone()).unwrap_or_default();
+        // What the person says now goes before what is configured.
+        let flow = question.flow.or(account.and_then(|account| account.flow));
+        let choice = way::choose(begins_at(&profile, &metadata), Some(&metadata), Wishes { flow, ..wishes(&profile) });
         let client = match &choice {
             Ok(choice) => Some(self.client_there(question, &metadata, &choice.way).await),
             Err(_) => None,

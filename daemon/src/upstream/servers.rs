@@ -254,7 +254,18 @@ impl Found {
     }
 }
 
-fn wishes(profile: &Profile) -> Wishes {
+/// Where a login may begin by what a profile names, else by the metadata as it is: no host is rewritten.
+pub(super) fn begins_at<'a>(profile: &'a Profile, metadata: &'a ServerMetadata) -> BeginsAt<'a> {
+    let (named, told) = (&profile.endpoints, BeginsAt::of(metadata));
+    let device = named.device_authorization.as_ref().or(told.device_authorization);
+    BeginsAt {
+        device_authorization: device.filter(|_| profile.device_grant == DeviceGrant::Allowed),
+        authorization: named.authorization.as_ref().or(told.authorization),
+    }
+}
+
+/// What a profile wants of a way.
+pub(super) fn wishes(profile: &Profile) -> Wishes {
     let pkce = match profile.pkce {
         Pkce::AsAdvertised => PkceRule::Required,
         Pkce::Assumed => PkceRule::Assumed,

@@ -228,12 +228,16 @@ impl Turn {
     }
 }
 
-/// Whether a device grant that the server advertises is not for us: then a browser may be (RFC 6749, 5.2; RFC 8628, 3.2).
+/// Whether a device grant that the server advertises is not for us: then a browser may be (RFC 6749, 5.2; RFC 8628, 3.2). Asked before
+/// there is a code, so that `invalid_grant` can only mean the grant itself: Keycloak's word for a client that may not use it.
 fn is_closed_to_us(failure: &SignInFailure) -> bool {
     match failure {
         SignInFailure::NoDeviceGrant => true,
         SignInFailure::Refused(error) => {
-            matches!(error.error.as_str(), "unauthorized_client" | "unsupported_grant_type" | "device_flow_disabled")
+            matches!(
+                error.error.as_str(),
+                "unauthorized_client" | "unsupported_grant_type" | "device_flow_disabled" | "invalid_grant"
+            )
         }
         _ => false,
     }

@@ -17,4 +17,5 @@ mod clients;
 mod codes;
 mod faults;
 mod guest;
+mod personas;
 mod rules;

@@ -21,7 +21,7 @@ pub use expiry::{Expiry, ExpirySource};
 pub use request::{BodyKind, RequestShape, SentAs};
 pub use server::{DiscoveryMode, HostRewrite, ProviderEndpoints, rewritten};
 
-use crate::terms::{Resource, Scopes};
+use crate::terms::{Resource, Scopes, TokenEndpointAuthMethod};
 use crate::token::Binding;
 use crate::wire::token_answer::Understood;
 
@@ -38,6 +38,8 @@ pub struct Profile {
     pub host_rewrites: Vec<HostRewrite>,
     /// What a client has to be.
     pub client: ClientNeed,
+    /// How a client that has a secret shows it, where its account does not say (RFC 6749, 2.3.1). It makes no client need one.
+    pub token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
     /// Whether it knows the device authorization grant (RFC 8628).
     pub device_grant: DeviceGrant,
     /// Whether it does PKCE without saying so (RFC 7636; D24).

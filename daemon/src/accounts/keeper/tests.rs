@@ -25,7 +25,7 @@ use crate::accounts::grant::{Grant, GrantRecord, HeldToken, Renewal, Rotation, S
 use crate::accounts::machine::fixture::{binding, config};
 use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::paste::NotCompleted;
-use crate::accounts::probe::{NotProbed, Probed, Question};
+use crate::accounts::probe::{KnownAccounts, NotProbed, Probed, Question};
 use crate::accounts::{
     AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored, Upstream, Vault,
 };
@@ -90,7 +90,7 @@ impl Upstream for SlowServer {
         async {}.boxed()
     }
 
-    fn probe(&self, _: Question) -> BoxFuture<'static, Result<Probed, NotProbed>> {
+    fn probe(&self, _: Question, _: KnownAccounts) -> BoxFuture<'static, Result<Probed, NotProbed>> {
         std::future::pending().boxed()
     }
 }

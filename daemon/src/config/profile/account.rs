@@ -58,8 +58,7 @@ pub(in super::super) fn of_account(
             return Err(report(findings, line, problem));
         }
         let profile = server::without_server(described.profile.clone());
-        let token_endpoint_auth_method = described.token_endpoint_auth_method;
-        return Ok(Some(Provider { profile, server: None, token_endpoint_auth_method }));
+        return Ok(Some(Provider { profile, server: None }));
     }
     filled(described, &named, (&given, section), findings).map(Some)
 }
@@ -124,5 +123,5 @@ fn filled(
         return Err(findings.report(named.line, Problem::Provider(ProviderProblem::NoServer { provider: provider() })));
     }
     let profile = Profile { endpoints, ..described.profile.clone() };
-    Ok(Provider { profile, server, token_endpoint_auth_method: described.token_endpoint_auth_method })
+    Ok(Provider { profile, server })
 }

@@ -14,13 +14,14 @@ use super::Described;
 /// Its sentences, in the order of the keys in `daemon/profiles/README.md`.
 pub(super) fn meaning(described: &Described) -> Vec<String> {
     // What an account gives, and the client, are told on their own.
-    let Described { profile, token_endpoint_auth_method, server, parameters: _ } = described;
+    let Described { profile, server, parameters: _ } = described;
     let Profile {
         name: _,
         discovery,
         endpoints: _,
         host_rewrites,
         client: _,
+        token_endpoint_auth_method,
         device_grant,
         pkce,
         redirect,
@@ -40,7 +41,9 @@ pub(super) fn meaning(described: &Described) -> Vec<String> {
     } = profile;
     let mut told = vec![place(server.issuer(), *discovery, server.names_any())];
     told.extend(host_rewrites.iter().map(rewritten));
-    told.extend(token_endpoint_auth_method.map(|method| format!("Its clients say who they are by {}.", method.as_str())));
+    told.extend(
+        token_endpoint_auth_method.map(|method| format!("A client with a secret says who it is by {}.", method.as_str())),
+    );
     if !scopes.is_empty() {
         told.push(format!("An account without scopes of its own asks for: {}.", scopes.to_parameter()));
     }

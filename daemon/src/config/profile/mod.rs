@@ -7,7 +7,7 @@ mod account;
 mod error;
 mod exchange;
 mod meaning;
-mod read;
+pub(super) mod read;
 mod server;
 mod shipped;
 mod table;
@@ -16,7 +16,6 @@ mod view;
 use std::collections::BTreeMap;
 
 use mcp_authd_oauth::profile::Profile;
-use mcp_authd_oauth::terms::TokenEndpointAuthMethod;
 
 pub use error::ProviderProblem;
 pub use shipped::{ShippedProfile, shipped};
@@ -35,7 +34,6 @@ use server::ServerTemplate;
 struct Described {
     /// Without its endpoints.
     profile: Profile,
-    token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
     server: ServerTemplate,
     /// What stands for `{NAME}` in its URLs. Empty: each account has to say.
     parameters: BTreeMap<String, String>,
@@ -47,7 +45,6 @@ pub(super) struct Provider {
     pub(super) profile: Profile,
     /// `None`: it names none, and the account has to.
     pub(super) server: Option<ServerConfig>,
-    pub(super) token_endpoint_auth_method: Option<TokenEndpointAuthMethod>,
 }
 
 /// Every provider that an account may name.

@@ -11,10 +11,10 @@ use super::super::raw::{Entry, Findings, Reported, Section};
 use super::error::ProviderProblem;
 
 /// A word of a list, with what it means.
-pub(super) type Choice<T> = (&'static str, T);
+pub(in super::super) type Choice<T> = (&'static str, T);
 
 /// The meaning of a word; the default where there is no such key.
-pub(super) fn choice<T: Copy + Default>(
+pub(in super::super) fn choice<T: Copy + Default>(
     section: &Section<'_>,
     key: &'static str,
     choices: &[Choice<T>],

@@ -3,6 +3,8 @@
 //! Must never: stop at the first error.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use mcp_authd_oauth::profile::{
     ClientNeed, DeviceGrant, ErrorWords, Expiry, ExpirySource, Pkce, Profile, ProviderEndpoints, Redirect, RefreshEnds,
@@ -109,6 +111,7 @@ pub(super) fn check(name: &str, section: &Section<'_>, findings: &mut Findings) 
         endpoints: ProviderEndpoints::default(),
         host_rewrites: host_rewrites?,
         client: client?,
+        token_endpoint_auth_method: method?,
         device_grant: device_grant?,
         pkce: pkce?,
         redirect,
@@ -127,7 +130,7 @@ pub(super) fn check(name: &str, section: &Section<'_>, findings: &mut Findings) 
         replay: replay?,
     };
     let parameters = parameters.unwrap_or(no_parameters);
-    Ok(Described { profile, token_endpoint_auth_method: method?, server: server?, parameters })
+    Ok(Described { profile, server: server?, parameters })
 }
 
 const CLIENT: [read::Choice<ClientNeed>; 3] =
@@ -186,12 +189,16 @@ fn is_loopback_redirect(text: &str) -> bool {
 fn replay(section: &Section<'_>, findings: &mut Findings) -> Result<ReplayTime, Reported> {
     let choices = [("at-once", ReplayTime::AtOnce), ("at-token-end", ReplayTime::AtTokenEnd)];
     let chosen = read::choice(section, "replay", &choices, findings);
-    let after = read::seconds(section, "replay_after", findings);
+    let after = read::number(section, "replay_after", REPLAY_WINDOW, findings);
     match (chosen?, after?) {
         (chosen, None) => Ok(chosen),
-        (_, Some(wait)) => Ok(ReplayTime::After(wait)),
+        (_, Some(wait)) => Ok(ReplayTime::After(Duration::from_secs(wait))),
     }
 }
+
+/// No grant is left in doubt for longer by a number alone: the windows that servers document end long before (D56).
+const REPLAY_WINDOW: (RangeInclusive<i64>, &str) =
+    (0..=3600, "a number of seconds, at most 3600 (for later: replay = \"at-token-end\")");
 
 fn expiry(section: &Section<'_>, findings: &mut Findings) -> Result<Expiry, Reported> {
     let Some(table) = read::table(section, "expiry", findings)? else { return Ok(Expiry::default()) };

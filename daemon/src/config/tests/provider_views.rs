@@ -30,7 +30,7 @@ fn every_shipped_provider_is_seen_with_its_text_what_it_needs_and_what_it_means(
     let google = named(&shipped, "google");
     assert_eq!((google.client, google.parameters), (ClientNeed::Secret, vec![]));
     let keycloak = named(&shipped, "keycloak");
-    assert_eq!((keycloak.device, keycloak.browser), (Offered::Yes, Offered::AsAdvertised));
+    assert_eq!((keycloak.device, keycloak.browser), (Offered::Yes, Offered::Yes));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn what_entra_and_google_mean_is_said_in_sentences() {
         named(&shipped, "google").meaning,
         [
             "Its server is https://accounts.google.com; only the endpoints that are named are called.",
-            "Its clients say who they are by client_secret_post.",
+            "A client with a secret says who it is by client_secret_post.",
             "PKCE with S256 is done although no metadata promises it (RFC 7636).",
             "The address that a browser opens holds besides: access_type, prompt.",
         ]

@@ -107,7 +107,7 @@ fn everything_may_be_said() {
     assert_eq!(profile.endpoints, endpoints);
     assert_eq!(profile.host_rewrites, [HostRewrite { from: "internal:8443".into(), to: "as.example".into() }]);
     assert_eq!((profile.name.as_str(), profile.discovery, profile.client), ("p", DiscoveryMode::Metadata, ClientNeed::Secret));
-    assert_eq!(account.token_endpoint_auth_method, Some(TokenEndpointAuthMethod::ClientSecretPost));
+    assert_eq!(account.secret_shown_by(), Some(TokenEndpointAuthMethod::ClientSecretPost));
     assert_eq!(account.scopes, Scopes::parse("a b"));
     assert_eq!((profile.resource, profile.device_grant), (ResourceMode::Omit, DeviceGrant::Unavailable));
     assert_eq!((profile.pkce, profile.refresh_ends), (Pkce::Assumed, RefreshEnds::AccessTokensToo));
@@ -169,7 +169,7 @@ source = "fixed"
 6: `redirect_port` must be a port from 1 to 65535. Correct the number, or delete the line
 8: `refresh_sends_redirect_uri` must be true or false, not a string. Write: refresh_sends_redirect_uri = true
 9: `replay` must be \"at-once\" or \"at-token-end\". Write one of them, or delete the line
-10: `replay_after` must be a number of seconds, at most a year. Correct the number, or delete the line
+10: `replay_after` must be a number of seconds, at most 3600 (for later: replay = \"at-token-end\"). Correct the number, or delete the line
 11: `resource` must be \"as-published\" or \"omit\". Write one of them, or delete the line
 13: only a device authorization request may have no body: the others would not say what they are about. Delete the line
 15: `refresh_token` stands below both `names` and `omit`. Delete it from one of them
@@ -183,6 +183,15 @@ source = "fixed"
 26: `slow_down_statuses` may hold only statuses from 200 to 299 and from 400 to 599. Delete the others
 27: [providers.p.expiry] has no `seconds`. Add: seconds = 3600";
     assert_eq!(wrong(text), expected);
+}
+
+#[test]
+fn d56_no_number_keeps_a_grant_in_doubt_for_longer_than_an_hour() {
+    let after = |seconds: u32| format!("issuer = 'https://as.example'\nreplay_after = {seconds}");
+    assert_eq!(account_of(&after(3600)).profile.replay, ReplayTime::After(Duration::from_secs(3600)));
+    let told = "3: `replay_after` must be a number of seconds, at most 3600 (for later: replay = \"at-token-end\"). Correct the number, \
+                or delete the line";
+    assert_eq!(wrong(&after(3601)), told);
 }
 
 #[test]
@@ -363,6 +372,8 @@ fn each_shipped_provider_is_what_its_documentation_says() {
         let endpoints = &account.profile.endpoints;
         assert_eq!(endpoints.device_authorization, Some(endpoint(device)), "{name}");
         assert_eq!(endpoints.token, Some(endpoint(token)), "{name}");
+        // No metadata is read where both stand here: a login in a browser has nothing else to begin at.
+        assert!(endpoints.authorization.is_some() && account.profile.pkce == Pkce::Assumed, "{name}");
     }
 }
 
@@ -380,7 +391,11 @@ fn each_shipped_provider_differs_where_its_documentation_says_so() {
     let of = |name: &str, rest: &str| account_with(name, rest);
     let google = of("google", "");
     assert_eq!((google.profile.client, google.profile.discovery), (ClientNeed::Secret, DiscoveryMode::None));
-    assert_eq!(google.token_endpoint_auth_method, Some(TokenEndpointAuthMethod::ClientSecretPost));
+    assert_eq!(google.secret_shown_by(), Some(TokenEndpointAuthMethod::ClientSecretPost));
+    // How a secret is shown, which an OAuth app needs for a browser alone.
+    let github = of("github", "");
+    assert_eq!(github.secret_shown_by(), Some(TokenEndpointAuthMethod::ClientSecretPost));
+    assert_eq!((github.token_endpoint_auth_method, github.profile.client), (None, ClientNeed::Any));
     let parameters = &google.profile.authorization_parameters;
     assert_eq!((parameters["access_type"].as_str(), parameters["prompt"].as_str()), ("offline", "consent"));
     for (name, ends) in [

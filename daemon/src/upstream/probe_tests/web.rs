@@ -10,8 +10,9 @@ use mcp_authd_oauth::registration::Registration;
 use serde_json::{Value, json};
 
 use crate::accounts::keeper::tests::{Memory, scene};
-use crate::accounts::probe::{NotProbed, Probed, Question};
-use crate::accounts::{Upstream, Vault};
+use crate::accounts::probe::{KnownAccounts, NotProbed, Probed, Question};
+use crate::accounts::{AccountConfig, Upstream, Vault};
+use crate::config::Config;
 use crate::host::clock::follows_tokio;
 use crate::host::tasks::Tasks;
 use crate::upstream::HttpUpstream;
@@ -29,6 +30,7 @@ pub(super) struct Web {
     asked: Arc<Mutex<Vec<String>>>,
     takes: Arc<Mutex<Duration>>,
     vault: Arc<Memory>,
+    accounts: Vec<Arc<AccountConfig>>,
 }
 
 impl Web {
@@ -40,6 +42,7 @@ impl Web {
             asked: Arc::default(),
             takes: Arc::default(),
             vault: scene(Duration::ZERO).memory,
+            accounts: Vec::new(),
         }
     }
 
@@ -62,6 +65,12 @@ impl Web {
         *self.challenge.lock().unwrap() = Some(challenge.to_owned());
     }
 
+    /// The same, where this configuration is served.
+    pub(super) fn beside(self, toml: &str) -> Self {
+        let config = Config::parse(toml, std::path::Path::new("c.toml")).unwrap();
+        Self { accounts: config.accounts.into_values().collect(), ..self }
+    }
+
     pub(super) fn each_answer_takes(&self, time: Duration) {
         *self.takes.lock().unwrap() = time;
     }
@@ -80,7 +89,9 @@ impl Web {
     }
 
     pub(super) async fn probe_as(&self, question: Question) -> Result<Probed, NotProbed> {
-        HttpUpstream::over(self.clone(), (&Tasks::new(), &follows_tokio()), self.vault.clone()).probe(question).await
+        HttpUpstream::over(self.clone(), (&Tasks::new(), &follows_tokio()), self.vault.clone())
+            .probe(question, KnownAccounts::of(self.accounts.clone()))
+            .await
     }
 }
 

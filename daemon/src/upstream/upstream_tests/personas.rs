@@ -270,12 +270,17 @@ async fn okta_is_asked_at_one_of_its_authorization_servers() {
 
 #[tokio::test(start_paused = true)]
 async fn keycloak_says_invalid_grant_for_what_is_switched_off_and_for_a_code_that_it_forgot() {
-    let account = shipped("keycloak", "provider_parameters = { host = 'sso.example', realm = 'r' }");
+    // Where no browser is next, the person is told.
+    let alone = account_of(
+        "[providers.k]\nbase = 'https://sso.example'\ndevice_authorization_endpoint = '/d'\ntoken_endpoint = '/t'\n\
+         [accounts.a]\nprovider = 'k'\nclient_id = 'me'",
+    );
     let off = r#"{"error":"invalid_grant","error_description":"Client not allowed OAuth 2.0 Device Authorization Grant"}"#;
     let persona = Persona::answers(&[(400, off)]);
-    let (ended, prompt) = persona.logs_in(&account, None).await;
+    let (ended, prompt) = persona.logs_in(&alone, None).await;
     assert!(matches!(&ended, Err(SignInFailure::Refused(said)) if said.description.is_some()), "{ended:?}");
     assert_eq!(prompt, None);
+    let account = shipped("keycloak", "provider_parameters = { host = 'sso.example', realm = 'r' }");
     let page = r#""verification_uri":"https://sso.example/realms/r/device""#;
     let persona = Persona::answers(&[(200, &code(page)), (400, &error("authorization_pending")), (400, &error("invalid_grant"))]);
     let (ended, _) = persona.logs_in(&account, None).await;

@@ -189,7 +189,9 @@ async fn where_no_client_can_be_had_a_person_is_asked_for_one() {
 
 #[tokio::test]
 async fn a_client_that_may_not_use_the_device_grant_is_sent_to_a_browser() {
-    for refusal in [(400, r#"{"error":"unauthorized_client"}"#), (404, "Not Found")] {
+    // Keycloak says `invalid_grant` where the grant is switched off for the client.
+    let refusals = [(400, r#"{"error":"unauthorized_client"}"#), (400, r#"{"error":"invalid_grant"}"#), (404, "Not Found")];
+    for refusal in refusals {
         let (server, keeps) = (registering(), Keeps::default());
         server.answers("/device", refusal.0, refusal.1);
         let upstream = over(&server, &keeps);
