@@ -19,15 +19,23 @@ use crate::logged_in::{look, used};
 /// endpoint (RFC 7591) for whoever looks for them. Its authorization endpoint is never called by the daemon: a browser would.
 struct CodeServer {
     origin: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The bodies of the requests to the token endpoint.
+    asked: Vec<String>,
+    /// How many clients were registered: each has an id of its own.
+    registered: usize,
 }
 
 impl CodeServer {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (keeps, here) = (asked.clone(), origin.clone());
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let (keeps, here) = (seen.clone(), origin.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = BufReader::new(stream);
@@ -44,12 +52,12 @@ impl CodeServer {
                 stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
             }
         });
-        Self { origin, asked }
+        Self { origin, seen }
     }
 
     /// What the token endpoint was asked so far.
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.seen.lock().unwrap().asked.clone()
     }
 
     /// A daemon with these accounts there, by a provider of its own that knows no device grant.
@@ -66,7 +74,7 @@ impl CodeServer {
     }
 }
 
-fn answer(origin: &str, first: &str, body: String, tokens: &Mutex<Vec<String>>) -> (&'static str, String) {
+fn answer(origin: &str, first: &str, body: String, seen: &Mutex<Seen>) -> (&'static str, String) {
     match first.split(' ').nth(1).unwrap_or_default() {
         "/.well-known/oauth-authorization-server" => {
             let endpoint = |name: &str| format!("{origin}/{name}");
@@ -83,13 +91,15 @@ fn answer(origin: &str, first: &str, body: String, tokens: &Mutex<Vec<String>>) 
         }
         "/register" => {
             let mut client: Value = serde_json::from_str(&body).unwrap();
-            client["client_id"] = "registered".into();
+            let mut seen = seen.lock().unwrap();
+            seen.registered += 1;
+            client["client_id"] = format!("registered-{}", seen.registered).into();
             ("201 Created", client.to_string())
         }
         "/token" => {
-            let mut tokens = tokens.lock().unwrap();
-            tokens.push(body);
-            ("200 OK", format!(r#"{{"access_token":"SNTL_AT_{}","token_type":"Bearer","expires_in":3600}}"#, tokens.len()))
+            let mut seen = seen.lock().unwrap();
+            seen.asked.push(body);
+            ("200 OK", format!(r#"{{"access_token":"SNTL_AT_{}","token_type":"Bearer","expires_in":3600}}"#, seen.asked.len()))
         }
         _ => ("404 Not Found", "{}".to_owned()),
     }
@@ -234,14 +244,14 @@ async fn a_client_that_the_daemon_has_registered_is_shown_and_forgotten_and_the_
     let daemon = Daemon::start(Config::new().text(&format!("[accounts.work]\nissuer = \"{}\"\n", server.origin))).await;
     let mut login = Pasting::begins(&daemon, &["work"]);
     let address = login.address().await;
-    assert_eq!(parameter(&address, "client_id"), "registered");
+    assert_eq!(parameter(&address, "client_id"), "registered-1");
     login.paste(&redirected(&address, "SNTL_AC_1")).await;
     assert_eq!(login.ends().await.code, Some(0));
 
     // when the person looks
     let list: Value = serde_json::from_str(&authctl(&daemon, &["client", "list", "--json"]).await.out).unwrap();
     let client = &list["clients"][0];
-    assert_eq!((&client["issuer"], &client["client_id"]), (&server.origin.as_str().into(), &"registered".into()));
+    assert_eq!((&client["issuer"], &client["client_id"]), (&server.origin.as_str().into(), &"registered-1".into()));
     assert_eq!((&client["standing"], &client["auth_method"]), (&"good".into(), &"none".into()));
     assert!(
         client["registered_at"].as_u64().is_some() && client["redirect_uris"].to_string().contains("http://127.0.0.1"),
@@ -257,5 +267,5 @@ async fn a_client_that_the_daemon_has_registered_is_shown_and_forgotten_and_the_
 
     // and the person's word counts more than the hour between two registrations (D59)
     let mut login = Pasting::begins(&daemon, &["work", "--again"]);
-    assert_eq!(parameter(&login.address().await, "client_id"), "registered");
+    assert_eq!(parameter(&login.address().await, "client_id"), "registered-2");
 }
