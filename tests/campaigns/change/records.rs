@@ -11,7 +11,7 @@ use mcp_authd_client::admin::{Reloading, StartSignIn};
 use mcp_authd_client::status::Health;
 use mcp_authd_client::{Answer, Need, Reason, Request, SignInMode};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
-use mcp_authd_tests::programs::{program, records, token, tool};
+use mcp_authd_tests::programs::{look, program, records, token, tool};
 use sha2::{Digest as _, Sha256};
 
 use crate::effort::{figures, rounds};
@@ -71,10 +71,6 @@ fn hashes(daemon: &Daemon) -> BTreeMap<String, Vec<u8>> {
     hashed.map(|(name, (mode, hash))| (name, [&mode.to_be_bytes()[..], &hash].concat())).collect()
 }
 
-async fn look(daemon: &Daemon, account: &str) -> Answer {
-    program(daemon).token(Request::new(Need::account(account)).sign_in(SignInMode::Never)).await.unwrap()
-}
-
 #[tokio::test]
 async fn b34_records_of_every_version_serve_and_are_never_set_aside() {
     for version in 1..=PRESENT {
@@ -86,11 +82,11 @@ async fn b34_records_of_every_version_serve_and_are_never_set_aside() {
         for round in 0..rounds(50, 3) {
             daemon.start_again().await;
             for account in serving {
-                let held = token(look(&daemon, account).await);
+                let held = token(look(&program(&daemon), account).await);
                 assert_eq!(held.expose(), "SNTL_AT_kept", "version {version}, round {round}: {account}");
             }
             for account in ended {
-                let Answer::GiveUp(refusal) = look(&daemon, account).await else { panic!("{account} was ended") };
+                let Answer::GiveUp(refusal) = look(&program(&daemon), account).await else { panic!("{account} was ended") };
                 let expected = if account == "reconfigured" { Reason::LoginRequired } else { Reason::SignedOut };
                 assert_eq!(refusal.reason, expected, "version {version}, round {round}: {account}");
             }
@@ -130,7 +126,7 @@ async fn b34_a_daemon_that_finds_a_record_of_a_later_version_says_so_and_ends_an
     // and without that record all is as it was
     fs::remove_file(state(&daemon).join(LATER)).unwrap();
     daemon.start_again().await;
-    assert_eq!(token(look(&daemon, "work").await).expose(), "SNTL_AT_kept");
+    assert_eq!(token(look(&program(&daemon), "work").await).expose(), "SNTL_AT_kept");
 }
 
 #[tokio::test]
@@ -159,7 +155,7 @@ async fn b34_an_account_that_comes_with_a_record_of_a_later_version_is_told_and_
     let status = tool.start_sign_in(start).await.unwrap();
     assert!(status.sign_in.is_none() && status.health == Health::Degraded, "{status:?}");
     assert!(status.message.unwrap_or_default().contains("newer mcp-authd"));
-    assert_eq!(token(look(&daemon, "work").await).expose(), "SNTL_AT_kept");
+    assert_eq!(token(look(&program(&daemon), "work").await).expose(), "SNTL_AT_kept");
     assert_eq!(hashes(&daemon)[LATER], before);
     assert!(daemon.stop().await.success());
     assert_eq!(hashes(&daemon)[LATER], before, "and when it leaves");

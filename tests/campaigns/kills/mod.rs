@@ -174,10 +174,3 @@ async fn log_in(daemon: &Daemon, accounts: &[Arc<Kept>]) {
 fn quiet() -> Config {
     Config::new().environment("MCP_AUTHD_LOG", "warn")
 }
-
-/// The middle and the hundredth part from the end, of what was measured.
-fn spread(mut measured: Vec<Duration>) -> (Duration, Duration) {
-    measured.sort_unstable();
-    let at = |percent: usize| measured.get((measured.len() * percent / 100).min(measured.len().saturating_sub(1))).copied();
-    (at(50).unwrap_or_default(), at(99).unwrap_or_default())
-}

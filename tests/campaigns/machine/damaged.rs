@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use mcp_authd_client::{Reason, Token};
-use mcp_authd_tests::programs::{program, records as names_of_records, token, until};
+use mcp_authd_tests::programs::{look, program, records as names_of_records, token, until};
 use mcp_authd_tests::server::Settings;
 
-use super::logged_in::{Machine, look, mode_of, records, refused};
+use super::logged_in::{Machine, mode_of, records, refused};
 use crate::effort::{figures, is_whole, rounds};
 use crate::random::{self, Random};
 
