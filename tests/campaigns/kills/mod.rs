@@ -6,6 +6,8 @@ mod front;
 mod leaving;
 mod moments;
 mod renames;
+mod site;
+mod steps;
 mod traced;
 
 use std::sync::Arc;
