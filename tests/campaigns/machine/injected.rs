@@ -2,6 +2,7 @@
 //!
 //! Must never: outlive its campaign.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -74,6 +75,20 @@ impl Injected {
     /// How many unfinished files were made meanwhile.
     pub(crate) fn files_made(&self) -> usize {
         self.lines().iter().filter(|line| line.contains("openat(") && line.contains(".unfinished-")).count()
+    }
+
+    /// The unfinished files for which an fsync came after one that had failed.
+    pub(crate) fn flushed_again(&self) -> Vec<String> {
+        let (mut asked, mut again) = (BTreeSet::new(), Vec::new());
+        for line in self.lines() {
+            let file = line.split_once("sync(").and_then(|(_, of)| of.split_once("/.unfinished-")?.1.split_once('>'));
+            if let Some((file, _)) = file
+                && !asked.insert(file.to_owned())
+            {
+                again.push(file.to_owned());
+            }
+        }
+        again
     }
 
     /// Whether a signal that was injected has stopped the daemon.
