@@ -19,9 +19,15 @@ use crate::effort::{figures, rounds};
 /// What the kept records were issued by. Nobody ever listens there.
 const SERVER: &str = "http://127.0.0.1:9";
 const LATER: &str = "grant-later.sealed";
+/// A client there that the configuration names, with a secret that is kept; and one that was registered.
+const CLIENT: &str = "client";
+const REGISTERED: &str = "registered";
+pub(crate) const OF_CLIENTS: [&str; 2] = ["registration-", "registered-client-"];
+/// The account of that client.
+pub(crate) const SECRETIVE: &str = "secretive";
 
-/// What this daemon can read, and the version after.
-const PRESENT: u16 = 1;
+/// What this daemon writes, and the newest that it reads.
+pub(crate) const PRESENT: u16 = mcp_authd::store::VERSION;
 
 fn kept(version: u16) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../daemon/src/store/tests/fixtures/version-{version}"))
@@ -45,9 +51,10 @@ fn state(daemon: &Daemon) -> PathBuf {
 }
 
 /// A daemon that has not begun, on these records of a version and its key.
-fn on_records(version: u16, accounts: &[&str]) -> Daemon {
+pub(crate) fn on_records(version: u16, accounts: &[&str]) -> Daemon {
     let account = |name: &&str| Account::at(name, SERVER);
-    let daemon = Daemon::prepare(accounts.iter().map(account).fold(Config::new(), Config::account));
+    let secretive = Account::at(SECRETIVE, SERVER).client_id(CLIENT);
+    let daemon = Daemon::prepare(accounts.iter().map(account).fold(Config::new().account(secretive), Config::account));
     put(&kept(version).join("store.key"), &private(daemon.dirs().data().join("mcp-authd")).join("store.key"));
     for account in accounts {
         for record in [format!("grant-{account}.sealed"), format!("sign-in-{account}.sealed")] {
@@ -55,6 +62,12 @@ fn on_records(version: u16, accounts: &[&str]) -> Daemon {
             if from.exists() {
                 put(&from, &state(&daemon).join(record));
             }
+        }
+    }
+    for entry in fs::read_dir(kept(version)).unwrap().map(Result::unwrap) {
+        let record = entry.file_name().into_string().unwrap();
+        if OF_CLIENTS.iter().any(|kind| record.starts_with(kind)) {
+            put(&entry.path(), &state(&daemon).join(record));
         }
     }
     daemon
@@ -78,7 +91,7 @@ async fn b34_records_of_every_version_serve_and_are_never_set_aside() {
         let ended = ["logged-out", "reconfigured", "before-reloads"];
         let mut daemon = on_records(version, &[&serving[..], &ended].concat());
         let before = hashes(&daemon);
-        assert_eq!(before.len(), serving.len() + ended.len(), "every one is there");
+        assert_eq!(before.len(), serving.len() + ended.len() + OF_CLIENTS.len(), "every one is there");
         for round in 0..rounds(50, 3) {
             daemon.start_again().await;
             for account in serving {
@@ -90,6 +103,12 @@ async fn b34_records_of_every_version_serve_and_are_never_set_aside() {
                 let expected = if account == "reconfigured" { Reason::LoginRequired } else { Reason::SignedOut };
                 assert_eq!(refusal.reason, expected, "version {version}, round {round}: {account}");
             }
+            // (for a login its client's secret is read; nobody is there to log in to)
+            let start = StartSignIn { account: Some(SECRETIVE.to_owned()), ..StartSignIn::default() };
+            let _in_vain = tool(&daemon).start_sign_in(start).await;
+            let clients = tool(&daemon).clients().await.unwrap().clients;
+            let clients: Vec<_> = clients.iter().map(|client| (&*client.issuer, &*client.client_id)).collect();
+            assert_eq!(clients, [(SERVER, REGISTERED)], "version {version}, round {round}");
             assert!(daemon.stop().await.success());
         }
         let after = hashes(&daemon);
@@ -106,7 +125,7 @@ async fn b34_a_daemon_that_finds_a_record_of_a_later_version_says_so_and_ends_an
     put(&kept(PRESENT + 1).join(LATER), &state(&daemon).join(LATER));
     fs::write(state(&daemon).join(".unfinished-00"), "of a daemon that was killed").unwrap();
     let before = hashes(&daemon);
-    assert_eq!(before.len(), 4);
+    assert_eq!(before.len(), 4 + OF_CLIENTS.len());
 
     // when the daemon starts on them, then it ends with a sentence that names the record and the cure
     let rounds = rounds(50, 3);
