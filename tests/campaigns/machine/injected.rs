@@ -59,12 +59,15 @@ impl Injected {
         command.args(["-p", &pid.to_string()]).stdin(Stdio::null()).stderr(errors);
         for _ in 0..ATTACHES {
             let injected = Self { strace: command.spawn().unwrap(), trace: trace.clone() };
-            let is_whole = until("every thread is traced", || tracers(pid).iter().all(|tracer| *tracer == injected.strace.id()));
+            // What is injected may have killed it already.
+            let traced = || is_dead(pid) || tracers(pid).iter().all(|tracer| *tracer == injected.strace.id());
+            let is_whole = until("every thread is traced", traced);
             if tokio::time::timeout(ATTACHED, is_whole).await.is_ok() {
                 return injected;
             }
         }
-        panic!("strace cannot be attached to every thread");
+        let said = fs::read_to_string(daemon.dirs().root().join("strace.log")).unwrap_or_default();
+        panic!("strace cannot be attached to every thread: {:?}\n{said}", tracers(pid));
     }
 
     /// How many calls have failed so far.
@@ -125,6 +128,11 @@ impl Drop for Injected {
     fn drop(&mut self) {
         self.detach();
     }
+}
+
+/// Whether it has ended, and nobody has been told yet.
+fn is_dead(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }
 
 /// Who traces each thread of a process; 0: nobody.
