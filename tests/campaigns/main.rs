@@ -29,6 +29,7 @@ mod change;
 mod clients;
 mod effort;
 mod kills;
+mod latencies;
 mod machine;
 mod parsers;
 mod random;

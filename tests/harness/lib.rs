@@ -5,6 +5,7 @@
 //! | [`server`] | our own authorization server: scriptable, with every way to misbehave, and an approve page for people |
 //! | [`person`] | the person: opens the approve page and answers it |
 //! | [`daemon`] | the real `mcp-authd` as a child process, in directories of its own |
+//! | [`programs`] | programs that want tokens, by the client library; [`bare`]: what the library never says |
 //! | [`real_idp`] | somebody else's authorization server: a certified one, run with Node (`tests/idp`) |
 //! | [`mcp_hosts`] | real MCP clients (the official SDK, run with Node, `tests/mcp`) that start copies of a stdio server |
 //! | [`conformance`] | the public MCP conformance suite, run with a Node of its own (`tests/conformance`) |
@@ -39,6 +40,7 @@
     reason = "the harness is a test: what cannot be set up ends the story, with a sentence"
 )]
 
+pub mod bare;
 pub mod conformance;
 pub mod daemon;
 pub mod listening;

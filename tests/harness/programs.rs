@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use mcp_authd_client::admin::StartSignIn;
 use mcp_authd_client::status::AccountStatus;
-use mcp_authd_client::{AdminClient, Answer, CallError, Client, How, Need, Refusal, Request, SignIn, Sockets, Token, Watch};
+use mcp_authd_client::{
+    AdminClient, Answer, CallError, Client, How, Need, Refusal, Request, SignIn, SignInMode, Sockets, Token, Watch,
+};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -28,6 +30,15 @@ pub fn program(daemon: &Daemon) -> Client {
 #[must_use]
 pub fn tool(daemon: &Daemon) -> AdminClient {
     AdminClient::new(&Sockets::at(daemon.tokens_socket()))
+}
+
+/// Asks for the token that there is, without beginning a login.
+///
+/// # Panics
+/// If the daemon does not answer.
+pub async fn look(program: &Client, account: &str) -> Answer {
+    let request = Request::new(Need::account(account)).sign_in(SignInMode::Never);
+    program.token(request).await.expect("the daemon answers")
 }
 
 // ---- answers

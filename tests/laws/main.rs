@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod arrows;
+mod campaigns;
 mod clocks;
 mod map;
 mod names;

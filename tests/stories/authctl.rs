@@ -11,8 +11,8 @@ use mcp_authd_tests::sentinel;
 use mcp_authd_tests::server::{At, AuthorizationServer, Misbehaviour, Settings};
 use mcp_authd_tests::skip::{Skip, skipped};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinSet;
 
 use crate::logged_in::{daemon_at, logged_in_at, look, prompt, refused, used};
@@ -50,16 +50,30 @@ pub(crate) async fn authctl(daemon: &Daemon, arguments: &[&str]) -> Told {
 /// `authctl login`, while it runs.
 pub(crate) struct Login {
     child: Child,
+    keys: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Login {
     pub(crate) fn begins(daemon: &Daemon, arguments: &[&str]) -> Self {
+        Self::begins_on(daemon, arguments, Stdio::null())
+    }
+
+    /// The person can paste.
+    pub(crate) fn begins_with_keys(daemon: &Daemon, arguments: &[&str]) -> Self {
+        Self::begins_on(daemon, arguments, Stdio::piped())
+    }
+
+    fn begins_on(daemon: &Daemon, arguments: &[&str], keys: Stdio) -> Self {
         let mut command = daemon.program("authctl");
-        command.arg("login").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("login").args(arguments).stdin(keys).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self { keys: child.stdin.take(), child, lines }
+    }
+
+    pub(crate) async fn paste(&mut self, text: &str) {
+        self.keys.as_mut().expect("it began with keys").write_all(format!("{text}\n").as_bytes()).await.unwrap();
     }
 
     pub(crate) async fn line(&mut self) -> String {

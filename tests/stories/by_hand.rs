@@ -1,33 +1,39 @@
 //! Logins whose browser is on another machine, and what a person looks at besides: the real `authctl` at the real daemon, and a server
 //! that has nothing but a token endpoint.
 
-use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use mcp_authd_tests::daemon::{Config, Daemon};
 use mcp_authd_tests::programs::program;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::{Child, ChildStdin, ChildStdout};
 use url::Url;
 
-use crate::authctl::{Told, authctl};
+use crate::authctl::{Login, authctl};
 use crate::logged_in::{look, used};
 
 /// A token endpoint that takes any code, and keeps what it was asked (RFC 6749, 4.1.3), with metadata (RFC 8414) and a registration
 /// endpoint (RFC 7591) for whoever looks for them. Its authorization endpoint is never called by the daemon: a browser would.
 struct CodeServer {
     origin: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The bodies of the requests to the token endpoint.
+    asked: Vec<String>,
+    /// How many clients were registered: each has an id of its own.
+    registered: usize,
 }
 
 impl CodeServer {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (keeps, here) = (asked.clone(), origin.clone());
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let (keeps, here) = (seen.clone(), origin.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = BufReader::new(stream);
@@ -44,12 +50,12 @@ impl CodeServer {
                 stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
             }
         });
-        Self { origin, asked }
+        Self { origin, seen }
     }
 
     /// What the token endpoint was asked so far.
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.seen.lock().unwrap().asked.clone()
     }
 
     /// A daemon with these accounts there, by a provider of its own that knows no device grant.
@@ -66,7 +72,7 @@ impl CodeServer {
     }
 }
 
-fn answer(origin: &str, first: &str, body: String, tokens: &Mutex<Vec<String>>) -> (&'static str, String) {
+fn answer(origin: &str, first: &str, body: String, seen: &Mutex<Seen>) -> (&'static str, String) {
     match first.split(' ').nth(1).unwrap_or_default() {
         "/.well-known/oauth-authorization-server" => {
             let endpoint = |name: &str| format!("{origin}/{name}");
@@ -83,62 +89,32 @@ fn answer(origin: &str, first: &str, body: String, tokens: &Mutex<Vec<String>>) 
         }
         "/register" => {
             let mut client: Value = serde_json::from_str(&body).unwrap();
-            client["client_id"] = "registered".into();
+            let mut seen = seen.lock().unwrap();
+            seen.registered += 1;
+            client["client_id"] = format!("registered-{}", seen.registered).into();
             ("201 Created", client.to_string())
         }
         "/token" => {
-            let mut tokens = tokens.lock().unwrap();
-            tokens.push(body);
-            ("200 OK", format!(r#"{{"access_token":"SNTL_AT_{}","token_type":"Bearer","expires_in":3600}}"#, tokens.len()))
+            let mut seen = seen.lock().unwrap();
+            seen.asked.push(body);
+            ("200 OK", format!(r#"{{"access_token":"SNTL_AT_{}","token_type":"Bearer","expires_in":3600}}"#, seen.asked.len()))
         }
         _ => ("404 Not Found", "{}".to_owned()),
     }
 }
 
-/// `authctl login NAME --paste`, while it runs.
-struct Pasting {
-    child: Child,
-    keys: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
+/// `authctl login NAME --paste`, whose output a person reads.
+fn pasting(daemon: &Daemon, arguments: &[&str]) -> Login {
+    Login::begins_with_keys(daemon, &[arguments, &["--paste"]].concat())
 }
 
-impl Pasting {
-    fn begins(daemon: &Daemon, arguments: &[&str]) -> Self {
-        let mut command = daemon.program("authctl");
-        command.arg("login").args(arguments).arg("--paste").kill_on_drop(true);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (keys, lines) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()).lines());
-        Self { child, keys, lines }
-    }
+/// The address that the person opens.
+async fn address_of(login: &mut Login) -> Url {
+    Url::parse(&login.field("open").await).unwrap()
+}
 
-    /// The address that the person opens.
-    async fn address(&mut self) -> Url {
-        loop {
-            let line = self.lines.next_line().await.unwrap().expect("an address is shown");
-            if let Some(address) = line.strip_prefix("  open      ") {
-                return Url::parse(address).unwrap();
-            }
-        }
-    }
-
-    async fn paste(&mut self, text: &str) {
-        self.keys.as_mut().unwrap().write_all(format!("{text}\n").as_bytes()).await.unwrap();
-    }
-
-    async fn event(&mut self) -> Value {
-        serde_json::from_str(&self.lines.next_line().await.unwrap().expect("an event")).unwrap()
-    }
-
-    async fn ends(mut self) -> Told {
-        let mut out = String::new();
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            out.push_str(&line);
-            out.push('\n');
-        }
-        let mut err = Vec::new();
-        self.child.stderr.take().unwrap().read_to_end(&mut err).await.unwrap();
-        Told::of(Output { status: self.child.wait().await.unwrap(), stdout: out.into_bytes(), stderr: err })
-    }
+async fn event(login: &mut Login) -> Value {
+    serde_json::from_str(&login.line().await).unwrap()
 }
 
 fn parameter(address: &Url, name: &str) -> String {
@@ -155,8 +131,8 @@ async fn a_person_whose_browser_is_on_another_machine_pastes_its_address_and_eve
     // given a server without a device grant, and a person over SSH
     let server = CodeServer::start().await;
     let daemon = server.daemon(&["work"]).await;
-    let mut login = Pasting::begins(&daemon, &["work"]);
-    let address = login.address().await;
+    let mut login = pasting(&daemon, &["work"]);
+    let address = address_of(&mut login).await;
     assert_eq!(parameter(&address, "code_challenge_method"), "S256");
 
     // when the person pastes what the browser shows
@@ -182,26 +158,26 @@ async fn a_person_whose_browser_is_on_another_machine_pastes_its_address_and_eve
 async fn two_logins_at_once_take_their_own_answers_and_a_wrong_one_ends_neither() {
     let server = CodeServer::start().await;
     let daemon = server.daemon(&["home", "work"]).await;
-    let (mut home, mut work) = (Pasting::begins(&daemon, &["home"]), Pasting::begins(&daemon, &["work", "--json"]));
-    let home_address = home.address().await;
-    let begun = work.event().await;
+    let (mut home, mut work) = (pasting(&daemon, &["home"]), pasting(&daemon, &["work", "--json"]));
+    let home_address = address_of(&mut home).await;
+    let begun = event(&mut work).await;
     let work_address = Url::parse(begun["authorization_uri"].as_str().unwrap()).unwrap();
 
     // when a program pastes rubbish, the address that was to be opened, and then the answer of the other login
     for (wrong, why) in [("SNTL_rubbish", "state"), (work_address.as_str(), "code")] {
         work.paste(wrong).await;
-        let told = work.event().await;
+        let told = event(&mut work).await;
         assert_eq!(told["event"], "not_taken");
         assert!(told["message"].as_str().unwrap().contains(why) && !told.to_string().contains("SNTL"), "{told}");
     }
     work.paste(&redirected(&home_address, "SNTL_AC_home")).await;
-    let told = work.event().await;
+    let told = event(&mut work).await;
     assert!(told["message"].as_str().unwrap().contains("the login to home"), "{told}");
 
     // then the other login has it, although it was pasted here, and this one waits on for its own
     assert_eq!(home.ends().await.code, Some(0));
     work.paste(&redirected(&home_address, "SNTL_AC_again")).await;
-    assert_eq!(work.event().await["event"], "not_taken", "an answer counts once");
+    assert_eq!(event(&mut work).await["event"], "not_taken", "an answer counts once");
     work.paste(&redirected(&work_address, "SNTL_AC_work")).await;
     let told = work.ends().await;
     assert!(told.code == Some(0) && told.out.contains("\"outcome\":\"granted\""), "{told:?}");
@@ -232,16 +208,16 @@ async fn a_client_that_the_daemon_has_registered_is_shown_and_forgotten_and_the_
     // given an account without a client, logged in with one that was registered for it
     let server = CodeServer::start().await;
     let daemon = Daemon::start(Config::new().text(&format!("[accounts.work]\nissuer = \"{}\"\n", server.origin))).await;
-    let mut login = Pasting::begins(&daemon, &["work"]);
-    let address = login.address().await;
-    assert_eq!(parameter(&address, "client_id"), "registered");
+    let mut login = pasting(&daemon, &["work"]);
+    let address = address_of(&mut login).await;
+    assert_eq!(parameter(&address, "client_id"), "registered-1");
     login.paste(&redirected(&address, "SNTL_AC_1")).await;
     assert_eq!(login.ends().await.code, Some(0));
 
     // when the person looks
     let list: Value = serde_json::from_str(&authctl(&daemon, &["client", "list", "--json"]).await.out).unwrap();
     let client = &list["clients"][0];
-    assert_eq!((&client["issuer"], &client["client_id"]), (&server.origin.as_str().into(), &"registered".into()));
+    assert_eq!((&client["issuer"], &client["client_id"]), (&server.origin.as_str().into(), &"registered-1".into()));
     assert_eq!((&client["standing"], &client["auth_method"]), (&"good".into(), &"none".into()));
     assert!(
         client["registered_at"].as_u64().is_some() && client["redirect_uris"].to_string().contains("http://127.0.0.1"),
@@ -256,6 +232,6 @@ async fn a_client_that_the_daemon_has_registered_is_shown_and_forgotten_and_the_
     assert_eq!(none.out, "{\"clients\":[]}\n");
 
     // and the person's word counts more than the hour between two registrations (D59)
-    let mut login = Pasting::begins(&daemon, &["work", "--again"]);
-    assert_eq!(parameter(&login.address().await, "client_id"), "registered");
+    let mut login = pasting(&daemon, &["work", "--again"]);
+    assert_eq!(parameter(&address_of(&mut login).await, "client_id"), "registered-2");
 }

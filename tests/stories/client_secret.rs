@@ -13,9 +13,9 @@ use mcp_authd_tests::programs::{program, tool};
 use mcp_authd_tests::server::{AuthorizationServer, ClientMethod, ConfidentialClient, Settings};
 use tonic::{Code, Status};
 
-use crate::bare::channel;
 use crate::logged_in::{insist, log_in, look, refused, used};
 use crate::written::Written;
+use mcp_authd_tests::bare::channel;
 
 const CLIENT: &str = "confidential:1";
 /// With characters that RFC 6749, 2.3.1 wants encoded before they go into the header.

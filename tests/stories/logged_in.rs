@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mcp_authd_client::{Answer, Client, How, Need, Refusal, Request, SignIn, SignInMode, Token};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
+pub(crate) use mcp_authd_tests::programs::look;
 use mcp_authd_tests::programs::program;
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 
@@ -33,11 +34,6 @@ pub(crate) async fn log_in(program: &Client, server: &AuthorizationServer, accou
     let waiting = Request::new(Need::account(account)).sign_in(SignInMode::StartAndWait);
     used(program.token(waiting).await.unwrap());
     used(look(program, account).await)
-}
-
-/// Asks for the token that there is, without beginning a login.
-pub(crate) async fn look(program: &Client, account: &str) -> Answer {
-    program.token(Request::new(Need::account(account)).sign_in(SignInMode::Never)).await.unwrap()
 }
 
 /// Reports a token as rejected, and does as the refusals say, until there is another answer.

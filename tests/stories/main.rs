@@ -4,7 +4,6 @@
 
 mod accounts;
 mod authctl;
-mod bare;
 mod benches;
 mod browser;
 mod by_hand;

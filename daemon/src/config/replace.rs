@@ -38,6 +38,9 @@ pub(super) enum Moment {
     Prepared,
     /// It was the same; they are about to be exchanged.
     Compared,
+    /// They are exchanged, and it was not: what somebody saved in between is about to go back.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    Exchanged,
 }
 
 /// What is done at these moments: nothing, but in tests.
@@ -89,7 +92,7 @@ impl Place {
         }
         meanwhile(Moment::Compared);
         let outcome = match old {
-            Some(old) => exchange(unfinished, old, new)?,
+            Some(old) => exchange(unfinished, old, new, meanwhile)?,
             None => unfinished.create()?,
         };
         if outcome == Outcome::Written {
@@ -234,6 +237,14 @@ impl<'p> Unfinished<'p> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
         self.place.bytes(&self.name)
+    }
+
+    /// It holds what somebody else has saved, and saved over since: it stays, and theirs is done.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub(super) fn set_aside(mut self) {
+        self.keep = true;
+        let (path, kept) = (self.place.path.display(), self.name.to_string_lossy());
+        tracing::warn!(%path, %kept, "Others saved the configuration twice at the same moment: the earlier version is kept beside it");
     }
 
     /// It holds what somebody else has written, and stays.

@@ -21,4 +21,5 @@ mod sealed_store;
 mod tests;
 
 pub use key::{Key, KeyFile, KeyId, KeyOutcome, KeySource};
+pub use seal::VERSION;
 pub use sealed_store::{OpenError, SealedStore};

@@ -26,7 +26,7 @@ use super::key::{Key, KeyId};
 
 const MAGIC: &[u8; 8] = b"mcpauthd";
 /// What this program writes, and the newest that it reads.
-pub(super) const VERSION: u16 = 1;
+pub const VERSION: u16 = 1;
 const CHECKED: usize = 50;
 const HEADER: usize = 54;
 const TAG: usize = 16;

@@ -13,9 +13,10 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, BufMut as _, Bytes};
 use mcp_authd_proto::v1::admin_server::AdminServer;
 use mcp_authd_proto::v1::tokens_server::TokensServer;
+use mcp_authd_tests::bare::channel;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 use prost_types::field_descriptor_proto::Type;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -23,7 +24,7 @@ use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::server::NamedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::descriptors;
@@ -75,16 +76,6 @@ pub(super) fn ahead(message: &[u8], name: &str) -> Vec<u8> {
 fn put_bytes(content: &[u8], into: &mut Vec<u8>) {
     encode_varint(u64::try_from(content.len()).expect("it fits"), into);
     into.extend_from_slice(content);
-}
-
-/// A bare channel to a socket.
-pub(super) async fn channel(socket: &Path) -> Channel {
-    let socket = socket.to_owned();
-    let connector = tower::service_fn(move |_| {
-        let socket = socket.clone();
-        async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
-    });
-    Endpoint::from_static("http://mcp-authd.invalid").connect_with_connector(connector).await.expect("somebody listens")
 }
 
 /// Calls a method, whether it exists or not.

@@ -6,7 +6,7 @@
 mod ahead;
 mod behind;
 mod descriptors;
-mod records;
+pub(crate) mod records;
 mod reloads;
 mod skew;
 mod soak;

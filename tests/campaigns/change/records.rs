@@ -11,7 +11,7 @@ use mcp_authd_client::admin::{Reloading, StartSignIn};
 use mcp_authd_client::status::Health;
 use mcp_authd_client::{Answer, Need, Reason, Request, SignInMode};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
-use mcp_authd_tests::programs::{program, records, token, tool};
+use mcp_authd_tests::programs::{look, program, records, token, tool};
 use sha2::{Digest as _, Sha256};
 
 use crate::effort::{figures, rounds};
@@ -19,9 +19,15 @@ use crate::effort::{figures, rounds};
 /// What the kept records were issued by. Nobody ever listens there.
 const SERVER: &str = "http://127.0.0.1:9";
 const LATER: &str = "grant-later.sealed";
+/// A client there that the configuration names, with a secret that is kept; and one that was registered.
+const CLIENT: &str = "client";
+const REGISTERED: &str = "registered";
+pub(crate) const OF_CLIENTS: [&str; 2] = ["registration-", "registered-client-"];
+/// The account of that client.
+pub(crate) const SECRETIVE: &str = "secretive";
 
-/// What this daemon can read, and the version after.
-const PRESENT: u16 = 1;
+/// What this daemon writes, and the newest that it reads.
+pub(crate) const PRESENT: u16 = mcp_authd::store::VERSION;
 
 fn kept(version: u16) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../daemon/src/store/tests/fixtures/version-{version}"))
@@ -45,9 +51,10 @@ fn state(daemon: &Daemon) -> PathBuf {
 }
 
 /// A daemon that has not begun, on these records of a version and its key.
-fn on_records(version: u16, accounts: &[&str]) -> Daemon {
+pub(crate) fn on_records(version: u16, accounts: &[&str]) -> Daemon {
     let account = |name: &&str| Account::at(name, SERVER);
-    let daemon = Daemon::prepare(accounts.iter().map(account).fold(Config::new(), Config::account));
+    let secretive = Account::at(SECRETIVE, SERVER).client_id(CLIENT);
+    let daemon = Daemon::prepare(accounts.iter().map(account).fold(Config::new().account(secretive), Config::account));
     put(&kept(version).join("store.key"), &private(daemon.dirs().data().join("mcp-authd")).join("store.key"));
     for account in accounts {
         for record in [format!("grant-{account}.sealed"), format!("sign-in-{account}.sealed")] {
@@ -55,6 +62,12 @@ fn on_records(version: u16, accounts: &[&str]) -> Daemon {
             if from.exists() {
                 put(&from, &state(&daemon).join(record));
             }
+        }
+    }
+    for entry in fs::read_dir(kept(version)).unwrap().map(Result::unwrap) {
+        let record = entry.file_name().into_string().unwrap();
+        if OF_CLIENTS.iter().any(|kind| record.starts_with(kind)) {
+            put(&entry.path(), &state(&daemon).join(record));
         }
     }
     daemon
@@ -71,10 +84,6 @@ fn hashes(daemon: &Daemon) -> BTreeMap<String, Vec<u8>> {
     hashed.map(|(name, (mode, hash))| (name, [&mode.to_be_bytes()[..], &hash].concat())).collect()
 }
 
-async fn look(daemon: &Daemon, account: &str) -> Answer {
-    program(daemon).token(Request::new(Need::account(account)).sign_in(SignInMode::Never)).await.unwrap()
-}
-
 #[tokio::test]
 async fn b34_records_of_every_version_serve_and_are_never_set_aside() {
     for version in 1..=PRESENT {
@@ -82,18 +91,24 @@ async fn b34_records_of_every_version_serve_and_are_never_set_aside() {
         let ended = ["logged-out", "reconfigured", "before-reloads"];
         let mut daemon = on_records(version, &[&serving[..], &ended].concat());
         let before = hashes(&daemon);
-        assert_eq!(before.len(), serving.len() + ended.len(), "every one is there");
+        assert_eq!(before.len(), serving.len() + ended.len() + OF_CLIENTS.len(), "every one is there");
         for round in 0..rounds(50, 3) {
             daemon.start_again().await;
             for account in serving {
-                let held = token(look(&daemon, account).await);
+                let held = token(look(&program(&daemon), account).await);
                 assert_eq!(held.expose(), "SNTL_AT_kept", "version {version}, round {round}: {account}");
             }
             for account in ended {
-                let Answer::GiveUp(refusal) = look(&daemon, account).await else { panic!("{account} was ended") };
+                let Answer::GiveUp(refusal) = look(&program(&daemon), account).await else { panic!("{account} was ended") };
                 let expected = if account == "reconfigured" { Reason::LoginRequired } else { Reason::SignedOut };
                 assert_eq!(refusal.reason, expected, "version {version}, round {round}: {account}");
             }
+            // (for a login its client's secret is read; nobody is there to log in to)
+            let start = StartSignIn { account: Some(SECRETIVE.to_owned()), ..StartSignIn::default() };
+            let _in_vain = tool(&daemon).start_sign_in(start).await;
+            let clients = tool(&daemon).clients().await.unwrap().clients;
+            let clients: Vec<_> = clients.iter().map(|client| (&*client.issuer, &*client.client_id)).collect();
+            assert_eq!(clients, [(SERVER, REGISTERED)], "version {version}, round {round}");
             assert!(daemon.stop().await.success());
         }
         let after = hashes(&daemon);
@@ -110,7 +125,7 @@ async fn b34_a_daemon_that_finds_a_record_of_a_later_version_says_so_and_ends_an
     put(&kept(PRESENT + 1).join(LATER), &state(&daemon).join(LATER));
     fs::write(state(&daemon).join(".unfinished-00"), "of a daemon that was killed").unwrap();
     let before = hashes(&daemon);
-    assert_eq!(before.len(), 4);
+    assert_eq!(before.len(), 4 + OF_CLIENTS.len());
 
     // when the daemon starts on them, then it ends with a sentence that names the record and the cure
     let rounds = rounds(50, 3);
@@ -130,7 +145,7 @@ async fn b34_a_daemon_that_finds_a_record_of_a_later_version_says_so_and_ends_an
     // and without that record all is as it was
     fs::remove_file(state(&daemon).join(LATER)).unwrap();
     daemon.start_again().await;
-    assert_eq!(token(look(&daemon, "work").await).expose(), "SNTL_AT_kept");
+    assert_eq!(token(look(&program(&daemon), "work").await).expose(), "SNTL_AT_kept");
 }
 
 #[tokio::test]
@@ -159,7 +174,7 @@ async fn b34_an_account_that_comes_with_a_record_of_a_later_version_is_told_and_
     let status = tool.start_sign_in(start).await.unwrap();
     assert!(status.sign_in.is_none() && status.health == Health::Degraded, "{status:?}");
     assert!(status.message.unwrap_or_default().contains("newer mcp-authd"));
-    assert_eq!(token(look(&daemon, "work").await).expose(), "SNTL_AT_kept");
+    assert_eq!(token(look(&program(&daemon), "work").await).expose(), "SNTL_AT_kept");
     assert_eq!(hashes(&daemon)[LATER], before);
     assert!(daemon.stop().await.success());
     assert_eq!(hashes(&daemon)[LATER], before, "and when it leaves");

@@ -4,6 +4,7 @@ use mcp_authd_client::CallError;
 use mcp_authd_client::admin::Reloading;
 use mcp_authd_client::{AdminClient, Client, Need, Sockets};
 use mcp_authd_proto::v1;
+use mcp_authd_tests::bare::channel;
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::programs::{a_token, logged_in, program, token, watched};
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
@@ -11,7 +12,7 @@ use prost::Message as _;
 use std::path::{Path, PathBuf};
 use tonic::Code;
 
-use super::ahead::{self, NewerDaemon, ahead, channel};
+use super::ahead::{self, NewerDaemon, ahead};
 use super::behind::{self, OldDaemon};
 use crate::effort::{figures, rounds};
 

@@ -130,8 +130,8 @@ async fn b25_abuse_of_http_2_ends_its_own_connection_and_nothing_else() {
                 "{abuse:?}: ended {rounds} of {rounds}, after {ended_after:.1?} each; busy afterwards {:.1} %; {} calls beside it \
                  p99 {:.1?}; resident {resident} MiB",
                 share * 100.0,
-                load.calls(),
-                load.p99()
+                load.count(),
+                load.percentile(99)
             ),
         );
     }

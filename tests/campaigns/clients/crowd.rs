@@ -95,9 +95,9 @@ async fn b22_a_crowd_beyond_the_places_is_closed_and_those_inside_go_on() {
         format!(
             "{many} connections: {taken} taken, {closed} closed, after {slowest:.1?} at most; {} calls of those inside p50 {:.1?}, \
              p99 {:.1?}; resident {} MiB before, {} full, {} after; a new program served {again:.1?} after the release",
-            load.calls(),
-            load.p50(),
-            load.p99(),
+            load.count(),
+            load.percentile(50),
+            load.percentile(99),
             mebibytes(before),
             mebibytes(full),
             mebibytes(after),

@@ -1,13 +1,10 @@
 //! Messages that are larger than any may be (B26).
 
-use std::path::PathBuf;
-
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::tokens_client::TokensClient;
+use mcp_authd_tests::bare::channel;
 use mcp_authd_tests::programs::program;
-use tokio::net::UnixStream;
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
 
 use super::load::{SETTLED, asked, serving};
 use super::peer::{DATA, END_HEADERS, HEADERS, Peer, call_of, frame};
@@ -19,14 +16,6 @@ const LARGEST: usize = 128 * 1024;
 /// What stands around a long name of an account in a GetTokenRequest: two fields, each with its length.
 const AROUND: usize = 8;
 const MEBIBYTE: u64 = 1 << 20;
-
-async fn channel(socket: PathBuf) -> Channel {
-    let connector = tower::service_fn(move |_| {
-        let socket = socket.clone();
-        async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
-    });
-    Endpoint::from_static("http://mcp-authd.invalid").connect_with_connector(connector).await.expect("the socket is there")
-}
 
 /// A request that is so long on the wire.
 fn of(bytes: usize) -> v1::GetTokenRequest {

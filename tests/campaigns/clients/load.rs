@@ -10,6 +10,7 @@ use mcp_authd_tests::programs::{logged_in, program, token, until};
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use tokio::task::JoinSet;
 
+use crate::latencies::Latencies;
 use crate::vitals::{Vitals, busy};
 
 /// Programs that ask all the while.
@@ -46,26 +47,6 @@ pub(super) async fn asked(client: &Client) -> Duration {
     began.elapsed()
 }
 
-/// How long calls took.
-pub(super) struct Latencies(Vec<Duration>);
-
-impl Latencies {
-    /// Half of them took no longer.
-    pub(super) fn p50(&self) -> Duration {
-        self.0[self.0.len() / 2]
-    }
-
-    /// 99 of 100 took no longer.
-    pub(super) fn p99(&self) -> Duration {
-        self.0[self.0.len() * 99 / 100]
-    }
-
-    /// How many.
-    pub(super) fn calls(&self) -> usize {
-        self.0.len()
-    }
-}
-
 /// Some programs, connected before it begins, ask every now and then while something goes on. Each call brings a token.
 pub(super) async fn under_load<T>(daemon: &Daemon, meanwhile: impl Future<Output = T>) -> (T, Latencies) {
     let is_over = Arc::new(AtomicBool::new(false));
@@ -85,9 +66,7 @@ pub(super) async fn under_load<T>(daemon: &Daemon, meanwhile: impl Future<Output
     }
     let happened = meanwhile.await;
     is_over.store(true, Ordering::Relaxed);
-    let mut took = programs.join_all().await.concat();
-    took.sort_unstable();
-    (happened, Latencies(took))
+    (happened, Latencies::of(programs.join_all().await.concat()))
 }
 
 /// How busy a daemon is while nobody asks for anything, as a share of one processor.

@@ -87,9 +87,9 @@ async fn b24_slow_peers_are_dropped_and_hold_nobody_up() {
         format!(
             "{peers} slow peers dropped after {:.1?} to {last:.1?}; {} calls beside them p50 {:.1?}, p99 {:.1?}",
             borne[0],
-            load.calls(),
-            load.p50(),
-            load.p99()
+            load.count(),
+            load.percentile(50),
+            load.percentile(99)
         ),
     );
 }

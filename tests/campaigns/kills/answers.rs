@@ -8,8 +8,9 @@ use mcp_authd_tests::programs::{logged_in, refusal, token, token_ended};
 use mcp_authd_tests::server::{At, AuthorizationServer, Commit, Counts, Misbehaviour, Rotation, Settings};
 
 use super::front::{Break, Front};
-use super::{Accounts, Asked, GRACE, log_in, quiet, spread};
+use super::{Accounts, Asked, GRACE, log_in, quiet};
 use crate::effort::{figures, rounds};
+use crate::latencies::Latencies;
 
 /// Ten times what a recovery may take by the requirements.
 const WATCHDOG: Duration = Duration::from_secs(20);
@@ -60,9 +61,9 @@ async fn recovered(accounts: &Accounts, daemon: &Daemon, expected: Expected, fau
 }
 
 fn told(number: &str, what: &str, took: Vec<Duration>) {
-    let (times, (median, last)) = (took.len(), spread(took));
-    figures(number, format!("{times} {what}, all recovered; in {median:.1?} (median), {last:.1?} (p99)"));
-    assert!(last < WATCHDOG, "a recovery takes ten times what it may");
+    let took = Latencies::of(took);
+    figures(number, format!("{} {what}, all recovered; in {took}", took.count()));
+    assert!(took.percentile(99) < WATCHDOG, "a recovery takes ten times what it may");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ mod front;
 mod leaving;
 mod moments;
 mod renames;
+mod site;
+mod steps;
 mod traced;
 
 use std::sync::Arc;
@@ -173,11 +175,4 @@ async fn log_in(daemon: &Daemon, accounts: &[Arc<Kept>]) {
 /// A log at trace of so many rounds would fill the disk.
 fn quiet() -> Config {
     Config::new().environment("MCP_AUTHD_LOG", "warn")
-}
-
-/// The middle and the hundredth part from the end, of what was measured.
-fn spread(mut measured: Vec<Duration>) -> (Duration, Duration) {
-    measured.sort_unstable();
-    let at = |percent: usize| measured.get((measured.len() * percent / 100).min(measured.len().saturating_sub(1))).copied();
-    (at(50).unwrap_or_default(), at(99).unwrap_or_default())
 }

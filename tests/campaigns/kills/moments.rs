@@ -10,8 +10,9 @@ use mcp_authd_tests::server::Rotation;
 use tokio::task::JoinSet;
 
 use super::renames::Renames;
-use super::{Accounts, Asked, GRACE, Kept, log_in, spread};
+use super::{Accounts, Asked, GRACE, Kept, log_in};
 use crate::effort::{figures, rounds};
+use crate::latencies::Latencies;
 use crate::random::{self, Random};
 
 /// Daemons that are killed side by side: most of a round is waiting.
@@ -31,6 +32,7 @@ struct Tally {
     owed: usize,
     /// Intents that stood while the server had seen nothing.
     unsent: usize,
+    /// Refreshes that a server has refused: each is the end of a login, whatever the daemon makes of it.
     lost: usize,
     serving: Vec<Duration>,
     served: Vec<Duration>,
@@ -52,18 +54,15 @@ impl Tally {
 
     fn told(self, number: &str, seed: u64) {
         let Self { kills, owed, unsent, lost, serving, served, windows } = self;
-        let many = windows.len();
-        let ((serving, serving_last), (served, served_last), (window, window_last)) =
-            (spread(serving), spread(served), spread(windows));
+        let [serving, served, windows] = [serving, served, windows].map(Latencies::of);
         figures(
             number,
             format!(
                 "{kills} kills (seed {seed}): {owed} between a server's commit and the rename, {unsent} with an intent and nothing done, \
-                 {lost} accounts lost; from start to socket {serving:.0?} (median) {serving_last:.0?} (p99), to all tokens {served:.0?} \
-                 {served_last:.0?}; from commit to rename {window:.1?} {window_last:.1?} of {many}"
+                 {lost} accounts lost; from start to socket {serving}; to all tokens {served}; from commit to rename {windows}"
             ),
         );
-        assert!(serving_last < WATCHDOG, "a start takes ten times what it may");
+        assert!(serving.percentile(99) < WATCHDOG, "a start takes ten times what it may");
     }
 }
 
@@ -216,7 +215,6 @@ impl Lane {
             }
         }
         log_in(&self.daemon, &lost).await;
-        self.tally.lost += lost.len();
         self.others = lost.iter().map(|kept| (kept.name.clone(), Others { replays_refused: 1, logins: 1 })).collect();
     }
 }
@@ -240,7 +238,7 @@ async fn killed(rotation: Rotation, seed: u64) -> Tally {
             for round in 0..kills {
                 lane.round(round).await;
             }
-            let Lane { accounts, daemon, tally, .. } = lane;
+            let Lane { accounts, daemon, mut tally, .. } = lane;
             for kept in &accounts.0 {
                 kept.serves_on(&daemon).await;
                 let counts = kept.server.counts();
@@ -251,6 +249,8 @@ async fn killed(rotation: Rotation, seed: u64) -> Tally {
                     "each loss costs one login, and nothing else does"
                 );
                 assert!(counts.max_concurrent_refreshes_of_one_grant <= 1, "{counts:#?}");
+                let refused: u64 = counts.refresh_outcomes.iter().filter(|(how, _)| *how != "ok").map(|(_, times)| times).sum();
+                tally.lost += usize::try_from(refused).expect("it fits");
             }
             tally
         });
@@ -262,7 +262,7 @@ async fn killed(rotation: Rotation, seed: u64) -> Tally {
 async fn b2_a_daemon_that_is_killed_at_random_under_load_loses_no_account_within_a_grace() {
     let seed = random::seed("b2");
     let tally = killed(GRACE, seed).await;
-    assert_eq!(tally.lost, 0);
+    assert!(tally.kills > 0 && tally.lost == 0, "{} of {} kills cost a login", tally.lost, tally.kills);
     tally.told("b2", seed);
 }
 
@@ -270,6 +270,6 @@ async fn b2_a_daemon_that_is_killed_at_random_under_load_loses_no_account_within
 async fn b3_a_daemon_that_is_killed_at_random_loses_at_a_strict_server_only_what_was_done_and_not_saved() {
     let seed = random::seed("b3");
     let tally = killed(Rotation::Strict, seed).await;
-    assert_eq!(tally.lost, tally.owed);
+    assert!(tally.kills > 0 && tally.lost == tally.owed, "{} lost, {} owed", tally.lost, tally.owed);
     tally.told("b3", seed);
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use mcp_authd_client::Token;
 use mcp_authd_client::status::Health;
 use mcp_authd_tests::moved_clocks::{Clocks, Moved, kernel};
-use mcp_authd_tests::programs::{code, program, prompted, token, tool};
+use mcp_authd_tests::programs::{code, look, program, prompted, token, tool};
 use mcp_authd_tests::server::Settings;
 use mcp_authd_tests::skip::{Skip, skipped};
 use nix::time::ClockId;
 use tokio::task::JoinSet;
 
-use super::logged_in::{Machine, hashes, look};
+use super::logged_in::{Machine, hashes};
 use crate::effort::{figures, is_whole, rounds};
 
 const HOUR: i64 = 3600;

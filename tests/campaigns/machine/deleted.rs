@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mcp_authd_client::status::Health;
-use mcp_authd_tests::programs::{program, token, tool};
+use mcp_authd_tests::programs::{look, program, token, tool};
 use mcp_authd_tests::server::Settings;
 use tokio::task::JoinSet;
 
-use super::logged_in::{Machine, look, mode_of, records, sockets};
+use super::logged_in::{Machine, mode_of, records, sockets};
 use crate::effort::{figures, rounds};
 
 /// Daemons at once.

@@ -7,13 +7,14 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use mcp_authd_tests::daemon::Daemon;
-use mcp_authd_tests::programs::{program, token, until};
+use mcp_authd_tests::programs::{look, program, token, until};
 use mcp_authd_tests::server::Settings;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::logged_in::{Machine, look};
+use super::logged_in::Machine;
 use crate::effort::{figures, rounds};
+use crate::latencies::Latencies;
 
 /// Ten times what a start may take.
 const WATCHDOG: Duration = Duration::from_secs(2);
@@ -32,12 +33,6 @@ async fn bound_after(daemon: &mut Daemon) -> Duration {
     let took = began.elapsed();
     daemon.serves().await;
     took
-}
-
-fn spread(mut all: Vec<Duration>) -> String {
-    all.sort_unstable();
-    let at = |percent: usize| all[(all.len() * percent / 100).min(all.len() - 1)];
-    format!("{:.1?} (median), {:.1?} (p99), {:.1?} at most", at(50), at(99), all[all.len() - 1])
 }
 
 #[tokio::test]
@@ -64,7 +59,7 @@ async fn b16_what_a_killed_daemon_left_is_bound_again_at_once() {
         assert_eq!(token(look(&program(&machine.daemon), "account-0").await).sha256(), tokens[0].sha256());
     }
     assert_eq!(machine.server.counts().refreshes, 0);
-    figures("b16", format!("{rounds} kills: bound {}; after an orderly end {}", spread(killed), spread(clean)));
+    figures("b16", format!("{rounds} kills: bound {}; after an orderly end {}", Latencies::of(killed), Latencies::of(clean)));
 }
 
 /// Another daemon that is told to serve the same sockets; its store is where `state` says.

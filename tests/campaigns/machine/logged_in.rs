@@ -7,10 +7,10 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use mcp_authd_client::status::{AccountStatus, GrantStatus, Health};
-use mcp_authd_client::{AdminClient, Answer, Client, Need, Refusal, Request, SignInMode, Token};
+use mcp_authd_client::{AdminClient, Answer, Refusal, Token};
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
 use mcp_authd_tests::plain_http;
-use mcp_authd_tests::programs::{account_is, code, program, prompted, token, tool};
+use mcp_authd_tests::programs::{account_is, code, look, program, prompted, token, tool};
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 
 /// One daemon and the authorization server of all its accounts.
@@ -102,11 +102,6 @@ impl Machine {
         })
         .await;
     }
-}
-
-/// Asks for the token that there is, without beginning a login.
-pub(crate) async fn look(program: &Client, account: &str) -> Answer {
-    program.token(Request::new(Need::account(account)).sign_in(SignInMode::Never)).await.unwrap()
 }
 
 /// A refusal, whatever the program should do next.

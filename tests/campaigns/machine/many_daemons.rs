@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use mcp_authd_client::Token;
 use mcp_authd_tests::daemon::Daemon;
-use mcp_authd_tests::programs::{program, token, tool};
+use mcp_authd_tests::programs::{look, program, token, tool};
 use mcp_authd_tests::server::Settings;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::task::JoinSet;
 
-use super::logged_in::{Machine, look};
+use super::logged_in::Machine;
 use crate::effort::{figures, rounds};
 
 const MANY: usize = 20;

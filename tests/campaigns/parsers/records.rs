@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use chacha20poly1305::aead::AeadInPlace as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
-use mcp_authd::accounts::{AccountName, Stored, Vault as _};
+use mcp_authd::accounts::{Stored, Vault as _};
+use mcp_authd::config::{AccountConfig, ConfigFile};
 use mcp_authd::host::clock::Clock;
 use mcp_authd::host::folder::Folder;
 use mcp_authd::host::tasks::Tasks;
 use mcp_authd::store::{KeyFile, SealedStore};
+use mcp_authd_oauth::terms::Issuer;
 use sha2::{Digest as _, Sha256};
 
 use super::Mutator;
@@ -21,8 +23,10 @@ use crate::effort::{figures, rounds};
 use crate::random::{self, Random};
 
 const KEY: [u8; 32] = [7; 32];
-/// Stands in the header and in the seeds.
-const GENERATION: u64 = 7;
+const ISSUER: &str = "https://as.example";
+const CLIENT: &str = "c";
+/// The account whose records are read, and its client.
+const CONFIG: &str = "[accounts.work]\nissuer = \"https://as.example\"\nclient_id = \"c\"\n";
 const WORDS: [&str; 16] = [
     "null",
     "true",
@@ -42,9 +46,50 @@ const WORDS: [&str; 16] = [
     "\"saved_at\":0",
 ];
 
+/// What can be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Grant,
+    SignIn,
+    /// Of a client that the configuration names.
+    Registration,
+    /// A client that we registered ourselves.
+    RegisteredClient,
+}
+
+const KINDS: [Kind; 4] = [Kind::Grant, Kind::SignIn, Kind::Registration, Kind::RegisteredClient];
+
+impl Kind {
+    /// The folder of its seeds.
+    fn seeds(self) -> &'static str {
+        match self {
+            Self::Grant => "record/grant-work",
+            Self::SignIn => "record/sign-in-work",
+            Self::Registration => "record/registration",
+            Self::RegisteredClient => "record/registered-client",
+        }
+    }
+
+    /// Stands in the header; in that of an account's records and in their seeds alike.
+    fn generation(self) -> u64 {
+        if matches!(self, Self::Grant | Self::SignIn) { 7 } else { 0 }
+    }
+
+    /// Its name: what it is of, or the hash of that.
+    fn id(self) -> String {
+        match self {
+            Self::Grant => "grant-work".to_owned(),
+            Self::SignIn => "sign-in-work".to_owned(),
+            Self::Registration => format!("registration-{:x}", Sha256::digest(format!("{ISSUER}\0{CLIENT}"))),
+            Self::RegisteredClient => format!("registered-client-{:x}", Sha256::digest(ISSUER)),
+        }
+    }
+}
+
 /// A store of one account, `work`.
 struct Reader {
     store: SealedStore,
+    account: Arc<AccountConfig>,
     state: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -57,13 +102,13 @@ fn write_private(file: &Path, bytes: &[u8]) {
 }
 
 /// As a record stands in its file.
-fn sealed(id: &str, mut plain: Vec<u8>) -> Vec<u8> {
+fn sealed(kind: Kind, mut plain: Vec<u8>) -> Vec<u8> {
     let key_id = Sha256::new().chain_update(b"mcp-authd store key id v1\0").chain_update(KEY).finalize();
     let nonce = [9; 24];
-    let mut file = [&b"mcpauthd"[..], &1_u16.to_be_bytes(), &key_id[..8], &GENERATION.to_be_bytes(), &nonce].concat();
+    let mut file = [&b"mcpauthd"[..], &1_u16.to_be_bytes(), &key_id[..8], &kind.generation().to_be_bytes(), &nonce].concat();
     let checksum = Sha256::digest(&file);
     file.extend_from_slice(&checksum[..4]);
-    let associated = [file.as_slice(), id.as_bytes()].concat();
+    let associated = [file.as_slice(), kind.id().as_bytes()].concat();
     let cipher = XChaCha20Poly1305::new(&KEY.into());
     let tag = cipher.encrypt_in_place_detached(&nonce.into(), &associated, &mut plain).expect("it is short");
     [file, plain, tag.to_vec()].concat()
@@ -78,21 +123,33 @@ impl Reader {
         let tasks = Tasks::new();
         let source = KeyFile::new(Folder::at(&data), Folder::at(&state), tasks.clone());
         let store = SealedStore::open(Folder::at(&state), Arc::new(source), tasks, Clock::system()).await.expect("it opens");
-        Self { store, state, _folder: folder }
+        let config = folder.path().join("config.toml");
+        write_private(&config, CONFIG.as_bytes());
+        let config = ConfigFile::at(config).load().expect("it holds");
+        let account = Arc::clone(config.accounts.values().next().expect("there is one"));
+        Self { store, account, state, _folder: folder }
     }
 
-    /// What the daemon would read; what is set aside is taken away again.
-    async fn read(&self, record: &str, file: &[u8]) -> Stored {
-        let path = self.state.join(format!("{record}.sealed"));
-        write_private(&path, file);
-        let name = AccountName::parse("work").expect("it is a name");
-        let stored = self.store.load(&name).await.expect("damage is no error");
+    /// Whether the daemon reads it; what is set aside is taken away again.
+    async fn takes(&self, kind: Kind, file: &[u8]) -> bool {
+        let id = kind.id();
+        write_private(&self.state.join(format!("{id}.sealed")), file);
+        let is_read = match kind {
+            Kind::Grant => self.account_s().await.grant.is_some(),
+            Kind::SignIn => self.account_s().await.sign_in.is_some(),
+            Kind::Registration => self.store.client_secret(&self.account).await.expect("damage is no error").is_some(),
+            Kind::RegisteredClient => self.store.registration(&Issuer::new(ISSUER)).await.expect("damage is no error").is_some(),
+        };
         for entry in fs::read_dir(&self.state).expect("it can be listed").flatten() {
-            if entry.file_name().to_string_lossy().starts_with(record) {
+            if entry.file_name().to_string_lossy().starts_with(&id) {
                 fs::remove_file(entry.path()).expect("it can be erased");
             }
         }
-        stored
+        is_read
+    }
+
+    async fn account_s(&self) -> Stored {
+        self.store.load(&self.account.name).await.expect("damage is no error")
     }
 }
 
@@ -101,31 +158,32 @@ async fn p26_no_record_brings_the_store_down_and_a_changed_file_is_never_accepte
     let mut random = Random::of(random::seed_of_inputs("p26"));
     let reader = Reader::open().await;
     let each = rounds(300_000, 500);
-    let (mut accepted, mut damaged) = (0, 0);
-    for record in ["grant-work", "sign-in-work"] {
+    let mut all = (0, 0);
+    for kind in KINDS {
         // given right records
-        let mutator = Mutator::of_corpus(&format!("record/{record}"), &WORDS);
+        let (mut accepted, mut damaged) = (0, 0);
+        let mutator = Mutator::of_corpus(kind.seeds(), &WORDS);
         for seed in mutator.seeds() {
-            let stored = reader.read(record, &sealed(record, seed.clone())).await;
-            assert!(stored.grant.is_some() || stored.sign_in.is_some(), "{record}: a seed is no record: {}", seed.escape_ascii());
+            let is_read = reader.takes(kind, &sealed(kind, seed.clone())).await;
+            assert!(is_read, "{kind:?}: a seed is no record: {}", seed.escape_ascii());
         }
-        let files = Mutator::new(mutator.seeds().iter().map(|seed| sealed(record, seed.clone())).collect(), &[]);
+        let files = Mutator::new(mutator.seeds().iter().map(|seed| sealed(kind, seed.clone())).collect(), &[]);
         for _ in 0..each {
             // when its content changes under a right seal, then it is read or set aside
-            let stored = reader.read(record, &sealed(record, mutator.next(&mut random))).await;
-            let is_read = stored.grant.is_some() || stored.sign_in.is_some();
+            let is_read = reader.takes(kind, &sealed(kind, mutator.next(&mut random))).await;
             accepted += usize::from(is_read);
             damaged += usize::from(!is_read);
             // when the file changes, then it is never accepted
             let file = files.next(&mut random);
-            let stored = reader.read(record, &file).await;
-            let is_a_seed = files.seeds().contains(&file);
-            assert!(is_a_seed || (stored.grant.is_none() && stored.sign_in.is_none()), "accepted: {}", file.escape_ascii());
+            let is_read = reader.takes(kind, &file).await;
+            assert!(!is_read || files.seeds().contains(&file), "{kind:?} accepted: {}", file.escape_ascii());
         }
+        assert!(accepted > each / 100 && damaged > each / 4, "one-sided: {kind:?}: {accepted} accepted, {damaged} damaged");
+        all = (all.0 + accepted, all.1 + damaged);
     }
-    assert!(accepted > each / 50 && damaged > each / 2, "one-sided: {accepted} accepted, {damaged} damaged");
+    let (many, (accepted, damaged)) = (each * KINDS.len(), all);
     figures(
         "p26",
-        format!("records: {} contents ({accepted} read, {damaged} set aside), {} files, 0 crashes", each * 2, each * 2),
+        format!("records of 4 kinds: {many} contents ({accepted} read, {damaged} set aside), {many} changed files, 0 crashes"),
     );
 }

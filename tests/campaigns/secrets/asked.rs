@@ -13,11 +13,12 @@ use tokio::task::JoinSet;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use super::bare_calls::{End, call, channel, methods};
+use super::bare_calls::{End, call, methods};
 use super::seeds;
 use crate::effort::{figures, rounds};
 use crate::parsers::{Mutator, protobuf};
 use crate::random::{self, Random};
+use mcp_authd_tests::bare::channel;
 
 const SECRETS: [(&str, &str, &str); 2] =
     [("work", "confidential:1", "SNTL_CS_of_work"), ("spare", "confidential:2", "SNTL_CS_of_spare")];

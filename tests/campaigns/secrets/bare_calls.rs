@@ -2,16 +2,14 @@
 //!
 //! Must never: understand an answer. What is looked for is looked for in the bytes.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mcp_authd_proto::FILE_DESCRIPTOR_SET;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
-use tokio::net::UnixStream;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::as_it_is::AsItIs;
@@ -20,18 +18,6 @@ use crate::as_it_is::AsItIs;
 const PATIENCE: Duration = Duration::from_millis(300);
 /// A watch answers at once; what it tells later is not waited for.
 const MESSAGES: usize = 2;
-
-/// A channel to a socket.
-pub(super) async fn channel(socket: PathBuf) -> Channel {
-    let connector = tower::service_fn(move |_| {
-        let socket = socket.clone();
-        async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
-    });
-    Endpoint::from_static("http://mcp-authd.invalid")
-        .connect_with_connector(connector)
-        .await
-        .expect("the daemon takes connections")
-}
 
 /// The paths of all methods of a service of ours.
 pub(super) fn methods(service: &str) -> Vec<String> {

@@ -13,8 +13,8 @@ use mcp_authd_tests::server::{
     At, AuthorizationServer, ClientMethod, Commit, ConfidentialClient, EarlyPolls, Misbehaviour, Rotation, Settings,
 };
 
-use super::bare_calls::channel;
 use crate::effort::{figures, rounds};
+use mcp_authd_tests::bare::channel;
 
 const CLIENT: &str = "confidential:1";
 const SECRET: &str = "SNTL_CS_000000_5e0d8b7a1c93f642";

@@ -13,8 +13,8 @@ use mcp_authd_tests::programs::{account_is, approve, program, prompted, token, t
 use mcp_authd_tests::sentinel::{self, Wanted};
 use mcp_authd_tests::server::{At, AuthorizationServer, ClientMethod, ConfidentialClient, EarlyPolls, Misbehaviour, Settings};
 
-use super::bare_calls::channel;
 use crate::effort::{figures, rounds};
+use mcp_authd_tests::bare::channel;
 
 const CLIENT: &str = "confidential:1";
 /// A mark, and a part of which no piece may be told.

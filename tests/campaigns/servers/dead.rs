@@ -10,8 +10,9 @@ use mcp_authd_tests::daemon::Daemon;
 use mcp_authd_tests::programs::{program, token};
 use mcp_authd_tests::server::{At, AuthorizationServer, Misbehaviour, RequestRecord};
 
-use super::{CALM_LOG, HOUR, Latencies, SECOND, logged_in_with_an_ended_token, look, name, put_off, servers, token_in_the_end};
+use super::{CALM_LOG, HOUR, SECOND, logged_in_with_an_ended_token, look, name, put_off, servers, token_in_the_end};
 use crate::effort::{figures, is_whole, rounds};
+use crate::latencies::Latencies;
 
 /// The refreshes that a server has seen, the oldest first.
 pub(super) fn refreshes(server: &AuthorizationServer) -> Vec<RequestRecord> {

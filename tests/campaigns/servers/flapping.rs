@@ -9,8 +9,10 @@ use mcp_authd_tests::programs::{logged_in, program, token};
 use mcp_authd_tests::server::{At, AuthorizationServer, Misbehaviour};
 use tokio::task::JoinSet;
 
-use super::{CALM_LOG, Latencies, SECOND, look, name, put_off, servers};
+use super::{CALM_LOG, SECOND, look, name, put_off, servers};
 use crate::effort::{figures, rounds};
+use crate::latencies::Latencies;
+use crate::random::Random;
 
 const PROGRAMS: usize = 4;
 
@@ -19,11 +21,12 @@ async fn b20_at_servers_that_fail_every_other_time_nobody_is_asked_to_log_in_and
     // given accounts with tokens of one second, and servers that toss a coin over each refresh
     let (servers, config) = servers(rounds(10, 4));
     let daemon = Daemon::start(config.environment("MCP_AUTHD_LOG", CALM_LOG)).await;
-    let (mut coin, tosses) = (Coin(20), rounds(80, 4));
+    // (the same tosses in each run)
+    let (mut coin, tosses) = (Random::of(20), rounds(80, 4));
     for (number, server) in servers.iter().enumerate() {
         logged_in(&daemon, &name(number)).await;
         for _ in 0..tosses {
-            server.script(At::Refresh, coin.toss());
+            server.script(At::Refresh, toss(&mut coin));
         }
     }
     let servers: Vec<_> = servers.into_iter().map(Arc::new).collect();
@@ -70,20 +73,13 @@ async fn uses_tokens(program: mcp_authd_client::Client, account: String, server:
     Latencies::of(answered)
 }
 
-/// The same tosses in each run (splitmix64).
-struct Coin(u64);
-
-impl Coin {
-    fn toss(&mut self) -> Misbehaviour {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        match (mixed >> 40) % 8 {
-            0 => Misbehaviour::status(500),
-            1 => Misbehaviour::status(502),
-            2 => Misbehaviour::status(503),
-            3 => Misbehaviour::status(504),
-            _ => Misbehaviour::Behave,
-        }
+/// Half of the tosses are failures.
+fn toss(coin: &mut Random) -> Misbehaviour {
+    match coin.below(8) {
+        0 => Misbehaviour::status(500),
+        1 => Misbehaviour::status(502),
+        2 => Misbehaviour::status(503),
+        3 => Misbehaviour::status(504),
+        _ => Misbehaviour::Behave,
     }
 }

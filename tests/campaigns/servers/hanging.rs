@@ -7,8 +7,9 @@ use mcp_authd_tests::programs::{Crowd, program, token};
 use mcp_authd_tests::server::{At, Commit, Misbehaviour};
 use tokio::task::JoinSet;
 
-use super::{CALM_LOG, HOUR, Latencies, SECOND, logged_in_with_an_ended_token, look, name, put_off, servers};
+use super::{CALM_LOG, HOUR, SECOND, logged_in_with_an_ended_token, look, name, put_off, servers};
 use crate::effort::{figures, rounds};
+use crate::latencies::Latencies;
 use crate::vitals::{Vitals, are_hidden};
 
 const CONNECTIONS: usize = 200;

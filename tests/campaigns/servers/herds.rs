@@ -9,10 +9,9 @@ use mcp_authd_tests::programs::{logged_in, token};
 use mcp_authd_tests::server::{At, Misbehaviour};
 
 use super::dead::{assert_keeps_its_distance, refreshes};
-use super::{
-    CALM_LOG, HOUR, Latencies, connected, herd, logged_in_with_an_ended_token, look, name, put_off, servers, token_in_the_end,
-};
+use super::{CALM_LOG, HOUR, connected, herd, logged_in_with_an_ended_token, look, name, put_off, servers, token_in_the_end};
 use crate::effort::{figures, rounds};
+use crate::latencies::Latencies;
 
 const PROGRAMS: usize = 100;
 const CALLS_EACH: usize = 10;
@@ -66,13 +65,13 @@ async fn b29_ten_thousand_calls_on_a_living_token_cause_no_request() {
     let programs = connected(PROGRAMS, &daemon).await;
 
     // when each of a hundred programs asks a hundred times, one call after the other
-    let (mut latencies, mut tokens) = (Latencies::default(), HashSet::new());
+    let (mut latencies, mut tokens) = (Vec::new(), HashSet::new());
     for _ in 0..rounds(2000, 100) {
         let (answers, took) = herd(&programs, 1, &look(&account)).await;
         tokens.insert(the_one_token(answers));
-        latencies.0.extend(took.0);
+        latencies.push(took);
     }
-    let latencies = Latencies::of(latencies.0);
+    let latencies = Latencies::all(latencies);
 
     // then
     assert_eq!((tokens.len(), server.counts().refreshes, server.counts().device_authorizations), (1, 0, 1));

@@ -20,7 +20,6 @@ mod later;
 mod logouts;
 mod lying;
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use mcp_authd_client::{Answer, Client, Need, Reason, Refusal, Request, SignInMode, Token};
@@ -29,7 +28,7 @@ use mcp_authd_tests::programs::{account_is, logged_in, program, token, token_end
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use tokio::task::JoinSet;
 
-use crate::effort::is_whole;
+use crate::latencies::Latencies;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -115,42 +114,4 @@ async fn herd(programs: &[Client], calls_each: usize, request: &Request) -> (Vec
     }
     let (answers, latencies): (Vec<_>, Vec<_>) = calls.join_all().await.into_iter().unzip();
     (answers, Latencies::of(latencies))
-}
-
-/// How long calls took, the shortest first.
-#[derive(Debug, Default)]
-struct Latencies(Vec<Duration>);
-
-impl Latencies {
-    fn of(mut latencies: Vec<Duration>) -> Self {
-        latencies.sort_unstable();
-        Self(latencies)
-    }
-
-    fn and(self, more: Self) -> Self {
-        Self::of(self.0.into_iter().chain(more.0).collect())
-    }
-
-    /// So many of a hundred took at most this long.
-    fn percentile(&self, percent: usize) -> Duration {
-        self.0[(self.0.len() * percent / 100).min(self.0.len() - 1)]
-    }
-
-    /// A watchdog of ten times the figure of the requirement; only in whole, where the programs are release ones.
-    fn watch(&self, figure: Duration) {
-        let late = is_whole() && self.percentile(99) > 10 * figure;
-        assert!(!late, "the figure is {figure:?}: {self}");
-    }
-
-    /// The same without what the server took over it.
-    fn without(self, server: Duration) -> Self {
-        Self(self.0.into_iter().map(|latency| latency.saturating_sub(server)).collect())
-    }
-}
-
-impl fmt::Display for Latencies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [half, most, all] = [50, 99, 100].map(|percent| self.percentile(percent));
-        write!(f, "p50 {half:.1?}, p99 {most:.1?}, at most {all:.1?} of {} calls", self.0.len())
-    }
 }

@@ -12,8 +12,8 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::{account, no_such_account, records_of};
-use crate::bare::channel;
 use crate::logged_in::{log_in, look, used};
+use mcp_authd_tests::bare::channel;
 
 async fn admin(daemon: &Daemon) -> AdminClient<Channel> {
     AdminClient::new(channel(daemon.admin_socket()).await)

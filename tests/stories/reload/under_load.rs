@@ -14,8 +14,8 @@ use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use tokio::task::JoinSet;
 
 use super::account;
-use crate::bare::channel;
 use crate::logged_in::log_in;
+use mcp_authd_tests::bare::channel;
 
 const RELOADS: usize = 100;
 const CALLS_A_SECOND: u32 = 100;

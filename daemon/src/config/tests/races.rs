@@ -65,6 +65,52 @@ fn a_hand_that_saves_at_any_moment_is_not_overwritten() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_hand_that_saves_again_while_its_first_version_goes_back_is_followed_and_that_one_is_kept_beside() {
+    const LATER: &str = "# by hand, later\n[accounts.hand]\ntoken_file = '/h'\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = prepared(folder.path());
+    let saves = Cell::new(0);
+    let added = file.add_while(&draft("new"), &|now| match (now, saves.get()) {
+        (Moment::Compared, 0) => {
+            saves.set(1);
+            save_anew(file.path(), BY_HAND);
+        }
+        (Moment::Exchanged, 1) => {
+            saves.set(2);
+            save_anew(file.path(), LATER);
+        }
+        _ => {}
+    });
+    assert!(matches!(added, Ok(Added::Written { .. })), "{added:?}");
+    let text = fs::read_to_string(file.path()).unwrap();
+    assert_eq!(text, format!("{LATER}\n[accounts.new]\nissuer = \"https://as.example\"\nclient_id = \"abc\"\n"));
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let beside: Vec<_> = names.filter(|path| path != file.path()).collect();
+    assert_eq!(beside.iter().map(|path| fs::read_to_string(path).unwrap()).collect::<Vec<_>>(), [BY_HAND]);
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_hand_that_saves_on_and_on_is_told_of_the_version_that_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = prepared(folder.path());
+    let saves = Cell::new(0);
+    let added = file.add_while(&draft("new"), &|now| {
+        if now != Moment::Prepared {
+            saves.set(saves.get() + 1);
+            save_anew(file.path(), &format!("{WORK}# {}\n", saves.get()));
+        }
+    });
+    let Err(error @ EditError::Failed { .. }) = added else { panic!("{added:?}") };
+    assert!(error.message().contains("others wrote it at the same moment"), "{}", error.message());
+    // what was saved last stands, or is the one that is kept
+    let texts: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert!(texts.len() == 2 && texts.contains(&format!("{WORK}# {}\n", saves.get())), "{texts:?}");
+}
+
+#[test]
 fn a_hand_that_breaks_or_deletes_the_file_meanwhile_is_heard() {
     for moment in [Moment::Prepared, Moment::Compared] {
         let folder = tempfile::tempdir().unwrap();
