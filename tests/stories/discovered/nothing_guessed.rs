@@ -46,7 +46,7 @@ async fn an_endpoint_that_was_neither_discovered_nor_configured_is_never_called(
     let answer = added(&daemon, &server.resource(), &["--client-id", CLIENT]).await;
     life_of(answer["account"]["name"].as_str().unwrap(), &daemon, &server).await;
     let resource = server.resource();
-    let resource = resource.strip_prefix(&server.issuer()).unwrap();
+    let resource = resource.strip_prefix(server.issuer()).unwrap();
     assert_eq!(unnamed(&server, &["/device_authorization", "/token", resource]), BTreeSet::new());
 
     // and one whose endpoints a person has written down: then not even its metadata
