@@ -6,7 +6,7 @@ use mcp_authd_tests::persona::{Body, Door, GitHub};
 use mcp_authd_tests::programs::{approve, program, prompted, tool};
 use mcp_authd_tests::server::{At, Misbehaviour};
 
-use super::{DEVICE_CODE, Stage, assert_life_of, is_renewable, life, scopes, stage, work};
+use super::{DEVICE_CODE, Stage, assert_life_of, is_renewable, life, scopes, stage};
 use crate::written::Written;
 
 const HOST: &str = "provider_parameters = { host = 'HOST' }\n";
