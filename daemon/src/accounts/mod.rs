@@ -46,7 +46,7 @@ pub trait Upstream: Send + Sync + 'static {
     fn sign_in(
         &self,
         account: Arc<AccountConfig>,
-        scopes: Scopes,
+        request: SignInRequest,
         prompt: oneshot::Sender<PendingSignIn>,
         gate: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>>;
@@ -75,6 +75,16 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// Finds out what stands behind a URL, and how a login there would go by what these accounts say. Needs none, sends no secret, saves nothing, and ends within half a minute.
     fn probe(&self, question: Question, known: KnownAccounts) -> BoxFuture<'static, Result<Probed, NotProbed>>;
+}
+
+/// What a login needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInRequest {
+    /// What is asked for.
+    pub scopes: Scopes,
+    /// Where the grant that is held was issued. A server that names another token endpoint by now is not followed before the person
+    /// has said so (D8).
+    pub held: Option<Binding>,
 }
 
 /// What a refresh needs (RFC 6749, section 6).

@@ -43,7 +43,7 @@ use mcp_authd_oauth::refresh::RefreshFlow;
 use mcp_authd_oauth::revocation::{Revocation, RevocationFlow, RevocationRequest};
 use mcp_authd_oauth::secret::SecretText;
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
-use mcp_authd_oauth::terms::{Issuer, Scopes};
+use mcp_authd_oauth::terms::Issuer;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
 use tokio::sync::{oneshot, watch};
 
@@ -51,7 +51,7 @@ use crate::accounts::belonging::is_same_client;
 use crate::accounts::gate::Gate;
 use crate::accounts::paste::NotCompleted;
 use crate::accounts::probe::{KnownAccounts, NotProbed, Probed, Question};
-use crate::accounts::{AccountName, RefreshRequest, RevokeRequest, SaveError, Upstream, Vault};
+use crate::accounts::{AccountName, RefreshRequest, RevokeRequest, SaveError, SignInRequest, Upstream, Vault};
 use crate::config::{AccountConfig, Network};
 use crate::host::clock::Clock;
 use crate::host::tasks::Tasks;
@@ -126,12 +126,12 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
     fn sign_in(
         &self,
         account: Arc<AccountConfig>,
-        scopes: Scopes,
+        request: SignInRequest,
         prompt: oneshot::Sender<PendingSignIn>,
         gate: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {
         let wire = self.wire.clone();
-        async move { wire.sign_in(&account, scopes, (prompt, gate)).await }.boxed()
+        async move { wire.sign_in(&account, request, (prompt, gate)).await }.boxed()
     }
 
     fn resume_sign_in(

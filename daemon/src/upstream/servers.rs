@@ -14,7 +14,7 @@ use mcp_authd_oauth::endpoint::{Endpoint, InvalidEndpoint, Loopback};
 use mcp_authd_oauth::identity::IdentityEndpoints;
 use mcp_authd_oauth::profile::{DeviceGrant, DiscoveryMode, Pkce, Profile, rewritten};
 use mcp_authd_oauth::registration::Documents;
-use mcp_authd_oauth::sign_in::SignInFailure;
+use mcp_authd_oauth::sign_in::{NextStep, NotBegun, SignInFailure};
 use mcp_authd_oauth::terms::{ClientId, Issuer};
 use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer};
@@ -71,6 +71,20 @@ pub(super) struct Registrar {
 }
 
 impl Server {
+    /// Whether its metadata leads elsewhere than where the grant that is held was issued. Secrets of the client, and what the person
+    /// would approve, go to no other host before the person has said so (D8).
+    pub(super) fn moved(&self, held: &Binding, account: &AccountConfig) -> Option<NotBegun> {
+        let is_said_by_metadata = self.issuer.is_some() && account.profile.endpoints.token.is_none();
+        let (was, is) = (held.token_endpoint.origin(), self.token_endpoint.origin());
+        (is_said_by_metadata && held.issuer == self.issuer && was != is).then(|| NotBegun {
+            why: format!("its metadata names a token endpoint at {is} now, and what this account holds was issued at {was}"),
+            next_step: NextStep::Words(format!(
+                "ask whoever runs it; if that is meant: authctl logout {name}, then: authctl login {name}",
+                name = account.name
+            )),
+        })
+    }
+
     /// What a grant of this client will be bound to.
     pub(super) fn binding(&self, client_id: ClientId, account: &AccountConfig) -> Binding {
         Binding {

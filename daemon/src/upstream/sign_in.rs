@@ -28,6 +28,7 @@ use super::callback::{Expected, NoListener, NotARedirect, PortWanted, Redirect};
 use super::clients::{Round, Used, not_known_any_more};
 use super::drive::{Transport, drive};
 use super::servers::Server;
+use crate::accounts::SignInRequest;
 use crate::accounts::gate::Gate;
 use crate::config::AccountConfig;
 use crate::host::entropy;
@@ -43,7 +44,7 @@ impl<T: Transport> Wire<T> {
     pub(super) async fn sign_in(
         &self,
         account: &AccountConfig,
-        scopes: Scopes,
+        SignInRequest { scopes, held }: SignInRequest,
         prompt: PromptTo,
     ) -> Result<Granted, SignInFailure> {
         let mut configured = match account.client.pre_registered() {
@@ -51,6 +52,10 @@ impl<T: Transport> Wire<T> {
             None => None,
         };
         let server = self.servers.of(account, &self.transport, &self.clock).await?;
+        if let Some(moved) = held.and_then(|held| server.moved(&held, account)) {
+            self.servers.forget(account);
+            return Err(SignInFailure::NotBegun(moved));
+        }
         let (mut way, mut otherwise) = (server.way.clone(), server.otherwise.clone());
         let (mut prompt, mut round) = (Some(prompt), Round::First);
         loop {

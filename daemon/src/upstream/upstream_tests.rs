@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
 use mcp_authd_oauth::http::{AnswerLost, Body, HttpAnswer, HttpRequest, Method, Patience, Undelivered};
+use mcp_authd_oauth::profile::{Profile, ProviderEndpoints};
 use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::secret::{AccessToken, RefreshToken};
 use mcp_authd_oauth::sign_in::{NextStep, PendingSignIn, SignInFailure};
@@ -27,7 +28,7 @@ use super::captured_log::CapturedLog;
 use super::drive::Transport;
 use super::scripted::{Act, Scripted};
 use crate::accounts::gate::Gate;
-use crate::accounts::{RefreshRequest, RevokeRequest, Upstream};
+use crate::accounts::{RefreshRequest, RevokeRequest, SignInRequest, Upstream};
 use crate::config::{AccountConfig, AccountName, ClientConfig, Network, ServerConfig};
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::tasks::Tasks;
@@ -170,12 +171,17 @@ fn upstream(server: &Server) -> HttpUpstream<Server> {
     HttpUpstream::over(server.clone(), (&Tasks::new(), &follows_tokio()), no_secrets())
 }
 
+/// For an account that holds nothing.
+fn asking(scopes: Scopes) -> SignInRequest {
+    SignInRequest { scopes, held: None }
+}
+
 async fn sign_in(
     upstream: &HttpUpstream<Server>,
     account: AccountConfig,
 ) -> (Result<Granted, SignInFailure>, Option<PendingSignIn>) {
     let (prompt, mut handed_out) = oneshot::channel();
-    let ended = upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt, Gate::of_nobody()).await;
+    let ended = upstream.sign_in(Arc::new(account), asking(Scopes::parse("read")), prompt, Gate::of_nobody()).await;
     (ended, handed_out.try_recv().ok())
 }
 
@@ -273,7 +279,7 @@ async fn a_login_goes_on_when_nobody_takes_its_prompt() {
     let server = Server::new();
     let (prompt, nobody) = oneshot::channel();
     drop(nobody);
-    assert!(upstream(&server).sign_in(Arc::new(account()), Scopes::default(), prompt, Gate::of_nobody()).await.is_ok());
+    assert!(upstream(&server).sign_in(Arc::new(account()), asking(Scopes::default()), prompt, Gate::of_nobody()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -382,4 +388,33 @@ async fn neither_a_token_nor_a_code_is_logged_in_the_life_of_a_grant() {
     let text = log.end();
     assert!(text.contains("a refresh has ended") && text.contains("could not be revoked"), "{text}");
     assert!(!text.contains("SNTL"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_login_follows_no_token_endpoint_at_another_host_than_the_one_that_issued_what_is_held() {
+    let server = Server::new();
+    let upstream = upstream(&server);
+    let held = |token_endpoint: &str| Binding { token_endpoint: endpoint(token_endpoint), ..refresh_request().binding };
+    let log_in = async |held: Binding, account: AccountConfig| {
+        let request = SignInRequest { scopes: Scopes::parse("read"), held: Some(held) };
+        upstream.sign_in(Arc::new(account), request, oneshot::channel().0, Gate::of_nobody()).await
+    };
+    // given metadata that names another host by now: nobody is asked for anything, and the person reads both
+    let ended = log_in(held("https://tokens.example/token"), account()).await;
+    let Err(SignInFailure::NotBegun(moved)) = &ended else { panic!("{ended:?}") };
+    for origin in ["https://as.example", "https://tokens.example"] {
+        assert!(moved.why.contains(origin), "{moved:?}");
+    }
+    let NextStep::Words(next) = &moved.next_step else { panic!("{moved:?}") };
+    assert!(next.ends_with("authctl logout work, then: authctl login work"), "{next}");
+    assert_eq!(server.paths(), [METADATA]);
+
+    // then another path of the same host, or what a person has named, is no move
+    assert!(log_in(held("https://as.example/before/token"), account()).await.is_ok());
+    let named = Profile {
+        endpoints: ProviderEndpoints { token: Some(endpoint("https://as.example/token")), ..ProviderEndpoints::default() },
+        ..Profile::default()
+    };
+    let named = AccountConfig { profile: Arc::new(named), ..account() };
+    assert!(log_in(held("https://tokens.example/token"), named).await.is_ok());
 }

@@ -1,6 +1,7 @@
 //! An MCP server is named by nothing but its URL: the daemon finds the rest, and a program asks by the URL too.
 
 mod checked;
+mod moved;
 mod nothing_guessed;
 mod refused;
 

@@ -56,10 +56,10 @@ impl Errands {
                     events.tell(Event::RefreshSettled(id, refresh.await));
                 });
             }
-            Effect::BeginSignIn(id, config, scopes) => {
+            Effect::BeginSignIn(id, config, request) => {
                 let (tell, prompt) = oneshot::channel();
                 let (gate, keep) = gate::closed();
-                let login = self.house.upstream.sign_in(config, scopes, tell, gate);
+                let login = self.house.upstream.sign_in(config, *request, tell, gate);
                 self.begin_login(id, login, (prompt, keep));
             }
             Effect::ResumeSignIn(id, config, pending) => {

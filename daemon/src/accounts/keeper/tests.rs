@@ -27,7 +27,8 @@ use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::paste::NotCompleted;
 use crate::accounts::probe::{KnownAccounts, NotProbed, Probed, Question};
 use crate::accounts::{
-    AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored, Upstream, Vault,
+    AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, SignInRequest, Stored, Upstream,
+    Vault,
 };
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::tasks::Tasks;
@@ -62,7 +63,7 @@ impl Upstream for SlowServer {
     fn sign_in(
         &self,
         _: Arc<AccountConfig>,
-        _: Scopes,
+        _: SignInRequest,
         _: oneshot::Sender<PendingSignIn>,
         _: Gate,
     ) -> BoxFuture<'static, Result<Granted, SignInFailure>> {

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 pub use mcp_authd_oauth::profile::ReplayTime;
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
-use mcp_authd_oauth::terms::Scopes;
 use mcp_authd_oauth::token::{Granted, RefreshOutcome};
 
 use crate::accounts::grant::{GrantRecord, SignInRecord};
 use crate::accounts::need::{Answer, Need};
 use crate::accounts::status::Status;
-use crate::accounts::{AccountConfig, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, Stored};
+use crate::accounts::{AccountConfig, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, SignInRequest, Stored};
 
 /// Names a caller that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,7 +98,7 @@ pub enum Effect {
     /// Spend the refresh token, as this client: its intent is durable (I8).
     BeginRefresh(RefreshId, Arc<AccountConfig>, Box<RefreshRequest>),
     /// Ask for a prompt, and stay until the login ends.
-    BeginSignIn(SignInId, Arc<AccountConfig>, Scopes),
+    BeginSignIn(SignInId, Arc<AccountConfig>, Box<SignInRequest>),
     /// Go on with a login from before a restart.
     ResumeSignIn(SignInId, Arc<AccountConfig>, Box<PendingSignIn>),
     /// The store has answered for [`Event::SignInAnswered`]: the answer may be used.

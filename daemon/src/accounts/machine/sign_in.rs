@@ -21,7 +21,7 @@ use crate::accounts::grant::{
     Ended, Grant, HeldToken, NotRenewable, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
 use crate::accounts::need::{Need, PersonWants, Refusal, SignInMode};
-use crate::accounts::{RevokeRequest, SaveError};
+use crate::accounts::{RevokeRequest, SaveError, SignInRequest};
 
 /// The login of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +163,9 @@ impl Account {
         } else {
             self.history.refused = Scopes::default();
         }
-        work.then(Effect::BeginSignIn(start.id, self.policy.config.clone(), start.scopes.clone()));
+        let held = self.credential.grant().map(|grant| grant.binding.clone());
+        let request = SignInRequest { scopes: start.scopes.clone(), held };
+        work.then(Effect::BeginSignIn(start.id, self.policy.config.clone(), Box::new(request)));
         self.sign_in = SignIn::Starting(start);
     }
 

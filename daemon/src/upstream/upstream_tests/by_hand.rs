@@ -12,7 +12,7 @@ use crate::accounts::paste::NotCompleted;
 async fn log_in(server: &Server, person: impl FnOnce(&HttpUpstream<Server>, &str)) -> Result<Granted, SignInFailure> {
     let upstream = upstream(server);
     let (prompt, handed_out) = oneshot::channel();
-    let login = upstream.sign_in(Arc::new(account()), Scopes::parse("read"), prompt, Gate::of_nobody());
+    let login = upstream.sign_in(Arc::new(account()), asking(Scopes::parse("read")), prompt, Gate::of_nobody());
     let answer = async {
         let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
         person(&upstream, &query_of(&pending)["state"]);

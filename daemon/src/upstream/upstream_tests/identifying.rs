@@ -25,7 +25,7 @@ fn with(userinfo: &str, introspection: &str) -> String {
 
 async fn log_in(upstream: &HttpUpstream<Server>, account: AccountConfig, scopes: &str) -> (Granted, PendingSignIn) {
     let (prompt, handed_out) = oneshot::channel();
-    let granted = upstream.sign_in(Arc::new(account), Scopes::parse(scopes), prompt, Gate::of_nobody()).await.unwrap();
+    let granted = upstream.sign_in(Arc::new(account), asking(Scopes::parse(scopes)), prompt, Gate::of_nobody()).await.unwrap();
     (granted, handed_out.await.unwrap())
 }
 

@@ -25,7 +25,7 @@ pub(super) fn code_only() -> Server {
 async fn log_in(server: &Server, person: impl AsyncFnOnce(&PendingCode)) -> Result<Granted, SignInFailure> {
     let upstream = upstream(server);
     let (prompt, handed_out) = oneshot::channel();
-    let login = upstream.sign_in(Arc::new(account()), Scopes::parse("read"), prompt, Gate::of_nobody());
+    let login = upstream.sign_in(Arc::new(account()), asking(Scopes::parse("read")), prompt, Gate::of_nobody());
     let answer = async {
         let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
         person(&pending).await;
@@ -86,7 +86,7 @@ async fn consent_is_asked_for_where_offline_access_is_unless_the_account_or_a_pr
     ] {
         let upstream = upstream(&code_only());
         let (prompt, handed_out) = oneshot::channel();
-        let login = tokio::spawn(upstream.sign_in(Arc::new(account), Scopes::parse(scopes), prompt, Gate::of_nobody()));
+        let login = tokio::spawn(upstream.sign_in(Arc::new(account), asking(Scopes::parse(scopes)), prompt, Gate::of_nobody()));
         let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
         assert_eq!(query_of(&pending).get("prompt").map(String::as_str), prompt_parameter, "{scopes}");
         login.abort();
@@ -149,7 +149,7 @@ async fn a_login_in_a_browser_from_before_a_restart_is_answered_at_its_old_port(
     let server = code_only();
     let (prompt, handed_out) = oneshot::channel();
     let before = upstream(&server);
-    let login = tokio::spawn(before.sign_in(Arc::new(account()), Scopes::parse("read"), prompt, Gate::of_nobody()));
+    let login = tokio::spawn(before.sign_in(Arc::new(account()), asking(Scopes::parse("read")), prompt, Gate::of_nobody()));
     let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
     login.abort();
     assert!(login.await.unwrap_err().is_cancelled());
@@ -179,7 +179,7 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     let port = squatter.local_addr().unwrap().port();
     let (prompt, handed_out) = oneshot::channel();
     let upstream = upstream(&server);
-    let login = tokio::spawn(upstream.sign_in(Arc::new(account()), Scopes::parse("read"), prompt, Gate::of_nobody()));
+    let login = tokio::spawn(upstream.sign_in(Arc::new(account()), asking(Scopes::parse("read")), prompt, Gate::of_nobody()));
     let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
     login.abort();
     let redirect_uri = mcp_authd_oauth::terms::RedirectUri::new(format!("http://127.0.0.1:{port}/callback"));

@@ -70,7 +70,7 @@ impl Persona {
     ) -> (Result<Granted, SignInFailure>, Option<PendingDevice>) {
         let (prompt, mut handed_out) = oneshot::channel();
         let scopes = account.scopes.clone();
-        let ended = self.upstream(secret).sign_in(Arc::new(account.clone()), scopes, prompt, Gate::of_nobody()).await;
+        let ended = self.upstream(secret).sign_in(Arc::new(account.clone()), asking(scopes), prompt, Gate::of_nobody()).await;
         assert!(self.answers.lock().unwrap().is_empty(), "answers that nobody asked for");
         let device = handed_out.try_recv().ok().map(|pending| match pending {
             PendingSignIn::Device(device) => device,

@@ -39,7 +39,7 @@ fn found() -> AccountConfig {
 
 async fn log_in(upstream: &HttpUpstream<Server>, account: AccountConfig) -> Result<Granted, SignInFailure> {
     let (prompt, _) = oneshot::channel();
-    upstream.sign_in(Arc::new(account), Scopes::parse("read"), prompt, Gate::of_nobody()).await
+    upstream.sign_in(Arc::new(account), asking(Scopes::parse("read")), prompt, Gate::of_nobody()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn a_client_that_may_not_use_the_device_grant_is_sent_to_a_browser() {
         server.answers("/device", refusal.0, refusal.1);
         let upstream = over(&server, &keeps);
         let (prompt, handed_out) = oneshot::channel();
-        let login = tokio::spawn(upstream.sign_in(Arc::new(found()), Scopes::parse("read"), prompt, Gate::of_nobody()));
+        let login = tokio::spawn(upstream.sign_in(Arc::new(found()), asking(Scopes::parse("read")), prompt, Gate::of_nobody()));
         let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
         assert!(pending.authorization_url.as_str().starts_with("https://as.example/authorize?"), "{pending:?}");
         assert_eq!(server.paths(), [METADATA, REGISTER, "/device"]);
@@ -212,7 +212,8 @@ fn port_of(uri: &str) -> u16 {
 async fn redirected(server: &Server, keeps: &Keeps) -> (String, Option<serde_json::Value>) {
     let (prompt, handed_out) = oneshot::channel();
     let browser = AccountConfig { flow: Some(FlowWish::Code), ..found() };
-    let login = tokio::spawn(over(server, keeps).sign_in(Arc::new(browser), Scopes::parse("read"), prompt, Gate::of_nobody()));
+    let login =
+        tokio::spawn(over(server, keeps).sign_in(Arc::new(browser), asking(Scopes::parse("read")), prompt, Gate::of_nobody()));
     let Ok(PendingSignIn::Code(pending)) = handed_out.await else { panic!("no login in a browser") };
     login.abort();
     // The listener lingers for a browser that comes late.
@@ -260,7 +261,8 @@ async fn d46_a_login_from_before_a_restart_whose_client_was_pruned_says_so_and_t
     let (server, keeps) = (registering(), Keeps::default());
     let (prompt, handed_out) = oneshot::channel();
     server.answers("/token", 400, r#"{"error":"authorization_pending"}"#);
-    let login = tokio::spawn(over(&server, &keeps).sign_in(Arc::new(found()), Scopes::parse("read"), prompt, Gate::of_nobody()));
+    let login =
+        tokio::spawn(over(&server, &keeps).sign_in(Arc::new(found()), asking(Scopes::parse("read")), prompt, Gate::of_nobody()));
     let pending = handed_out.await.unwrap();
     login.abort();
     tokio::time::advance(Duration::from_secs(2 * 60 * 60)).await;

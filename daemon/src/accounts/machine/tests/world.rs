@@ -184,12 +184,14 @@ impl World {
                     assert!(belongs(&request.binding, &config), "P14: a refresh token is shown to whom it was not issued by");
                     self.refresh_begins(id, *request);
                 }
-                Effect::BeginSignIn(id, config, scopes) => {
+                Effect::BeginSignIn(id, config, request) => {
                     self.assert_is_present(&config);
                     self.one_login_at_a_time();
                     assert!(!self.stays_out, "after a logout only the person begins a login");
                     self.begun_logins += 1;
-                    self.logins.push((id, config, scopes));
+                    let held = self.account.credential.grant().map(|grant| &grant.binding);
+                    assert_eq!(request.held.as_ref(), held, "D8: who holds a grant says where it came from");
+                    self.logins.push((id, config, request.scopes));
                 }
                 Effect::ResumeSignIn(id, config, device) => {
                     self.assert_is_present(&config);
