@@ -25,7 +25,8 @@ pub struct Need {
 pub enum Target {
     /// The account of this name.
     Account(String),
-    /// The account for this protected resource (RFC 8707), matched byte for byte.
+    /// The account for the protected resource at this URL (RFC 8707): for exactly this one, else for the nearest one that it lies
+    /// within.
     Resource(String),
     /// The only account that the socket shows.
     OnlyAccount,
@@ -38,7 +39,7 @@ impl Need {
         Self::of(Target::Account(name.into()))
     }
 
-    /// A token for this protected resource (RFC 8707), matched byte for byte.
+    /// A token for the protected resource at this URL (RFC 8707): for exactly this one, else for the nearest one that it lies within.
     #[must_use]
     pub fn resource(uri: impl Into<String>) -> Self {
         Self::of(Target::Resource(uri.into()))

@@ -57,6 +57,14 @@ pub enum ScopesToAsk {
     None,
 }
 
+/// How many path segments of `url` the identifier of a resource covers, where it is that URL, its origin or a parent path of it: of
+/// several resources the one that covers most is meant. `None`: the URL is none of it.
+#[must_use]
+pub fn covers(resource: &Resource, url: &Resource) -> Option<usize> {
+    let typed = Endpoint::parse(url.as_str(), Loopback::Allowed).ok()?;
+    resource::contains(resource.as_str(), &typed).then(|| resource::depth(resource.as_str()))
+}
+
 impl ScopesToAsk {
     /// The scopes; empty: the parameter is left out.
     #[must_use]

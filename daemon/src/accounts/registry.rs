@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mcp_authd_oauth::protected_resource::covers;
 use mcp_authd_oauth::terms::Resource;
 use tokio::sync::watch;
 
@@ -38,6 +39,9 @@ pub enum Target {
     Account(String),
     /// The one for this resource, byte for byte (RFC 8707).
     Resource(Resource),
+    /// The one for what stands at this URL: for that resource, else for the nearest one that it lies within, since MCP servers publish
+    /// their origin or a parent path too (RFC 9728).
+    At(Resource),
     /// The only one there is.
     Only,
 }
@@ -73,7 +77,12 @@ impl Registry {
         if present.is_empty() {
             return Err(NoAccount::NoneConfigured);
         }
-        let matches: Vec<_> = present.values().filter(|account| is_meant(account, target)).collect();
+        let matches = match target {
+            Target::Account(name) => those(present, |account| account.name().as_str() == name),
+            Target::Resource(resource) => those(present, |account| account.description().resource.as_ref() == Some(resource)),
+            Target::At(url) => at(present, url),
+            Target::Only => those(present, |_| true),
+        };
         match matches.as_slice() {
             [account] => Ok(AccountHandle::clone(account)),
             [] => Err(NoAccount::NoMatch { known: names(present.values()) }),
@@ -179,12 +188,19 @@ impl Changes {
     }
 }
 
-fn is_meant(account: &AccountHandle, target: &Target) -> bool {
-    match target {
-        Target::Account(name) => account.name().as_str() == name,
-        Target::Resource(resource) => account.description().resource.as_ref() == Some(resource),
-        Target::Only => true,
+fn those(present: &BTreeMap<AccountName, AccountHandle>, is_meant: impl Fn(&AccountHandle) -> bool) -> Vec<&AccountHandle> {
+    present.values().filter(|account| is_meant(account)).collect()
+}
+
+/// Exactly, else those of the nearest resource around it.
+fn at<'a>(present: &'a BTreeMap<AccountName, AccountHandle>, url: &Resource) -> Vec<&'a AccountHandle> {
+    let exact = those(present, |account| account.description().resource.as_ref() == Some(url));
+    if !exact.is_empty() {
+        return exact;
     }
+    let covered = |account: &AccountHandle| account.description().resource.as_ref().and_then(|resource| covers(resource, url));
+    let nearest = present.values().filter_map(covered).max();
+    those(present, |account| nearest.is_some() && covered(account) == nearest)
 }
 
 fn names<'a>(accounts: impl IntoIterator<Item = &'a AccountHandle>) -> Vec<String> {

@@ -33,7 +33,7 @@ impl Asked {
         let target = match need.target {
             None => Target::Only,
             Some(v1::need::Target::Account(name)) => Target::Account(checked("account", name)?),
-            Some(v1::need::Target::Resource(resource)) => Target::Resource(Resource::new(checked("resource", resource)?)),
+            Some(v1::need::Target::Resource(resource)) => Target::At(Resource::new(checked("resource", resource)?)),
         };
         let client_name = Some(shown(&need.client_name)).filter(|name| !name.is_empty()).or(program);
         Ok(Self {

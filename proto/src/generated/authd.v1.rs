@@ -21,7 +21,7 @@ pub mod need {
         /// The name of an account in the daemon's configuration.
         #[prost(string, tag = "1")]
         Account(::prost::alloc::string::String),
-        /// A protected resource (RFC 8707), matched byte for byte.
+        /// The URL of a protected resource (RFC 8707): the account for exactly this one, else for the nearest one that it lies within.
         #[prost(string, tag = "2")]
         Resource(::prost::alloc::string::String),
     }

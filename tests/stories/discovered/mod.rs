@@ -156,6 +156,9 @@ async fn the_published_resource_is_kept_byte_for_byte_and_doing_it_twice_does_no
     {
         assert_eq!((&again["outcome"], &again["account"]["name"]), (&json!("present"), &json!("work")));
     }
+    // A program that knows nothing but the URL has the token of the resource around it.
+    logged_in(&daemon, "work").await;
+    token_for(&program(&daemon), &url).await;
     // By the very resource it is known although nobody answers.
     server.go_down().await;
     assert_eq!(added(&daemon, &format!("{origin}/"), &[]).await["outcome"], "present");

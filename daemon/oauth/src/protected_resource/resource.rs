@@ -25,6 +25,11 @@ pub(crate) fn contains(published: &str, typed: &Endpoint) -> bool {
     segments(&inner).starts_with(&segments(&outer))
 }
 
+/// How many segments its path has.
+pub(crate) fn depth(resource: &str) -> usize {
+    Url::parse(resource).map_or(0, |url| segments(&url).len())
+}
+
 fn segments(url: &Url) -> Vec<&str> {
     let path = url.path();
     let path = path.strip_suffix('/').unwrap_or(path);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use mcp_authd_oauth::terms::Resource;
 use tempfile::TempDir;
 
 use super::*;
@@ -129,4 +130,29 @@ async fn an_account_that_comes_while_the_daemon_leaves_begins_nothing() {
     home.reload_with(WORK).await.unwrap();
     // nothing is in flight and nothing will be: it is ready to leave at once
     home.work().unwrap().leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_knows_a_url_finds_the_account_of_the_nearest_resource_around_it() {
+    let account = |name: &str, resource: &str| format!("{}resource = \"{resource}\"\n", WORK.replace("work", name));
+    let all = [
+        ("origin", "https://mcp.example"),
+        ("tenant", "https://mcp.example/tenant/"),
+        ("exact", "https://mcp.example/tenant/mcp"),
+        ("one", "https://twins.example/mcp"),
+        ("two", "https://twins.example/mcp"),
+    ];
+    let home = Home::with(&all.map(|(name, resource)| account(name, resource)).concat());
+    let at = |url: &str| {
+        let found = home.roster.registry().find(&Target::At(Resource::new(url)));
+        found.map(|account| account.name().to_string()).map_err(|none| matches!(none, NoAccount::Several { .. }))
+    };
+    assert_eq!(at("https://mcp.example/tenant/mcp"), Ok("exact".to_owned()));
+    assert_eq!(at("https://mcp.example/tenant/other"), Ok("tenant".to_owned()));
+    assert_eq!(at("https://mcp.example/tenants"), Ok("origin".to_owned()), "no path speaks for its neighbour");
+    assert_eq!(at("https://mcp.example/"), Ok("origin".to_owned()));
+    assert_eq!(at("https://twins.example/mcp/deeper"), Err(true));
+    for none in ["https://other.example/mcp", "http://mcp.example/tenant", "https://mcp.example:8443/", "work", ""] {
+        assert_eq!(at(none), Err(false), "{none}");
+    }
 }
