@@ -366,8 +366,7 @@ fn grants(server: &Server, redirects: Vec<RedirectUri>) -> GrantsWanted {
 fn redirect_uri(account: &AccountConfig) -> RedirectUri {
     match &account.profile.redirect {
         profile::Redirect::AnyPort => RedirectUri::ipv4(),
-        profile::Redirect::Port(port) => RedirectUri::ipv4().with_port(*port),
-        profile::Redirect::Uri(uri) => RedirectUri::parse(uri).unwrap_or_else(|_| RedirectUri::ipv4()),
+        profile::Redirect::Exact(uri) => uri.clone(),
     }
 }
 

@@ -298,8 +298,7 @@ fn redirect(profile: &Profile, registered: CallbackPort) -> Result<Redirect, Not
             };
             Ok(Redirect { port, ..Redirect::default() })
         }
-        profile::Redirect::Port(port) => Redirect::parse(&format!("http://127.0.0.1:{port}/callback")),
-        profile::Redirect::Uri(uri) => Redirect::parse(uri),
+        profile::Redirect::Exact(uri) => Redirect::parse(uri.as_str()),
     }
 }
 

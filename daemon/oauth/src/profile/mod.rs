@@ -21,6 +21,7 @@ pub use expiry::{Expiry, ExpirySource};
 pub use request::{BodyKind, RequestShape, SentAs};
 pub use server::{DiscoveryMode, HostRewrite, ProviderEndpoints, rewritten};
 
+use crate::registration::RedirectUri;
 use crate::terms::{Resource, Scopes, TokenEndpointAuthMethod};
 use crate::token::Binding;
 use crate::wire::token_answer::Understood;
@@ -121,10 +122,8 @@ pub enum Redirect {
     /// Loopback with any port (RFC 8252, 7.3).
     #[default]
     AnyPort,
-    /// Loopback with this port only.
-    Port(u16),
-    /// This one, byte for byte.
-    Uri(String),
+    /// This one, byte for byte, with its port.
+    Exact(RedirectUri),
 }
 
 /// Whether a provider takes the `resource` parameter (RFC 8707).
@@ -143,7 +142,7 @@ pub enum RefreshRedirect {
     /// RFC 6749, section 6.
     #[default]
     NotSent,
-    /// Where the profile names an exact one ([`Redirect::Uri`]).
+    /// Where the profile names an exact one ([`Redirect::Exact`]).
     Sent,
 }
 
@@ -188,7 +187,7 @@ impl Profile {
     #[must_use]
     pub fn refresh_redirect_uri(&self) -> Option<&str> {
         match (self.refresh_redirect, &self.redirect) {
-            (RefreshRedirect::Sent, Redirect::Uri(uri)) => Some(uri),
+            (RefreshRedirect::Sent, Redirect::Exact(uri)) => Some(uri.as_str()),
             _ => None,
         }
     }

@@ -98,8 +98,7 @@ fn rewritten(HostRewrite { from, to }: &HostRewrite) -> String {
 fn answered_at(redirect: &Redirect) -> Option<String> {
     let at = match redirect {
         Redirect::AnyPort => return None,
-        Redirect::Port(port) => format!("port {port} of this machine"),
-        Redirect::Uri(uri) => uri.clone(),
+        Redirect::Exact(uri) => uri.as_str(),
     };
     Some(format!("A browser brings the answer to {at}, and to no other place."))
 }

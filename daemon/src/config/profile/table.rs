@@ -100,7 +100,7 @@ pub(super) fn check(name: &str, section: &Section<'_>, findings: &mut Findings) 
     let refresh = exchange("refresh", Body::Needed);
     let revocation = exchange("revocation", Body::Needed);
     let (redirect, refresh_redirect) = (redirect?, refresh_redirect?);
-    if refresh_redirect == RefreshRedirect::Sent && !matches!(redirect, Redirect::Uri(_)) {
+    if refresh_redirect == RefreshRedirect::Sent && redirect == Redirect::AnyPort {
         let line = section.entry("refresh_sends_redirect_uri", findings).and_then(|entry| entry.line);
         return Err(report(findings, line, ProviderProblem::NoRedirectToSend));
     }
@@ -174,16 +174,17 @@ fn redirect(section: &Section<'_>, findings: &mut Findings) -> Result<Redirect, 
     let uri = section.text("redirect_uri", findings);
     match (port?, uri?) {
         (None, None) => Ok(Redirect::AnyPort),
-        (Some(port), None) => Ok(u16::try_from(port).map_or(Redirect::AnyPort, Redirect::Port)),
-        (None, Some(text)) if is_loopback_redirect(text.value) => Ok(Redirect::Uri(text.value.to_owned())),
-        (None, Some(text)) => Err(report(findings, text.line, ProviderProblem::BadRedirect)),
+        (Some(port), None) => {
+            let at = |port| Redirect::Exact(RedirectUri::ipv4().with_port(port));
+            Ok(u16::try_from(port).map_or(Redirect::AnyPort, at))
+        }
+        // RFC 8252, 7.3: http, a name of this machine, and a port that we can listen on.
+        (None, Some(text)) => match RedirectUri::parse(text.value) {
+            Ok(uri) if uri.port().is_some() => Ok(Redirect::Exact(uri)),
+            Ok(_) | Err(_) => Err(report(findings, text.line, ProviderProblem::BadRedirect)),
+        },
         (Some(_), Some(text)) => Err(report(findings, text.line, ProviderProblem::TwoRedirects)),
     }
-}
-
-/// RFC 8252, 7.3: http, a name of this machine, and a port that we can listen on.
-fn is_loopback_redirect(text: &str) -> bool {
-    RedirectUri::parse(text).is_ok_and(|uri| uri.port().is_some())
 }
 
 fn replay(section: &Section<'_>, findings: &mut Findings) -> Result<ReplayTime, Reported> {

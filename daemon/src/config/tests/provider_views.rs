@@ -89,7 +89,7 @@ fn a_provider_of_the_file_stands_in_the_place_of_a_shipped_one_and_tells_no_valu
         github.meaning,
         [
             "It has no issuer; only the endpoints that are named are called.",
-            "A browser brings the answer to port 8765 of this machine, and to no other place.",
+            "A browser brings the answer to http://127.0.0.1:8765/callback, and to no other place.",
             "The address that a browser opens holds besides: kept.",
             "A refresh is sent as JSON; it has names of its own, or none, for grant_type; it holds besides api_key.",
             "An access token ends when the token itself says so (exp); it is taken to end 30 seconds earlier.",

@@ -7,6 +7,7 @@ use mcp_authd_oauth::profile::{
     BodyKind, ClientNeed, DeviceGrant, DiscoveryMode, ExpirySource, HostRewrite, Pkce, Profile, ProviderEndpoints, Redirect,
     RefreshEnds, RefreshRedirect, ReplayTime, ResourceMode, SentAs,
 };
+use mcp_authd_oauth::registration::RedirectUri;
 use mcp_authd_oauth::terms::{Scopes, TokenEndpointAuthMethod};
 
 use super::{AccountConfig, Change, ServerConfig, errors, parse, shipped, the_account};
@@ -111,7 +112,7 @@ fn everything_may_be_said() {
     assert_eq!(account.scopes, Scopes::parse("a b"));
     assert_eq!((profile.resource, profile.device_grant), (ResourceMode::Omit, DeviceGrant::Unavailable));
     assert_eq!((profile.pkce, profile.refresh_ends), (Pkce::Assumed, RefreshEnds::AccessTokensToo));
-    assert_eq!(profile.redirect, Redirect::Uri("http://127.0.0.1:8765/callback".to_owned()));
+    assert_eq!(profile.redirect, Redirect::Exact(RedirectUri::parse("http://127.0.0.1:8765/callback").unwrap()));
     assert_eq!(profile.refresh_redirect, RefreshRedirect::Sent);
     assert_eq!(profile.replay, ReplayTime::After(Duration::from_secs(7)));
     assert_eq!(profile.authorization_parameters.get("prompt").map(String::as_str), Some("consent"));

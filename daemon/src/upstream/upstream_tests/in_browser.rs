@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mcp_authd_oauth::authorization_code::judge::IssParameter;
 use mcp_authd_oauth::profile::{self, Profile};
+use mcp_authd_oauth::registration;
 use mcp_authd_oauth::sign_in::{PendingCode, PendingSignIn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -185,7 +186,10 @@ async fn a_login_whose_old_port_is_taken_ends_and_names_the_port() {
     let redirect_uri = mcp_authd_oauth::terms::RedirectUri::new(format!("http://127.0.0.1:{port}/callback"));
     let pending = PendingSignIn::Code(PendingCode { redirect_uri, ..pending });
     // Where any port will do, the next login takes another; where this one only, it has to be made free.
-    let fixed = Profile { redirect: profile::Redirect::Port(port), ..(*account().profile).clone() };
+    let fixed = Profile {
+        redirect: profile::Redirect::Exact(registration::RedirectUri::ipv4().with_port(port)),
+        ..(*account().profile).clone()
+    };
     let fixed = AccountConfig { profile: Arc::new(fixed), ..account() };
     let free_it = format!("see which program it is (ss -ltnp 'sport = :{port}'), end it, and log in again");
     for (account, next) in [(account(), NextStep::LogIn), (fixed, NextStep::Words(free_it))] {
