@@ -1,6 +1,6 @@
 //! Where a grant comes from, as it is kept.
 //!
-//! Must never: forget with a restart how near the names in it may lead (P21).
+//! Must never: forget with a restart whether the names in it may lead to this machine (P21).
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,18 @@ pub struct Binding {
     pub client_id: ClientId,
     /// The resource that they were asked for.
     pub resource: Option<Resource>,
+}
+
+impl Binding {
+    /// The same, once it has issued a grant ([`Endpoint::trusted`]).
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        Self {
+            token_endpoint: self.token_endpoint.trusted(),
+            revocation_endpoint: self.revocation_endpoint.map(Endpoint::trusted),
+            ..self
+        }
+    }
 }
 
 /// As it stands in a record.
@@ -86,6 +98,17 @@ mod tests {
             let again: Binding = serde_json::from_str(&kept).unwrap();
             assert_eq!(again.token_endpoint.nearest(), nearest, "{kept}");
             assert_eq!(again.revocation_endpoint.unwrap().nearest(), nearest, "{kept}");
+        }
+    }
+
+    #[test]
+    fn p21_what_has_issued_a_grant_may_stand_in_a_private_network_and_on_this_machine_only_if_it_did() {
+        for (nearest, then) in
+            [(Reach::Public, Reach::Private), (Reach::Private, Reach::Private), (Reach::ThisMachine, Reach::ThisMachine)]
+        {
+            let trusted = binding(nearest).trusted();
+            assert_eq!(trusted.token_endpoint.nearest(), then);
+            assert_eq!(trusted.revocation_endpoint.unwrap().nearest(), then);
         }
     }
 

@@ -105,6 +105,13 @@ impl Endpoint {
         Self { nearest: self.nearest.min(nearest), ..self }
     }
 
+    /// The same URL once it has issued a grant. Its name may lead to a private network now, as it does where a company has two faces
+    /// (split DNS, a VPN that comes and goes), and to this machine only where it did before.
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        Self { nearest: self.nearest.max(Reach::Private), ..self }
+    }
+
     /// How near its name may lead: for whoever resolves it. What a person wrote may lead anywhere.
     #[must_use]
     pub fn nearest(&self) -> Reach {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::endpoint::{Endpoint, Loopback};
+use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::secret::AccessToken;
 use mcp_authd_oauth::terms::{ClientId, Scopes};
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
@@ -66,7 +67,8 @@ pub(crate) fn binding() -> Binding {
 pub(crate) fn binding_of(config: &AccountConfig) -> Binding {
     Binding {
         issuer: None,
-        token_endpoint: Endpoint::parse("https://as.example/token", Loopback::Refused).expect("valid"),
+        // As the metadata of a server on the internet names it.
+        token_endpoint: Endpoint::named("https://as.example/token", Reach::Public).expect("valid"),
         revocation_endpoint: None,
         client_id: ClientId::new(config.client.shown()),
         resource: config.resource.clone(),

@@ -484,7 +484,7 @@ fn grant_of(granted: Granted, now: Now) -> Option<Grant> {
         renewal: granted.success.refresh_token.map_or(Renewal::Not(NotRenewable::NotIssued), Renewal::With),
         rotation: Rotation::Unknown,
         scopes,
-        binding: granted.binding,
+        binding: granted.binding.trusted(),
         granted_at: now.wall,
         refreshed_at: None,
     })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_authd_oauth::reach::Reach;
 use mcp_authd_oauth::terms::Scopes;
 
 use super::super::{Event, WaiterId};
@@ -325,4 +326,15 @@ fn a_code_that_cannot_be_saved_is_shown_all_the_same() {
     world.prompt_comes();
     world.step_disk(false);
     assert!(matches!(world.answer(caller), Some(AnswerState::SignIn(_))));
+}
+
+#[test]
+fn p21_a_server_that_has_issued_a_grant_may_stand_in_a_private_network_from_then_on() {
+    let mut world = empty();
+    world.ask(SignInMode::StartAndReturn);
+    world.prompt();
+    world.login(Login::Granted, 3600);
+    world.save_all();
+    let kept = world.disk.grant.unwrap();
+    assert_eq!(kept.grant.binding.token_endpoint.nearest(), Reach::Private);
 }
