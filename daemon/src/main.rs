@@ -100,7 +100,12 @@ mod tests {
 
     #[test]
     fn the_manual_and_the_completions_are_as_committed() {
-        Program { command: Arguments::command(), files: FILES, environment: ENVIRONMENT, see_also: &["authctl(1)"] }
-            .is_as_committed();
+        Program {
+            command: Arguments::command(),
+            files: FILES,
+            environment: ENVIRONMENT,
+            see_also: &["authctl(1)", "mcp-authd.toml(5)"],
+        }
+        .is_as_committed();
     }
 }

@@ -30,6 +30,39 @@ pub struct Program {
     pub see_also: &'static [&'static str],
 }
 
+/// A file with a page in section 5.
+#[derive(Debug)]
+pub struct Format {
+    /// The name of the page: `mcp-authd.toml`.
+    pub name: &'static str,
+    /// What it is, in half a sentence.
+    pub what: &'static str,
+    /// What is to be known of all of it, a paragraph each.
+    pub description: &'static [&'static str],
+    /// What may stand in it: a head, and the terms below.
+    pub sections: &'static [(&'static str, &'static [Term])],
+    /// A whole one.
+    pub example: &'static str,
+    /// Further pages.
+    pub see_also: &'static [&'static str],
+}
+
+impl Format {
+    /// As [`Program::is_as_committed`].
+    ///
+    /// # Panics
+    /// Where the page is stale, with what to type.
+    pub fn is_as_committed(&self) {
+        let made = page::of_format(self);
+        let stale = committed::stale(&folder().join("man"), &made, |file| made.contains_key(file));
+        assert!(stale.is_empty(), "{stale:?} are stale; run the same test with: MCP_AUTHD_REGENERATE=1");
+    }
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
 impl Program {
     /// Compares what this program's definition makes with the committed files, and with `MCP_AUTHD_REGENERATE` in the environment
     /// writes these first. Pages of commands that are gone count as stale.
@@ -38,8 +71,9 @@ impl Program {
     /// With the names of the files that are stale, and what to type.
     pub fn is_as_committed(&self) {
         let name = self.command.get_name();
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let ours = |file: &str| file.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '-']));
+        let folder = folder();
+        let is_below = |rest: &str| rest.starts_with(['.', '-']) && rest.ends_with(".1");
+        let ours = |file: &str| file.strip_prefix(name).is_some_and(is_below);
         let mut stale = committed::stale(&folder.join("man"), &page::all(self), ours);
         let completions = self.completions();
         stale.extend(committed::stale(&folder.join("completions"), &completions, |file| completions.contains_key(file)));

@@ -6,8 +6,8 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::Program;
 use crate::help::{self, Block, Section};
+use crate::{Format, Program};
 
 /// What roff writes before each of its texts: how an apostrophe is shown. Once is enough for a page.
 const APOSTROPHE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
@@ -71,8 +71,7 @@ fn page(program: &Program, command: &Command, above: &[String]) -> String {
     }
     page.extend(see_also(program, above).bytes());
     let page = String::from_utf8(page).expect("a page is UTF-8");
-    let page = format!("{APOSTROPHE}{}", page.replace(APOSTROPHE, ""));
-    page.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    finished(&page)
 }
 
 /// What is said above and below the options, by section.
@@ -128,8 +127,39 @@ fn list(head: &str, terms: &[Term]) -> String {
 
 fn see_also(program: &Program, above: &[String]) -> String {
     let above = above.iter().map(|name| format!("{name}(1)"));
-    let all: Vec<_> = above.chain(program.see_also.iter().map(|page| (*page).to_owned())).collect();
+    pages(&above.chain(program.see_also.iter().map(|page| (*page).to_owned())).collect::<Vec<_>>())
+}
+
+fn pages(all: &[String]) -> String {
     let mut roff = Roff::default();
     roff.control("SH", ["SEE ALSO"]).text([roman(all.join(", "))]);
     roff.render()
+}
+
+/// The page of a file.
+pub(crate) fn of_format(format: &Format) -> BTreeMap<String, String> {
+    let mut roff = Roff::default();
+    let title = format.name.to_uppercase();
+    roff.control("TH", [title.as_str(), "5", DATE, MANUAL, MANUAL]);
+    roff.control("SH", ["NAME"]).text([roman(format!("{} - {}", format.name, format.what))]);
+    roff.control("SH", ["DESCRIPTION"]);
+    for (index, paragraph) in format.description.iter().enumerate() {
+        if index > 0 {
+            roff.control("PP", []);
+        }
+        roff.text([roman(*paragraph)]);
+    }
+    let lists: String = format.sections.iter().map(|(head, terms)| list(head, terms)).collect();
+    let mut example = Roff::default();
+    example.control("SH", ["EXAMPLES"]);
+    add_block(&mut example, &Block::Lines(format.example.lines().map(str::to_owned).collect()));
+    let see_also: Vec<_> = format.see_also.iter().map(|page| (*page).to_owned()).collect();
+    let page = [roff.to_roff(), lists, example.to_roff(), pages(&see_also)].concat();
+    BTreeMap::from([(format!("{}.5", format.name), finished(&page))])
+}
+
+/// With one preamble, and no blank at the end of a line.
+fn finished(page: &str) -> String {
+    let page = format!("{APOSTROPHE}{}", page.replace(APOSTROPHE, ""));
+    page.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

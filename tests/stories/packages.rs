@@ -86,6 +86,11 @@ fn names(folder: &str) -> BTreeSet<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// The folder of a page.
+fn manual(page: &str) -> String {
+    format!("man{}", page.rsplit('.').next().unwrap())
+}
+
 /// What stands in both packages, with its mode. The folder of zsh and the ending of a page differ.
 fn expected(zsh: &str, page_ending: &str) -> BTreeMap<String, u32> {
     let mut all = vec!["share/doc/mcp-authd/README.md".to_owned()];
@@ -95,8 +100,8 @@ fn expected(zsh: &str, page_ending: &str) -> BTreeMap<String, u32> {
         all.push(format!("share/zsh/{zsh}/_{program}"));
     }
     let pages = names("packaging/man");
-    assert!(pages.contains("authctl-account-add.1") && pages.contains("mcp-authd.1"), "{pages:?}");
-    all.extend(pages.iter().map(|page| format!("share/man/man1/{page}{page_ending}")));
+    assert!(pages.contains("authctl-account-add.1") && pages.contains("mcp-authd.toml.5"), "{pages:?}");
+    all.extend(pages.iter().map(|page| format!("share/man/{}/{page}{page_ending}", manual(page))));
     let units = names("daemon/units").into_iter().filter(|unit| unit.ends_with(".service") || unit.ends_with(".socket"));
     all.extend(units.map(|unit| format!("lib/systemd/user/{unit}")));
     let programs = PROGRAMS.map(|program| (format!("bin/{program}"), 0o755));
@@ -224,10 +229,10 @@ fn no_manual_page_has_a_warning_and_each_is_found_by_its_name() {
     assert!(warnings(&wrong).contains("NOSUCHMACRO"), "man warns of nothing here: {}", warnings(&wrong));
 
     for page in names("packaging/man") {
-        let (name, _) = page.split_once('.').unwrap();
+        let (name, _) = page.rsplit_once('.').unwrap();
         let installed = prefix.path().join("share/man");
         let found = run(Command::new("man").arg("-M").arg(&installed).args(["-w", name]));
-        assert_eq!(Path::new(&found), installed.join("man1").join(&page));
+        assert_eq!(Path::new(&found), installed.join(manual(&page)).join(&page));
         assert_eq!(warnings(Path::new(&found)), "", "{page}");
     }
 }

@@ -30,5 +30,6 @@ const ENVIRONMENT: &[Term] = &[
 
 #[test]
 fn the_manual_and_the_completions_are_as_committed() {
-    Program { command: Cli::command(), files: FILES, environment: ENVIRONMENT, see_also: &["mcp-authd(1)"] }.is_as_committed();
+    Program { command: Cli::command(), files: FILES, environment: ENVIRONMENT, see_also: &["mcp-authd(1)", "mcp-authd.toml(5)"] }
+        .is_as_committed();
 }
