@@ -74,3 +74,38 @@ fn fail(sentence: &str, code: u8) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "mcp-authd: {sentence}");
     ExitCode::from(code)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use mcp_authd_packaging::{Program, Term};
+
+    use super::*;
+
+    const FILES: &[Term] = &[
+        (
+            "$XDG_CONFIG_HOME/mcp-authd/config.toml",
+            "The configuration: one table for each account. Without the variable, below ~/.config.",
+        ),
+        ("$XDG_RUNTIME_DIR/mcp-authd/tokens.sock", "The socket for programs."),
+        ("$XDG_RUNTIME_DIR/mcp-authd/admin.sock", "The socket for authctl."),
+        ("$XDG_STATE_HOME/mcp-authd/", "The sealed records and the lock. Without the variable, below ~/.local/state."),
+        ("$XDG_DATA_HOME/mcp-authd/", "The key of the records. Without the variable, below ~/.local/share."),
+    ];
+    const ENVIRONMENT: &[Term] = &[
+        ("MCP_AUTHD_LOG", "The level of the log: error, warn, info (where it is not set), debug, trace."),
+        ("MCP_AUTHD_SOCKET", "The absolute path of tokens.sock; admin.sock stands beside it."),
+        ("NO_COLOR", "Where it is set, the log has no colours."),
+    ];
+
+    #[test]
+    fn the_manual_and_the_completions_are_as_committed() {
+        Program {
+            command: Arguments::command(),
+            files: FILES,
+            environment: ENVIRONMENT,
+            see_also: &["authctl(1)", "mcp-authd.toml(5)"],
+        }
+        .is_as_committed();
+    }
+}

@@ -272,7 +272,11 @@ impl Drop for Daemon {
 }
 
 /// Where our programs stand: `MCP_AUTHD_TEST_BIN_DIR`, else beside the folder of the running test (`target/debug`).
-pub(crate) fn programs() -> PathBuf {
+///
+/// # Panics
+/// Where the running test has no file.
+#[must_use]
+pub fn programs() -> PathBuf {
     std::env::var_os("MCP_AUTHD_TEST_BIN_DIR").map(PathBuf::from).unwrap_or_else(|| {
         let test = std::env::current_exe().expect("a running test has a file");
         let folder = test.parent().expect("a file stands in a folder");

@@ -8,6 +8,7 @@
 mod arrows;
 mod campaigns;
 mod clocks;
+mod manual;
 mod map;
 mod names;
 mod packages;

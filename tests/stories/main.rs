@@ -17,6 +17,7 @@ mod login;
 mod mcp;
 mod misbehaviour;
 mod more_access;
+mod packages;
 mod providers;
 mod real_server;
 mod refresh;

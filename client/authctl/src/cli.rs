@@ -4,6 +4,8 @@
 
 pub(crate) mod account;
 pub(crate) mod client;
+#[cfg(test)]
+mod manual;
 pub(crate) mod provider;
 
 use std::ffi::OsString;

@@ -17,7 +17,7 @@ use super::raw::{Entry, Findings, Reported, Section};
 use super::{client, parameters, request, server, token_file};
 
 /// What stands at the top of the file.
-const TOP: &[&str] = &["accounts", "network", "providers"];
+pub(super) const TOP: &[&str] = &["accounts", "network", "providers"];
 /// What stands below `[accounts.NAME]`.
 pub(super) const ACCOUNT: &[&str] = &[
     "issuer",

@@ -8,7 +8,7 @@ use super::error::Problem;
 use super::raw::{Entry, Findings, Reported, Section};
 
 /// What stands below `[network]`.
-const KEYS: &[&str] = &["ca_file", "proxy"];
+pub(super) const KEYS: &[&str] = &["ca_file", "proxy"];
 /// All of a platform's certificates are smaller.
 const LARGEST: u64 = 1024 * 1024;
 

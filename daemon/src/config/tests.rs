@@ -14,6 +14,7 @@ mod arbitrary;
 mod changes;
 mod drafts;
 mod edits;
+mod manual;
 mod own_endpoints;
 mod provider_views;
 mod providers;
