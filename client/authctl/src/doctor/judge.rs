@@ -44,5 +44,6 @@ fn sentence(text: &str) -> String {
 
 /// The end of one.
 fn sentence_end(text: &str) -> String {
-    format!("{}.", text.trim_end().trim_end_matches('.'))
+    let text = text.trim_end().trim_end_matches('.');
+    if text.ends_with(['?', '!']) { text.to_owned() } else { format!("{text}.") }
 }

@@ -66,7 +66,11 @@ pub(super) fn config(facts: &Facts) -> Vec<Finding> {
     let found = match (told, from_outside(at, facts.own_uid)) {
         (Some(ConfigState::Broken(problems)), outside) => {
             let fix = outside.and_then(|outside| outside.fix);
-            problems.iter().map(|problem| broken(problem, at, fix.as_deref())).collect()
+            let mut found: Vec<Finding> = problems.iter().map(|problem| broken(problem, at, fix.as_deref())).collect();
+            if let Some(first) = found.first_mut() {
+                first.message.push_str(" The daemon goes on with what it has read before.");
+            }
+            found
         }
         (_, Some(outside)) => vec![outside],
         (told, None) => vec![held(told, at, serves)],
@@ -100,8 +104,7 @@ fn broken(problem: &ConfigProblem, at: &At, outside: Option<&str>) -> Finding {
         (None, Some(fix)) => (String::new(), fix.to_owned()),
         (None, None) => (String::new(), edit()),
     };
-    let message = format!("{place}{} The daemon goes on with what it has read before.", sentence(&problem.message));
-    Finding::wrong(Check::Config, message, fix)
+    Finding::wrong(Check::Config, place + &sentence(&problem.message), fix)
 }
 
 fn from_outside(At { path, standing }: &At, own: u32) -> Option<Finding> {

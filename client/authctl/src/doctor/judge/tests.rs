@@ -232,7 +232,7 @@ fn whatever_is_not_well_has_a_fix_and_each_message_is_a_sentence() {
             assert_eq!(finding.level == Level::Well, finding.fix.is_none(), "{case}: {finding:?}");
             assert!(finding.fix.as_ref().is_none_or(|fix| !fix.is_empty()), "{case}: {finding:?}");
             assert!(finding.level != Level::Wrong || finding.exit != Exit::Done, "{case}: {finding:?}");
-            let ends = finding.message.ends_with('.') || finding.check == Check::Start;
+            let ends = finding.message.ends_with(['.', '?']) || finding.check == Check::Start;
             assert!(ends && !finding.message.ends_with(".."), "{case}: {}", finding.message);
         }
     }
