@@ -5,6 +5,7 @@
 mod accounts;
 mod by_hand;
 mod clients;
+mod examine;
 mod probe;
 mod providers;
 
@@ -29,6 +30,7 @@ use crate::status::{self, AccountStatus, DaemonStatus, SignedOut};
 pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloaded, Reloading, Removed};
 pub use by_hand::Completion;
 pub use clients::{ForgottenClient, RegisteredClient, RegisteredClients};
+pub use examine::{ConfigState, Examination, Examined};
 pub use probe::{
     Finding, MetadataPlace, NotProbed, PassedOver, Probed, ProbedClient, ProbedResource, ProbedServer, Probing, Question,
     ScopesFrom, Way,
@@ -139,7 +141,8 @@ impl AdminClient {
     /// # Errors
     /// A [`CallError`] where there is no answer.
     pub async fn status(&self) -> Result<DaemonStatus, CallError> {
-        let answer = self.call(SILENCE_LIMIT, async || call::message("Status", self.stub().status(v1::StatusRequest {}).await));
+        let answer =
+            self.call(SILENCE_LIMIT, async || call::message("Status", self.stub().status(v1::StatusRequest::default()).await));
         status::daemon(answer.await?, SystemTime::UNIX_EPOCH + Clock::Kernel.wall())
     }
 

@@ -6,6 +6,8 @@
 //!
 //! Must never: look under $TMPDIR, or send a byte before the kernel has told whose server it is (P2).
 
+mod door;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use crate::call;
 use crate::error::{CallError, ConnectError};
 use crate::gather::Gathered;
 use crate::start::{Patience, SocketPlace, Starter};
+pub use door::{Door, Doors};
 
 /// How long a connection may take, if nothing else is said.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);

@@ -11,6 +11,7 @@ mod client_secret;
 mod conformance;
 mod demo;
 mod discovered;
+mod doctor;
 mod identity;
 mod logged_in;
 mod login;

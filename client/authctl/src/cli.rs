@@ -4,6 +4,7 @@
 
 pub(crate) mod account;
 pub(crate) mod client;
+pub(crate) mod doctor;
 #[cfg(test)]
 mod manual;
 pub(crate) mod provider;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit;
 use account::{AccountCommand, Reload};
 use client::ClientCommand;
+use doctor::Doctor;
 use provider::ProviderCommand;
 
 /// The person's tool for mcp-authd: log in, look, log out, hand a token to a script.
@@ -43,6 +45,9 @@ pub(crate) enum Command {
     /// Show the daemon and its accounts, what is wrong and the command that mends it
     #[command(after_help = format!("{STATUS_HELP}\n\n{}", exit::HELP))]
     Status(Status),
+    /// Say what is wrong, and the command that mends it. Starts nothing
+    #[command(after_help = doctor::help())]
+    Doctor(Doctor),
     /// Add, look at and remove accounts
     Account {
         /// What to do.
@@ -291,7 +296,7 @@ mod tests {
         let mut command = Cli::command().term_width(80);
         command.build();
         insta::assert_snapshot!("help", command.render_help().to_string());
-        for name in ["login", "token", "status"] {
+        for name in ["login", "token", "status", "doctor"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             insta::assert_snapshot!(format!("help_{name}"), help);
         }

@@ -8,6 +8,7 @@ mod browser;
 mod cli;
 mod client;
 mod daemon;
+mod doctor;
 mod exit;
 mod json;
 mod login;
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Logout(logout) => logout::run(logout).await,
             Command::Token(token) => token::run(token).await,
             Command::Status(status) => status::run(status).await,
+            Command::Doctor(doctor) => doctor::run(doctor).await,
             Command::Account { command } => account::run(command).await,
             Command::Client { command } => client::run(command).await,
             Command::Provider { command } => provider::run(command).await,

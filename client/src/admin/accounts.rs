@@ -239,7 +239,7 @@ fn not_written(wire: v1::NotWritten) -> NotWritten {
     }
 }
 
-fn problem(wire: v1::ConfigProblem) -> ConfigProblem {
+pub(super) fn problem(wire: v1::ConfigProblem) -> ConfigProblem {
     ConfigProblem { line: (wire.line > 0).then_some(wire.line), message: wire.message }
 }
 

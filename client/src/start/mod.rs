@@ -8,6 +8,7 @@
 //! mark.rs      the person's stop mark
 //! owner.rs     what the lock file says about who owns the store
 //! situation.rs all of it at one moment, for the person
+//! kept.rs      where the daemon keeps what it keeps, and how that stands
 //! ```
 //!
 //! Must never: start anything where a rule forbids it, hand a variable or a descriptor on that is not written down here, or use a
@@ -15,6 +16,7 @@
 
 mod attempt;
 mod facts;
+mod kept;
 mod launch;
 mod log;
 mod mark;
@@ -25,9 +27,10 @@ mod refusal;
 mod situation;
 mod starter;
 
+pub use kept::{At, Kept};
 pub use launch::program;
 pub use mark::StopMark;
-pub use owner::{Owner, lives};
+pub use owner::{Owner, Process, lives};
 pub(crate) use plan::SocketPlace;
 pub use plan::{Confinement, Manager, Plan, Service};
 pub use refusal::NotStarted;

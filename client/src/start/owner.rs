@@ -46,6 +46,31 @@ pub fn lives(pid: i32) -> bool {
     pid > 0 && matches!(kill(Pid::from_raw(pid), None), Ok(()) | Err(Errno::EPERM))
 }
 
+/// What the system tells of a process. Where it tells nothing (no /proc), nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// The program's name, as far as the kernel keeps it (15 bytes).
+    pub name: Option<String>,
+    /// Whether it was stopped (SIGSTOP), and so does nothing until it is continued.
+    pub is_stopped: bool,
+}
+
+impl Process {
+    /// Looks at a process.
+    #[must_use]
+    pub fn look(pid: i32) -> Self {
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+        Self::of(&String::from_utf8_lossy(&stat))
+    }
+
+    /// proc_pid_stat(5): the pid, the name in parentheses (which may stand in it too), the state.
+    fn of(stat: &str) -> Self {
+        let Some((before, after)) = stat.rsplit_once(") ") else { return Self::default() };
+        let name = before.split_once(" (").map(|(_, name)| name.to_owned());
+        Self { name, is_stopped: after.starts_with(['T', 't']) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -61,6 +86,14 @@ mod tests {
         for nothing in ["", "12", "0\n", "-3\n", "x\n"] {
             assert_eq!(Owner::of(nothing), None, "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn a_process_is_named_and_one_that_was_stopped_is_known() {
+        let process = |name: &str, is_stopped| Process { name: Some(name.into()), is_stopped };
+        assert_eq!(Process::of("12 (mcp-authd) S 1 12"), process("mcp-authd", false));
+        assert_eq!(Process::of("12 (a (b) c) T 1 12"), process("a (b) c", true));
+        assert_eq!(Process::of(""), Process::default());
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub(super) const STOP_MARK: &str = "stopped";
 /// What a daemon says that a program has started, in the state folder.
 pub(super) const LOG: &str = "mcp-authd.log";
 
+/// The key of the store, in the data folder; the daemon's `store/key.rs` says the same.
+pub(super) const KEY: &str = "store.key";
+
 const OURS: &str = "mcp-authd";
 
 /// Looks a variable up; an empty one counts as not set.
@@ -34,10 +37,25 @@ pub(super) fn home(variable: Variable<'_>) -> Option<PathBuf> {
 
 /// The folder of the records, the lock, the mark and the log.
 pub(super) fn state_folder(variable: Variable<'_>, home: Option<&Path>) -> Option<PathBuf> {
+    below(variable, home, ("XDG_STATE_HOME", ".local/state"))
+}
+
+/// The folder of the key.
+pub(super) fn data_folder(variable: Variable<'_>, home: Option<&Path>) -> Option<PathBuf> {
+    below(variable, home, ("XDG_DATA_HOME", ".local/share"))
+}
+
+/// The configuration.
+pub(super) fn config_file(variable: Variable<'_>, home: Option<&Path>) -> Option<PathBuf> {
+    below(variable, home, ("XDG_CONFIG_HOME", ".config")).map(|folder| folder.join("config.toml"))
+}
+
+/// Our folder in one of the XDG base directories; on macOS all of them are one.
+fn below(variable: Variable<'_>, home: Option<&Path>, (name, usual): (&str, &str)) -> Option<PathBuf> {
     let base = if cfg!(target_vendor = "apple") {
         home.map(|home| home.join("Library/Application Support"))
     } else {
-        absolute(variable, "XDG_STATE_HOME").or_else(|| home.map(|home| home.join(".local/state")))
+        absolute(variable, name).or_else(|| home.map(|home| home.join(usual)))
     };
     base.map(|base| base.join(OURS))
 }

@@ -124,7 +124,8 @@ impl Service {
     }
 
     /// What a person types to see how it is.
-    pub(crate) fn look(&self) -> String {
+    #[must_use]
+    pub fn look(&self) -> String {
         match self.manager {
             Manager::Systemd => format!("systemctl --user status {}", self.name),
             Manager::Launchd => format!("launchctl print gui/$(id -u)/{}", self.name),

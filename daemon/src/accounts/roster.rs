@@ -78,6 +78,19 @@ pub struct RemovedAccount {
     pub served: Option<(AccountHandle, Status)>,
 }
 
+/// How the file stands to what is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compared {
+    /// It says what is served.
+    Served,
+    /// It was changed since it was read.
+    Changed,
+    /// It does not hold.
+    Broken(ConfigErrors),
+    /// There is none.
+    Missing,
+}
+
 /// Nothing was changed by a reload.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotReloaded {
@@ -186,6 +199,21 @@ impl Roster {
             Ok(inner.take(&mut served, newer).await?)
         })
         .await?
+    }
+
+    /// Reads the file as [`Self::reload`] does, and changes nothing.
+    ///
+    /// # Errors
+    /// Where the daemon leaves.
+    pub async fn compare(&self) -> Result<Compared, Unable> {
+        let served = self.0.served.lock().await;
+        let file = self.0.file.clone();
+        Ok(match self.0.blocking("read the configuration", move || file.load()).await? {
+            Err(errors) => Compared::Broken(errors),
+            Ok(newer) if newer.origin == Origin::Missing => Compared::Missing,
+            Ok(newer) if newer == *served => Compared::Served,
+            Ok(_) => Compared::Changed,
+        })
     }
 
     /// Writes an account into the file, and serves it; whatever else the file says now is served too.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::need::{self, Asked};
 use super::watch_accounts::{self, Watched};
-use super::{Face, client_secret, clients, convert, paste, providers, words};
+use super::{Face, client_secret, clients, convert, examine, paste, providers, words};
 use crate::accounts::KeyState;
 use crate::accounts::handle::AccountHandle;
 use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
@@ -82,7 +82,7 @@ impl Admin for AdminFace {
         Ok(Response::new(watch_accounts::accounts(self.0.clone(), watched)))
     }
 
-    async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Refused> {
+    async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Refused> {
         let facts = &self.0.facts;
         let key_state = match *facts.key.borrow() {
             KeyState::Loading => v1::KeyState::Loading,
@@ -98,6 +98,7 @@ impl Admin for AdminFace {
             key_state: key_state.into(),
             accounts: self.0.registry.present().iter().map(|account| self.status_of(account)).collect(),
             config_path: facts.config_path.display().to_string(),
+            examination: if request.into_inner().examine { Some(examine::examination(&self.0).await?) } else { None },
         }))
     }
 

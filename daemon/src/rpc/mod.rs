@@ -8,6 +8,7 @@ mod admin;
 mod client_secret;
 mod clients;
 mod convert;
+mod examine;
 mod frames;
 mod guarded;
 mod need;

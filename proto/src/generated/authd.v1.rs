@@ -1027,7 +1027,11 @@ pub struct WatchAccountsRequest {
     pub account: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct StatusRequest {}
+pub struct StatusRequest {
+    /// Look closer, too. config.toml is read for it, and not used.
+    #[prost(bool, tag = "1")]
+    pub examine: bool,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatusResponse {
     #[prost(string, tag = "1")]
@@ -1046,6 +1050,27 @@ pub struct StatusResponse {
     /// The configuration file in use.
     #[prost(string, tag = "7")]
     pub config_path: ::prost::alloc::string::String,
+    /// Where it was asked for.
+    #[prost(message, optional, tag = "8")]
+    pub examination: ::core::option::Option<Examination>,
+}
+/// What nobody but the daemon can tell about where it runs.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Examination {
+    /// Its calendar.
+    #[prost(message, optional, tag = "1")]
+    pub now: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many files and connections it may have open (RLIMIT_NOFILE).
+    #[prost(uint64, tag = "2")]
+    pub open_files: u64,
+    #[prost(enumeration = "ConfigState", tag = "3")]
+    pub config_state: i32,
+    /// What is wrong in config.toml as it stands.
+    #[prost(message, repeated, tag = "4")]
+    pub config_problems: ::prost::alloc::vec::Vec<ConfigProblem>,
+    /// The issuers (RFC 8414) by which accounts know their servers: each can be asked about itself.
+    #[prost(string, repeated, tag = "5")]
+    pub issuers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccountStatus {
@@ -1448,6 +1473,46 @@ impl Revocation {
             "REVOCATION_NOTHING" => Some(Self::Nothing),
             "REVOCATION_NO_ENDPOINT" => Some(Self::NoEndpoint),
             "REVOCATION_SENT" => Some(Self::Sent),
+            _ => None,
+        }
+    }
+}
+/// How config.toml stands to what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ConfigState {
+    Unspecified = 0,
+    /// It says what is served.
+    Served = 1,
+    /// It was changed since it was read.
+    Changed = 2,
+    /// It does not hold; a reload would change nothing.
+    Broken = 3,
+    /// There is none.
+    Missing = 4,
+}
+impl ConfigState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CONFIG_STATE_UNSPECIFIED",
+            Self::Served => "CONFIG_STATE_SERVED",
+            Self::Changed => "CONFIG_STATE_CHANGED",
+            Self::Broken => "CONFIG_STATE_BROKEN",
+            Self::Missing => "CONFIG_STATE_MISSING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONFIG_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONFIG_STATE_SERVED" => Some(Self::Served),
+            "CONFIG_STATE_CHANGED" => Some(Self::Changed),
+            "CONFIG_STATE_BROKEN" => Some(Self::Broken),
+            "CONFIG_STATE_MISSING" => Some(Self::Missing),
             _ => None,
         }
     }

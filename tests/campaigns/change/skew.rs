@@ -185,7 +185,7 @@ async fn b33_the_person_s_tool_reads_a_daemon_of_the_version_after_and_so_does_t
     use behind::v1;
     for tokens in [daemon.tokens_socket(), after.tokens_socket()] {
         let mut admin = v1::admin_client::AdminClient::new(channel(&tokens.with_file_name("admin.sock")).await);
-        let status = admin.status(v1::StatusRequest {}).await.unwrap().into_inner();
+        let status = admin.status(v1::StatusRequest::default()).await.unwrap().into_inner();
         assert_eq!((status.accounts[0].name.as_str(), status.accounts[0].health()), ("work", v1::Health::Good));
         let mut changes = admin.watch_accounts(v1::WatchAccountsRequest::default()).await.unwrap().into_inner();
         assert_eq!(changes.message().await.unwrap().unwrap().name, "work");

@@ -85,8 +85,10 @@ async fn health_and_reflection_answer_and_an_unknown_method_is_named_as_one() {
         assert!(matches!(described.message_response, Some(MessageResponse::FileDescriptorResponse(_))), "{described:?}");
     }
     // The person's methods are not there for programs (P12).
-    let at_the_wrong_door =
-        v1::admin_client::AdminClient::new(channel(daemon.tokens_socket()).await).status(v1::StatusRequest {}).await.unwrap_err();
+    let at_the_wrong_door = v1::admin_client::AdminClient::new(channel(daemon.tokens_socket()).await)
+        .status(v1::StatusRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(at_the_wrong_door.code(), Code::Unimplemented);
     assert_eq!(asks_at_the_admin_socket(&daemon).await.code(), Code::Unimplemented);
 }

@@ -113,6 +113,22 @@ async fn a_file_that_is_gone_removes_nobody_and_where_there_never_was_one_nothin
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_file_is_compared_with_what_is_served_and_nothing_changes_by_it() {
+    let home = Home::with(WORK);
+    let write = |text: &str| std::fs::write(file(&home.folder), text).unwrap();
+    assert_eq!(home.roster.compare().await, Ok(Compared::Served));
+    write(&format!("# the same\n{WORK}"));
+    assert_eq!(home.roster.compare().await, Ok(Compared::Served));
+    write("");
+    assert_eq!(home.roster.compare().await, Ok(Compared::Changed));
+    write("no TOML");
+    assert!(matches!(home.roster.compare().await, Ok(Compared::Broken(_))));
+    std::fs::remove_file(file(&home.folder)).unwrap();
+    assert_eq!(home.roster.compare().await, Ok(Compared::Missing));
+    assert!(home.work().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_is_done_whole_although_whoever_asked_for_it_has_gone() {
     let home = Home::with("");
     std::fs::write(file(&home.folder), WORK).unwrap();
