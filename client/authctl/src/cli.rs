@@ -143,8 +143,8 @@ With --json, one object on standard output:
   is in use and no daemon asked), version, pid, started_at,
   key {source, state: open, locked, wrong, loading, unknown}, config_path,
   accounts [{name, issuer, client_id, token_file, resources, scopes, revision,
-    health: good, login_required, signing_in, degraded, locked, loading, unknown,
-    message, next_step, last_sign_in_end,
+    health: good, login_required, signing_in, degraded, locked, loading,
+      unknown, message, next_step, last_sign_in_end,
     grant {scopes, expires_at, expires_in, obtained_at, refreshed_at, renewable,
       refreshing, subject}, sign_in {id, purpose, expires_in, asked_by}}]
 Lengths are seconds, moments seconds since 1970. What is not known is null.
