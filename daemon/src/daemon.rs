@@ -126,8 +126,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code: 75 another daemon serves (`EX_TEMPFAIL`), 77 stopped by hand, 78 the configuration (`EX_CONFIG`), 1 anything
-    /// else.
+    /// The exit code: 75 another daemon serves (`EX_TEMPFAIL`), 77 stopped by hand, 78 the configuration or the units (`EX_CONFIG`),
+    /// 1 anything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -23,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 ///    0  asked to leave
 ///   75  another mcp-authd already serves
 ///   77  stopped by hand
-///   78  the configuration does not hold
+///   78  the configuration, or what a service manager hands over, does not hold
 ///    1  anything else
 #[derive(Debug, Parser)]
 #[command(version, about, verbatim_doc_comment)]

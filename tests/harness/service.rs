@@ -100,34 +100,37 @@ impl Machine {
 
     /// Puts the units that we ship where the manager looks, changed where the machine of a story is another one: where the program
     /// stands and where the log goes. A system call that the unit forbids kills, in the place of an error that a story might miss.
-    pub fn install(&self) {
-        self.install_with("");
-    }
-
-    /// The same, with further lines for the unit of the socket for programs.
     ///
     /// # Panics
     /// If the manager refuses.
-    pub fn install_with(&self, tokens_socket: &str) {
+    pub fn install(&self) {
         let units = self.home.join(".config/systemd/user");
         for (name, text) in UNITS {
             write(&units.join(name), text);
         }
         let service = format!(
             "[Service]\nExecStart=\nExecStart={} --take-over\nEnvironment=MCP_AUTHD_LOG=debug\nStandardError=append:{}\n\
-             SystemCallErrorNumber=\n",
+             SystemCallErrorNumber=kill\n",
             self.program("mcp-authd").display(),
             self.log_file().display()
         );
-        self.drop_in("mcp-authd.service", &service);
-        self.drop_in("mcp-authd-tokens.socket", tokens_socket);
+        self.drop_in("mcp-authd.service", "machine.conf", &service);
         self.systemctl(&["daemon-reload"]);
     }
 
-    fn drop_in(&self, unit: &str, text: &str) {
+    /// Changes a unit as a person may, in a file beside it.
+    ///
+    /// # Panics
+    /// If the manager refuses.
+    pub fn edit(&self, unit: &str, text: &str) {
+        self.drop_in(unit, "person.conf", text);
+        self.systemctl(&["daemon-reload"]);
+    }
+
+    fn drop_in(&self, unit: &str, name: &str, text: &str) {
         let folder = self.home.join(".config/systemd/user").join(format!("{unit}.d"));
         fs::create_dir_all(&folder).expect("a folder can be made");
-        write(&folder.join("story.conf"), text);
+        write(&folder.join(name), text);
     }
 
     /// Begins to listen, as at a login.

@@ -157,7 +157,7 @@ mod tests {
     fn heard(manager: &UnixDatagram) -> String {
         let mut words = [0; 512];
         let length = manager.recv(&mut words).unwrap();
-        String::from_utf8(words[..length].to_vec()).unwrap()
+        String::from_utf8(words.get(..length).unwrap().to_vec()).unwrap()
     }
 
     fn tells_in_order(value: &OsStr, manager: &UnixDatagram) {

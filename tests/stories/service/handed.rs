@@ -6,7 +6,7 @@ use mcp_authd_tests::programs::until;
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use mcp_authd_tests::service::inside;
 
-use super::{configured, installed, logged_in, service_is, token};
+use super::{installed, logged_in, service_is, token};
 
 #[tokio::test]
 async fn the_first_call_starts_the_daemon_by_its_socket_and_is_answered() {
@@ -58,8 +58,8 @@ async fn a_socket_that_others_may_enter_ends_the_start_with_a_sentence() {
 
 async fn refused(story: &str, tokens_socket: &str, sentence: &str) {
     let Some(machine) = inside(story) else { return };
-    configured(&machine, &AuthorizationServer::start(Settings::default()));
-    machine.install_with(tokens_socket);
+    installed(&machine, &AuthorizationServer::start(Settings::default()));
+    machine.edit("mcp-authd-tokens.socket", tokens_socket);
     machine.listen();
     machine.systemctl(&["start", "--no-block", "mcp-authd.service"]);
     until("the start is refused", || machine.property("ExecMainStatus") == "78").await;

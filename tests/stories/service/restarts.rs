@@ -40,6 +40,26 @@ async fn a_killed_daemon_is_started_again_and_the_next_call_succeeds() {
 }
 
 #[tokio::test]
+async fn the_watchdog_is_fed_and_ends_a_daemon_that_answers_nobody() {
+    let Some(machine) = inside("restarts::the_watchdog_is_fed_and_ends_a_daemon_that_answers_nobody") else { return };
+    let server = AuthorizationServer::start(Settings::default());
+    installed(&machine, &server);
+    machine.edit("mcp-authd.service", "[Service]\nWatchdogSec=2\n");
+    machine.listen();
+    logged_in(&machine).await;
+    let fed = || machine.property("WatchdogTimestampMonotonic").parse::<u64>().unwrap();
+    let (begin, first, stuck) = (fed(), token(&machine).await, machine.main_pid());
+    // Longer than it would live unfed.
+    until("it is fed", || fed() > begin + 4_000_000).await;
+    assert_eq!((machine.main_pid(), machine.property("NRestarts").as_str()), (stuck, "0"));
+
+    kill(Pid::from_raw(stuck), Signal::SIGSTOP).unwrap();
+    assert_eq!(token(&machine).await.sha256(), first.sha256());
+    assert_ne!(machine.main_pid(), stuck);
+    assert_eq!(machine.property("NRestarts"), "1");
+}
+
+#[tokio::test]
 async fn a_stop_during_a_refresh_waits_for_it_and_saves_it() {
     let Some(machine) = inside("restarts::a_stop_during_a_refresh_waits_for_it_and_saves_it") else { return };
     let server = short_lived();

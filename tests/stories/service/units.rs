@@ -73,6 +73,9 @@ fn each_setting_of_the_unit_does_something_under_a_user_manager() {
     // In the place of a signal: what is forbidden fails, and the process goes on.
     let forbidden = [setting("SystemCallFilter="), setting("SystemCallErrorNumber="), "NoNewPrivileges=yes"];
     assert_eq!(seen_with(&forbidden, "mount -t tmpfs none /mnt 2> /dev/null; echo $?").trim(), "32");
+    // As the other stories have it: what is forbidden kills (SIGSYS).
+    let deadly = [&forbidden[..], &["SystemCallErrorNumber=kill"]].concat();
+    assert!(seen_with(&deadly, "mount -t tmpfs none /mnt 2> /dev/null; echo $?").starts_with("159\n"));
     assert!(seen_with(&[setting("NoNewPrivileges=")], "cat /proc/self/status").contains("NoNewPrivs:\t1\n"));
     assert_eq!(seen_with(&[setting("UMask=")], "umask").trim(), "0077");
     assert_eq!(seen_with(&[setting("LimitCORE=")], "ulimit -Hc").trim(), "0");
