@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::stat::Mode;
 
 /// What a manager calls the socket for programs (`FileDescriptorName=`).
 pub const TOKENS: &str = "mcp-authd-tokens";
@@ -58,12 +59,15 @@ pub enum Unfit {
         expected: PathBuf,
     },
     /// Others than its owner may connect (P4).
-    #[error("others may connect to \"{}\" (mode {mode:04o}): write SocketMode=0600 into its socket unit. {COMPARE}", path.display())]
+    #[error(
+        "others may connect to \"{}\" (mode {:04o}): write SocketMode=0600 into its socket unit. {COMPARE}",
+        path.display(), mode.bits()
+    )]
     OpenToOthers {
         /// Where.
         path: PathBuf,
         /// Its mode.
-        mode: u32,
+        mode: Mode,
     },
 }
 

@@ -17,7 +17,7 @@ use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName, tra
 use interprocess::os::unix::uds_local_socket::tokio::{Listener as SystemListener, Stream as SystemStream};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
-use nix::sys::stat::{SFlag, fstatat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Interval;
@@ -247,11 +247,14 @@ fn locked(path: &Path) -> Result<(Folder, String, Owned), BindError> {
 }
 
 /// The mode of what stands there, where it lets others in. Where nothing stands there nobody comes in.
-fn open_to_others(folder: &Folder, name: &str) -> Result<Option<u32>, FileError> {
+fn open_to_others(folder: &Folder, name: &str) -> Result<Option<Mode>, FileError> {
     match fstatat(&folder.opened()?, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Err(Errno::ENOENT) => Ok(None),
         Err(errno) => Err(failed("look at", &folder.join(name), errno)),
-        Ok(stat) => Ok(Some(stat.st_mode & 0o777).filter(|mode| mode & 0o077 != 0)),
+        Ok(stat) => {
+            let mode = Mode::from_bits_truncate(stat.st_mode);
+            Ok(Some(mode).filter(|mode| mode.intersects(Mode::S_IRWXG | Mode::S_IRWXO)))
+        }
     }
 }
 
