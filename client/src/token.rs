@@ -22,8 +22,14 @@ use crate::start::Patience;
 use crate::static_token::StaticToken;
 use crate::watch::Watch;
 
-/// How often a call is made whose connection ends before its answer.
-const TRIES: usize = 3;
+/// How often a call is made whose connection ends before its answer, and the pauses between: from the first, doubled up to the last.
+///
+/// A daemon that leaves says so to each call for as long as it finishes what is in flight, and where a service manager holds its
+/// socket, whoever connects meanwhile waits for the next one: no connection is ever refused that would pace the tries. (Measured: one
+/// restart takes two of them.)
+const TRIES: u32 = 10;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A program's side of `tokens.sock`. Cheap to clone; all clones share one connection, made at the first call and made again after
 /// the daemon has restarted.
@@ -158,15 +164,17 @@ impl Client {
         let wire = convert::get_token_request(request, rejected_sha256);
         let limit = request.wait().saturating_add(GRACE);
         let state = line.call(limit, Patience::Caller, || async {
-            let mut outcome = Err(CallError::Interrupted);
-            for _ in 0..TRIES {
-                outcome = call::message("GetToken", stub(line).get_token(wire.clone()).await);
+            let mut pause = FIRST_PAUSE;
+            for _ in 1..TRIES {
+                let outcome = call::message("GetToken", stub(line).get_token(wire.clone()).await);
                 // Else the daemon restarted under the call. To ask again spends nothing: it has one refresh in flight (I1).
                 if !matches!(outcome, Err(CallError::Interrupted)) {
-                    break;
+                    return outcome;
                 }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LAST_PAUSE);
             }
-            outcome
+            call::message("GetToken", stub(line).get_token(wire.clone()).await)
         });
         convert::answer(state.await?, request, &self.clock)
     }

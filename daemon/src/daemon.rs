@@ -2,18 +2,22 @@
 //!
 //! Must never: do the work of a room.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_authd_oauth::time::WallTime;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Vault;
 use crate::accounts::keeper::House;
+use crate::accounts::registry::Registry;
 use crate::accounts::roster::{NotReloaded, Reloaded, Roster};
+use crate::accounts::summary::Watch;
 use crate::config::{Config, ConfigErrors};
+use crate::host::activation::{Activation, Handed, Unfit};
 use crate::host::clock::Clock;
 use crate::host::directories::{Directories, Environment, Layout, NoPlace};
 use crate::host::doorway::Doorway;
@@ -23,6 +27,7 @@ use crate::host::hand_over::{self, Manner, NotOwned};
 use crate::host::hardening::{self, Weakness};
 use crate::host::lock::{Owned, Standing};
 use crate::host::memory::Ebb;
+use crate::host::notify::{News, Notifier};
 use crate::host::signals::{Asked, Signals};
 use crate::host::sockets::{BindError, Places};
 use crate::host::tasks::{Broken, Tasks};
@@ -43,8 +48,11 @@ const MOST_PROGRAMS: usize = 4096;
 /// Connections of the person's tool, at most.
 const MOST_TOOLS: usize = 64;
 
-/// What the command line says.
-#[derive(Debug, Clone, Default)]
+/// Who is started again at once wherever somebody waits at a socket must not end at once for the same reason again and again.
+const FAILING_PAUSE: Duration = Duration::from_secs(2);
+
+/// What the command line and the environment say.
+#[derive(Debug)]
 pub struct Options {
     /// Another configuration file than the usual one.
     pub config: Option<PathBuf>,
@@ -52,6 +60,8 @@ pub struct Options {
     pub weaknesses: Vec<Weakness>,
     /// Who starts it.
     pub started: Started,
+    /// The sockets that a service manager hands over.
+    pub activation: Result<Activation, Unfit>,
 }
 
 /// Who starts it, and so what is done about another owner and about the person's stop mark (DESIGN, section 5).
@@ -96,6 +106,9 @@ pub enum Failure {
     /// A socket cannot be bound.
     #[error(transparent)]
     Socket(#[from] BindError),
+    /// What a service manager hands over cannot be served.
+    #[error(transparent)]
+    HandedOver(#[from] Unfit),
     /// The operating system refuses.
     #[error("the operating system refuses {what}: {source}. Next: look at the limits of this user with: ulimit -a")]
     System {
@@ -113,15 +126,15 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code: 75 another daemon serves (`EX_TEMPFAIL`), 77 stopped by hand, 78 the configuration (`EX_CONFIG`), 1 anything
-    /// else.
+    /// The exit code: 75 another daemon serves (`EX_TEMPFAIL`), 77 stopped by hand, 78 the configuration or the units (`EX_CONFIG`),
+    /// 1 anything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotOwned(NotOwned::File(_)) => 1,
             Self::NotOwned(_) | Self::Socket(BindError::HeldBy { .. }) => 75,
             Self::StoppedByHand => 77,
-            Self::Config(_) => 78,
+            Self::Config(_) | Self::HandedOver(_) | Self::Socket(BindError::Unfit(_)) => 78,
             _ => 1,
         }
     }
@@ -133,10 +146,20 @@ impl Failure {
 /// Why it does not serve, or does not go on.
 pub async fn run(options: Options) -> Result<(), Failure> {
     let mut signals = Signals::catch().map_err(|source| Failure::System { what: "to catch signals", source })?;
+    let is_by_socket = options.activation.as_ref().map_or(true, Activation::is_by_socket);
     let running = tokio::select! {
-        running = start(options) => running?,
+        running = start(options) => running,
         // Nothing is served yet: it may be waiting for another owner to leave.
         () = signals.stop() => return Ok(()),
+    };
+    let running = match running {
+        Err(failure) if is_by_socket => {
+            tracing::error!(%failure, "cannot serve");
+            // Who asks to leave has waited long enough.
+            let _ = tokio::time::timeout(FAILING_PAUSE, signals.stop()).await;
+            return Err(failure);
+        }
+        running => running?,
     };
     let ending = running.wait(&mut signals).await;
     running.leave(&mut signals).await;
@@ -150,6 +173,7 @@ struct Running {
     state: Folder,
     tokens_socket: PathBuf,
     owner: Arc<Owned>,
+    manager: Arc<Notifier>,
 }
 
 async fn start(options: Options) -> Result<Running, Failure> {
@@ -168,7 +192,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
     // Before any account begins: one that finds the sockets taken leaves, and must not have spent anything by then.
     let ebb = Ebb::default();
-    let doors = Doors::open(&places, &owner, &ebb)?;
+    let doors = Doors::open(&places, options.activation?, (&owner, &ebb))?;
     let (accounts, facts) = (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, clock.now().wall));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
     let stop = CancellationToken::new();
@@ -190,7 +214,34 @@ async fn start(options: Options) -> Result<Running, Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
-    Ok(Running { tasks, roster, stop, state, tokens_socket: places.tokens_socket, owner })
+    let manager = Arc::new(Notifier::of_this_process());
+    if manager.is_heard() {
+        tasks.service("tell the service manager", tell_manager(manager.clone(), roster.registry(), tasks.clone()));
+    }
+    Ok(Running { tasks, roster, stop, state, tokens_socket: places.tokens_socket, owner, manager })
+}
+
+/// Ready, then how it goes whenever that changes, and at its times that this loop, which answers all calls, is alive.
+async fn tell_manager(manager: Arc<Notifier>, registry: Registry, tasks: Tasks) {
+    let mut accounts = Watch::new(registry);
+    let mut told = accounts.look().to_string();
+    manager.tell_surely(News::Ready(&told)).await;
+    let never = Duration::from_secs(u32::MAX.into());
+    let mut alive = tokio::time::interval(manager.watchdog().unwrap_or(never));
+    alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = tasks.stopping() => return,
+            _ = alive.tick() => manager.tell(News::Alive),
+            () = accounts.changed() => {
+                let now = accounts.look().to_string();
+                if now != told {
+                    manager.tell(News::Status(&now));
+                    told = now;
+                }
+            }
+        }
+    }
 }
 
 async fn load_config(tasks: &Tasks, path: PathBuf) -> Result<Config, Failure> {
@@ -232,12 +283,19 @@ struct Doors {
 }
 
 impl Doors {
-    fn open(places: &Directories, owner: &Arc<Owned>, ebb: &Ebb) -> Result<Self, Failure> {
+    fn open(places: &Directories, mut activation: Activation, (owner, ebb): (&Arc<Owned>, &Ebb)) -> Result<Self, Failure> {
         let (programs, tools) = most_connections(hardening::descriptors());
         // The tokens socket comes last: whoever has waited for it finds the other one, too.
-        let admin = Doorway::open(places.admin_socket.clone(), Places::new(tools, ebb), owner.clone())?;
-        let tokens = Doorway::open(places.tokens_socket.clone(), Places::new(programs, ebb), owner.clone())?;
+        let admin = door(activation.admin(), &places.admin_socket, (Places::new(tools, ebb), owner))?;
+        let tokens = door(activation.tokens(), &places.tokens_socket, (Places::new(programs, ebb), owner))?;
         Ok(Self { admin, tokens })
+    }
+}
+
+fn door(handed: Option<Handed>, path: &Path, (places, owner): (Places, &Arc<Owned>)) -> Result<Doorway, BindError> {
+    match handed {
+        Some(handed) => Doorway::handed_over(handed, path.to_owned(), places, owner.clone()),
+        None => Doorway::open(path.to_owned(), places, owner.clone()),
     }
 }
 
@@ -310,6 +368,7 @@ impl Running {
     /// the wait: what is in flight then is left with its intent on the disk.
     async fn leave(&self, signals: &mut Signals) {
         tracing::info!("leaving");
+        self.manager.tell(News::Stopping);
         let registry = self.roster.registry();
         let leave = registry.leave();
         tokio::select! {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mcp_authd::daemon::{self, Options, Started};
+use mcp_authd::host::activation::Activation;
 use mcp_authd::host::{hardening, inherited, tasks};
 use tracing_subscriber::EnvFilter;
 
@@ -22,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 ///    0  asked to leave
 ///   75  another mcp-authd already serves
 ///   77  stopped by hand
-///   78  the configuration does not hold
+///   78  the configuration, or what a service manager hands over, does not hold
 ///    1  anything else
 #[derive(Debug, Parser)]
 #[command(version, about, verbatim_doc_comment)]
@@ -50,6 +51,8 @@ impl Arguments {
 
 fn main() -> ExitCode {
     inherited::close();
+    // Before any thread: it takes variables out of the environment.
+    let activation = Activation::take();
     let weaknesses = hardening::harden();
     let arguments = Arguments::parse();
     let started = arguments.started();
@@ -60,7 +63,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("no runtime: {error}. Next: look at the limits of this user with: ulimit -a"), 1),
     };
-    let ended = runtime.block_on(daemon::run(Options { config: arguments.config, weaknesses, started }));
+    let ended = runtime.block_on(daemon::run(Options { config: arguments.config, weaknesses, started, activation }));
     // A thread that the operating system holds in a file call must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match ended {

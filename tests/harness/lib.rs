@@ -54,5 +54,6 @@ pub mod programs;
 pub mod real_idp;
 pub mod sentinel;
 pub mod server;
+pub mod service;
 pub mod skip;
 pub mod started;

@@ -28,8 +28,13 @@ pub fn skipped(story: &str, reason: &Skip) {
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(!in_ci, "SKIPPED in CI, where nothing may be: {story}: {reason}");
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    tell(&format!("SKIPPED: {story}: {reason} ({count} skipped so far)"));
+}
+
+/// Tells a line past the test runner's capture.
+pub fn tell(line: &str) {
     // Not eprintln: libtest would show it only where a test fails.
-    let _no_matter = writeln!(std::io::stderr().lock(), "SKIPPED: {story}: {reason} ({count} skipped so far)");
+    let _no_matter = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// How many stories this program has skipped.

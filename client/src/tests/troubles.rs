@@ -100,3 +100,15 @@ async fn a_restart_between_two_calls_is_not_noticed() {
     server.restart();
     client.token(Need::only_account()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_daemon_that_takes_its_time_to_leave_is_asked_again_until_the_next_one_answers() {
+    let leaves = || Err(Status::unavailable("the daemon is about to end"));
+    let server = Server::start((0..6).map(|_| leaves()).chain([Ok(token("tok-1", None))]));
+    let Answer::UseToken(token) = server.client().token(Need::only_account()).await.unwrap() else { panic!() };
+    assert_eq!((token.expose(), server.asked().len()), ("tok-1", 7));
+
+    let server = Server::start((0..99).map(|_| leaves()));
+    assert_eq!(server.client().token(Need::only_account()).await.unwrap_err(), CallError::Interrupted);
+    assert_eq!(server.asked().len(), 10, "it is not asked without end");
+}

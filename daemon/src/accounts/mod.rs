@@ -18,6 +18,7 @@ pub mod probe;
 pub mod registry;
 pub mod roster;
 pub mod status;
+pub mod summary;
 pub mod token_file;
 
 use futures_util::future::BoxFuture;

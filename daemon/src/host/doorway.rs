@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::activation::Handed;
 use super::lock::Owned;
 use super::sockets::{BindError, Connection, LOOK, Leftover, Listener, Places};
 
@@ -33,9 +34,22 @@ impl Doorway {
     /// Where the socket is not ours, or the operating system refuses.
     pub fn open(path: PathBuf, places: Places, owner: Arc<Owned>) -> Result<Self, BindError> {
         let listener = Listener::bind(&path, places.clone(), Leftover::Erase, &owner)?;
+        Ok(Self::with(listener, path, places, owner))
+    }
+
+    /// Serves what a service manager has bound there: it is never bound anew, nor erased at the end.
+    ///
+    /// # Errors
+    /// Where it is another socket than programs look for, or another daemon serves it.
+    pub fn handed_over(handed: Handed, path: PathBuf, places: Places, owner: Arc<Owned>) -> Result<Self, BindError> {
+        let listener = Listener::handed_over(handed, &path, places.clone())?;
+        Ok(Self::with(listener, path, places, owner))
+    }
+
+    fn with(listener: Listener, path: PathBuf, places: Places, owner: Arc<Owned>) -> Self {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { path, places, owner, listener: Some(listener), looks })
+        Self { path, places, owner, listener: Some(listener), looks }
     }
 
     /// Every connection, as a server wants them. Endless.
@@ -84,6 +98,7 @@ mod tests {
     use crate::host::lock::{Acquired, acquire};
     use crate::host::memory::Ebb;
     use futures_util::StreamExt;
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
 
     #[tokio::test(start_paused = true)]
@@ -111,5 +126,43 @@ mod tests {
         );
         next.unwrap().unwrap();
         drop((first, bound));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_of_a_service_manager_is_served_and_neither_bound_anew_nor_erased() {
+        let place = tempfile::tempdir().unwrap();
+        let state = Folder::at(place.path().join("state"));
+        state.ensure().unwrap();
+        let Acquired::Owned(owner) = acquire(&state, "lock").unwrap() else { panic!("held") };
+        let path = place.path().join("run/tokens.sock");
+        Folder::at(place.path().join("run")).ensure().unwrap();
+        let managers = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let (owner, places) = (Arc::new(owner), Places::new(4, &Ebb::default()));
+        let handed = || Handed::imagined(managers.try_clone().unwrap());
+        let open = || Doorway::handed_over(handed(), path.clone(), places.clone(), owner.clone());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(open().unwrap_err().to_string().contains("(mode 0666): write SocketMode=0600"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+        let mut connections = Box::pin(open().unwrap().connections());
+        assert!(matches!(open(), Err(BindError::HeldBy { .. })), "its lock is held, so that no other daemon erases it");
+        let first = UnixStream::connect(&path).unwrap();
+        connections.next().await.unwrap().unwrap();
+        // Somebody erases it: that is the manager's to mend.
+        std::fs::remove_file(&path).unwrap();
+        let waited = tokio::time::timeout(LOOK * 10, connections.next()).await;
+        assert!(waited.is_err() && !path.exists());
+        drop((first, connections));
+
+        // At the end it stands, and who connects meanwhile waits for the next daemon.
+        drop(managers);
+        let managers = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let handed = || Handed::imagined(managers.try_clone().unwrap());
+        let open = || Doorway::handed_over(handed(), path.clone(), places.clone(), owner.clone());
+        drop(open().unwrap());
+        let waiting = UnixStream::connect(&path).unwrap();
+        Box::pin(open().unwrap().connections()).next().await.unwrap().unwrap();
+        drop(waiting);
     }
 }

@@ -4,6 +4,8 @@
 
 use std::os::fd::RawFd;
 
+use super::activation;
+
 /// Where descriptors that are handed over begin (`SD_LISTEN_FDS_START`).
 const FIRST: RawFd = 3;
 
@@ -13,18 +15,11 @@ pub fn close() {
     // Read to the end first: reading needs a descriptor of its own.
     let Ok(entries) = std::fs::read_dir("/dev/fd") else { return };
     let open: Vec<RawFd> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    let after = FIRST.saturating_add(handed_over());
+    let after = FIRST.saturating_add(activation::announced());
     for descriptor in open.into_iter().filter(|descriptor| *descriptor >= after) {
         // The one that was read through is closed already.
         let _ = nix::unistd::close(descriptor);
     }
-}
-
-/// How many a service manager hands over to this very process (sd_listen_fds(3)).
-fn handed_over() -> RawFd {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    let is_for_us = number("LISTEN_PID") == Some(std::process::id());
-    number("LISTEN_FDS").filter(|_| is_for_us).and_then(|count| RawFd::try_from(count).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

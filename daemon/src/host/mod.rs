@@ -2,6 +2,7 @@
 //!
 //! Must never: know accounts, flows or secrets.
 
+pub mod activation;
 pub mod clock;
 pub mod directories;
 pub mod doorway;
@@ -12,6 +13,7 @@ pub mod hardening;
 pub mod inherited;
 pub mod lock;
 pub mod memory;
+pub mod notify;
 pub mod peer;
 pub mod private_file;
 pub mod signals;

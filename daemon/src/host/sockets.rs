@@ -4,7 +4,7 @@
 //! run out, or know what is said on a connection.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,11 +17,12 @@ use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName, tra
 use interprocess::os::unix::uds_local_socket::tokio::{Listener as SystemListener, Stream as SystemStream};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
-use nix::sys::stat::{SFlag, fstatat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Interval;
 
+use super::activation::{Handed, Unfit};
 use super::folder::{FileError, Folder, Unsafe, failed, refused};
 use super::lock::{self, Acquired, Identity, Owned, Standing};
 use super::peer::Peer;
@@ -35,13 +36,14 @@ pub const LOOK: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A bound socket. When dropped, its path is erased where it is still ours.
+/// A listening socket. When dropped, its path is erased where we have bound it and it is still ours.
 #[derive(Debug)]
 pub struct Listener {
     system: SystemListener,
     folder: Folder,
     name: String,
-    identity: Identity,
+    /// What we have bound. `None`: a service manager has, and the path is its own to keep.
+    identity: Option<Identity>,
     lock: Owned,
     places: Places,
 }
@@ -75,6 +77,9 @@ pub enum BindError {
     /// The folder or the lock cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// What a service manager hands over is not this socket.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
 }
 
 fn with_pid(pid: Option<i32>) -> String {
@@ -88,20 +93,29 @@ impl Listener {
     /// # Errors
     /// Where it is not ours, or the operating system refuses.
     pub fn bind(path: &Path, places: Places, leftover: Leftover, owner: &Owned) -> Result<Self, BindError> {
-        let (folder, name) = split(path)?;
-        folder.ensure()?;
-        let lock = match lock::acquire(&folder, &format!("{name}.lock"))? {
-            Acquired::Owned(lock) => lock,
-            Acquired::HeldBy(holder) => {
-                return Err(BindError::HeldBy { path: path.to_owned(), pid: holder.process.pid() });
-            }
-        };
+        let (folder, name, lock) = locked(path)?;
         // The state may have been taken over since `owner` was made: then nothing may be erased any more.
         let leftover = if owner.standing() == Standing::Held { leftover } else { Leftover::Respect };
         clear(&folder, &name, leftover)?;
         let system = listen(path)?;
         let identity = identity_of_socket(&folder, &name)?.ok_or_else(|| BindError::Occupied(path.to_owned()))?;
-        Ok(Self { system, folder, name, identity, lock, places })
+        Ok(Self { system, folder, name, identity: Some(identity), lock, places })
+    }
+
+    /// Serves a socket that a service manager has bound at `path`, and goes on holding. The lock beside it keeps other daemons from
+    /// erasing it.
+    ///
+    /// # Errors
+    /// Where it is another socket, others than its owner may connect, or another daemon serves it.
+    pub fn handed_over(handed: Handed, path: &Path, places: Places) -> Result<Self, BindError> {
+        let (folder, name, lock) = locked(path)?;
+        let listener = handed.at(path)?;
+        if let Some(mode) = open_to_others(&folder, &name)? {
+            return Err(Unfit::OpenToOthers { path: path.to_owned(), mode }.into());
+        }
+        let system = SystemListener::try_from(OwnedFd::from(listener));
+        let system = system.map_err(|source| FileError::Io { doing: "serve", path: path.to_owned(), source })?;
+        Ok(Self { system, folder, name, identity: None, lock, places })
     }
 
     /// The next connection of this uid. May be dropped and called again without losing any.
@@ -140,9 +154,10 @@ impl Listener {
     /// Whether the path still leads here and the lock beside it is still ours.
     #[must_use]
     pub fn standing(&self) -> Standing {
+        let Some(bound) = self.identity else { return Standing::Held };
         // The file decides: a folder that somebody has opened up for a while still leads here.
         match Identity::found(&self.folder, &self.name) {
-            Ok(Some(identity)) if identity != self.identity => Standing::Lost,
+            Ok(Some(identity)) if identity != bound => Standing::Lost,
             Ok(None) => Standing::Lost,
             // Who cannot look has seen no loss: the lock tells (B23).
             Ok(Some(_)) | Err(_) => self.lock.standing(),
@@ -152,6 +167,9 @@ impl Listener {
     /// Ends when the path does not lead here any more (B11). Then bind again with [`Leftover::Respect`]; the connections that
     /// stand go on. `looks` tells when to look; it may be dropped and called again without looking more often.
     pub async fn lost(&self, looks: &mut Interval) {
+        if self.identity.is_none() {
+            std::future::pending::<()>().await;
+        }
         loop {
             looks.tick().await;
             if self.standing() != Standing::Held {
@@ -191,7 +209,8 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if self.standing() == Standing::Held
+        if self.identity.is_some()
+            && self.standing() == Standing::Held
             && let Ok(folder) = self.folder.opened()
         {
             let _ = unlinkat(&folder, self.name.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -215,6 +234,27 @@ fn split(path: &Path) -> Result<(Folder, String), BindError> {
     match (folder, name) {
         (Some(folder), Some(name)) => Ok((Folder::at(folder), name.to_owned())),
         _ => Err(BindError::BadPath(path.to_owned())),
+    }
+}
+
+fn locked(path: &Path) -> Result<(Folder, String, Owned), BindError> {
+    let (folder, name) = split(path)?;
+    folder.ensure()?;
+    match lock::acquire(&folder, &format!("{name}.lock"))? {
+        Acquired::Owned(lock) => Ok((folder, name, lock)),
+        Acquired::HeldBy(holder) => Err(BindError::HeldBy { path: path.to_owned(), pid: holder.process.pid() }),
+    }
+}
+
+/// The mode of what stands there, where it lets others in. Where nothing stands there nobody comes in.
+fn open_to_others(folder: &Folder, name: &str) -> Result<Option<Mode>, FileError> {
+    match fstatat(&folder.opened()?, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(failed("look at", &folder.join(name), errno)),
+        Ok(stat) => {
+            let mode = Mode::from_bits_truncate(stat.st_mode);
+            Ok(Some(mode).filter(|mode| mode.intersects(Mode::S_IRWXG | Mode::S_IRWXO)))
+        }
     }
 }
 

@@ -1,0 +1,82 @@
+//! The units as text: nothing to complain about, and each setting of theirs does something under a user manager.
+
+use std::process::Command;
+
+use mcp_authd_tests::service::{UNITS, inside};
+
+/// As `systemd-analyze security` counts, in tenths. Most of what is missing is nothing that a user manager enforces.
+const EXPOSURE: &str = "66";
+/// What a user manager enforces by a filter of system calls. `SystemCallErrorNumber=` goes with them.
+const FILTERS: [&str; 8] = [
+    "MemoryDenyWriteExecute=",
+    "RestrictNamespaces=",
+    "RestrictRealtime=",
+    "RestrictSUIDSGID=",
+    "RestrictAddressFamilies=",
+    "LockPersonality=",
+    "SystemCallArchitectures=",
+    "SystemCallFilter=",
+];
+
+fn service() -> &'static str {
+    UNITS.into_iter().find(|(name, _)| name.ends_with(".service")).unwrap().1
+}
+
+fn setting(name: &str) -> &'static str {
+    service().lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} is gone from the unit"))
+}
+
+fn out_of(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let both = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {both}");
+    both
+}
+
+/// What a process sees that has these settings and no others.
+fn seen_with(settings: &[&str], command: &str) -> String {
+    let mut arguments = vec!["--user", "--wait", "--pipe", "--quiet"];
+    arguments.extend(settings.iter().flat_map(|setting| ["-p", setting]));
+    arguments.extend(["bash", "-c", command]);
+    out_of("systemd-run", &arguments)
+}
+
+#[test]
+fn the_units_are_well_formed_and_no_more_exposed_than_they_were() {
+    let Some(machine) = inside("units::the_units_are_well_formed_and_no_more_exposed_than_they_were") else { return };
+    let folder = machine.home().join("units");
+    std::fs::create_dir(&folder).unwrap();
+    let files = UNITS.map(|(name, text)| {
+        let file = folder.join(name);
+        // The program must stand where the unit says: here another one does.
+        std::fs::write(&file, text.replace("/usr/bin/mcp-authd", "/bin/true")).unwrap();
+        file.to_str().unwrap().to_owned()
+    });
+    let verified = out_of("systemd-analyze", &["--user", "verify", &files[0], &files[1], &files[2]]);
+    assert_eq!(verified, "");
+    // Fails above the threshold.
+    let threshold = format!("--threshold={EXPOSURE}");
+    out_of("systemd-analyze", &["--user", "security", "--offline=true", "--no-pager", &threshold, &files[2]]);
+}
+
+#[test]
+fn each_setting_of_the_unit_does_something_under_a_user_manager() {
+    let Some(_machine) = inside("units::each_setting_of_the_unit_does_something_under_a_user_manager") else { return };
+    let filters = |settings: &[&str]| -> u32 {
+        let seen = seen_with(settings, "grep '^Seccomp_filters:' /proc/self/status");
+        seen.split_whitespace().last().unwrap().parse().unwrap()
+    };
+    let without = filters(&["NoNewPrivileges=yes"]);
+    for name in FILTERS {
+        assert!(filters(&["NoNewPrivileges=yes", setting(name)]) > without, "{name} does nothing");
+    }
+    // In the place of a signal: what is forbidden fails, and the process goes on.
+    let forbidden = [setting("SystemCallFilter="), setting("SystemCallErrorNumber="), "NoNewPrivileges=yes"];
+    assert_eq!(seen_with(&forbidden, "mount -t tmpfs none /mnt 2> /dev/null; echo $?").trim(), "32");
+    // As the other stories have it: what is forbidden kills (SIGSYS).
+    let deadly = [&forbidden[..], &["SystemCallErrorNumber=kill"]].concat();
+    assert!(seen_with(&deadly, "mount -t tmpfs none /mnt 2> /dev/null; echo $?").starts_with("159\n"));
+    assert!(seen_with(&[setting("NoNewPrivileges=")], "cat /proc/self/status").contains("NoNewPrivs:\t1\n"));
+    assert_eq!(seen_with(&[setting("UMask=")], "umask").trim(), "0077");
+    assert_eq!(seen_with(&[setting("LimitCORE=")], "ulimit -Hc").trim(), "0");
+}
