@@ -10,6 +10,7 @@ use mcp_authd_proto::v1;
 use crate::clock::{Clock, Moment};
 use crate::error::CallError;
 use crate::need::{Need, Request, SignInMode, Target};
+use crate::resource::covers;
 use crate::token::{Account, Answer, How, Purpose, Reason, Refusal, Secret, SignIn, Token, TokenParts};
 
 pub(crate) fn get_token_request(request: &Request, rejected_sha256: Vec<u8>) -> v1::GetTokenRequest {
@@ -64,7 +65,7 @@ fn check_account(need: &Need, account: &str, state: Option<&v1::token_state::Sta
 
 fn check_token(need: &Need, access: &v1::AccessToken) -> Result<(), CallError> {
     if let Target::Resource(asked) = &need.target
-        && *asked != access.resource
+        && !covers(&access.resource, asked)
     {
         return Err(wrong("its token is for another resource than the one asked for"));
     }

@@ -38,6 +38,7 @@ mod gather;
 #[cfg(feature = "rmcp")]
 pub mod mcp;
 pub mod need;
+mod resource;
 pub mod standing;
 pub mod start;
 pub mod static_token;

@@ -63,11 +63,18 @@ async fn the_need_goes_over_the_wire_as_it_was_built() {
 async fn a_token_of_another_account_or_resource_is_not_handed_out() {
     let server = Server::start([Ok(token("tok-1", None)), Ok(token("tok-2", None)), Ok(sign_in())]);
     let client = server.client();
-    for need in [Need::account("gitlab"), Need::resource("https://mcp.example"), Need::account("gitlab")] {
+    for need in [Need::account("gitlab"), Need::resource("https://other.example/"), Need::account("gitlab")] {
         let error = client.token(need).await.unwrap_err();
         assert!(matches!(error, CallError::WrongAnswer { .. }));
         assert!(!error.to_string().contains("tok-"));
     }
+}
+
+#[tokio::test]
+async fn a_token_of_a_resource_around_the_url_is_handed_out() {
+    let server = Server::start([Ok(token("tok-1", None))]);
+    let answer = server.client().token(Need::resource("https://mcp.example/tenant/mcp")).await.unwrap();
+    assert!(matches!(answer, Answer::UseToken(token) if token.expose() == "tok-1"));
 }
 
 #[tokio::test]
