@@ -44,18 +44,21 @@ struct Kept {
     revocation_endpoint: Option<Endpoint>,
     client_id: ClientId,
     resource: Option<Resource>,
-    /// How near the endpoints that a server named may be. Nothing where a person named them all.
+    /// How near the token endpoint may be, where a server named it. Nothing where a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nearest: Option<Reach>,
+    /// The same of the revocation endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocation_nearest: Option<Reach>,
 }
 
 impl From<Kept> for Binding {
     fn from(kept: Kept) -> Self {
-        let nearest = kept.nearest.unwrap_or(Reach::ThisMachine);
+        let nearest = |kept: Option<Reach>| kept.unwrap_or(Reach::ThisMachine);
         Self {
             issuer: kept.issuer,
-            token_endpoint: kept.token_endpoint.within(nearest),
-            revocation_endpoint: kept.revocation_endpoint.map(|endpoint| endpoint.within(nearest)),
+            token_endpoint: kept.token_endpoint.within(nearest(kept.nearest)),
+            revocation_endpoint: kept.revocation_endpoint.map(|endpoint| endpoint.within(nearest(kept.revocation_nearest))),
             client_id: kept.client_id,
             resource: kept.resource,
         }
@@ -64,14 +67,17 @@ impl From<Kept> for Binding {
 
 impl From<Binding> for Kept {
     fn from(binding: Binding) -> Self {
-        let nearest = binding.token_endpoint.nearest();
+        let bound = |endpoint: &Endpoint| Some(endpoint.nearest()).filter(|nearest| *nearest != Reach::ThisMachine);
+        let nearest = bound(&binding.token_endpoint);
+        let revocation_nearest = binding.revocation_endpoint.as_ref().and_then(bound);
         Self {
             issuer: binding.issuer,
             token_endpoint: binding.token_endpoint,
             revocation_endpoint: binding.revocation_endpoint,
             client_id: binding.client_id,
             resource: binding.resource,
-            nearest: (nearest != Reach::ThisMachine).then_some(nearest),
+            nearest,
+            revocation_nearest,
         }
     }
 }
@@ -99,6 +105,15 @@ mod tests {
             assert_eq!(again.token_endpoint.nearest(), nearest, "{kept}");
             assert_eq!(again.revocation_endpoint.unwrap().nearest(), nearest, "{kept}");
         }
+    }
+
+    #[test]
+    fn p21_the_bound_of_one_endpoint_is_not_the_others() {
+        let named = Endpoint::named("https://as.example/token", Reach::ThisMachine).unwrap();
+        let mixed = Binding { token_endpoint: named, ..binding(Reach::Public) };
+        let again: Binding = serde_json::from_str(&serde_json::to_string(&mixed).unwrap()).unwrap();
+        assert_eq!(again.token_endpoint.nearest(), Reach::ThisMachine);
+        assert_eq!(again.revocation_endpoint.unwrap().nearest(), Reach::Public);
     }
 
     #[test]
