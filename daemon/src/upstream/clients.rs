@@ -22,6 +22,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::Wire;
 use super::authentication::{self, blames_the_client};
+use super::callback::is_lasting;
 use super::drive::{Transport, drive};
 use super::servers::Server;
 use crate::config::{AccountConfig, ClientConfig, ServerConfig};
@@ -139,7 +140,7 @@ impl<T: Transport> Wire<T> {
         }
         let known = self.vault.registrations().await.unwrap_or_default();
         let known = known.iter().find_map(|kept| match kept.callback_port() {
-            CallbackPort::Rather(port) | CallbackPort::Only(port) => Some(port),
+            CallbackPort::Rather(port) | CallbackPort::Only(port) => Some(port).filter(|port| is_lasting(*port)),
             CallbackPort::Any => None,
         });
         let mut randomness = [0; 32];

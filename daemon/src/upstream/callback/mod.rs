@@ -37,6 +37,12 @@ use sockets::{Listen, Sockets, listen};
 /// Where ports to register are drawn from.
 const LASTING: Range<u16> = 20_000..32_000;
 
+/// Whether a port may be registered: whatever a server or an older login says, no other one is ours.
+#[must_use]
+pub fn is_lasting(port: NonZeroU16) -> bool {
+    LASTING.contains(&port.get())
+}
+
 /// The listener; a handle, cheap to clone. Nothing is open before the first login.
 #[derive(Clone)]
 pub struct Callbacks(Arc<House>);
@@ -91,7 +97,7 @@ impl Callbacks {
     /// systems hand out to connections. Opens none. Each two bytes are one try.
     #[must_use]
     pub fn lasting_port(&self, randomness: &[u8]) -> Option<NonZeroU16> {
-        if let Some(number) = self.0.lock().keys().next() {
+        if let Some(number) = self.0.lock().keys().find(|number| is_lasting(**number)) {
             return Some(*number);
         }
         let drawn = randomness

@@ -287,3 +287,19 @@ async fn i11_the_end_of_a_refresh_does_not_wait_for_another_account_s_registrati
     let outcome = tokio::time::timeout(Duration::from_secs(60), refresh).await;
     assert!(matches!(outcome, Ok(RefreshOutcome::DeadGrant(_))), "{outcome:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_server_chooses_the_port_at_which_the_clients_of_others_are_answered() {
+    let (server, keeps) = (registering(), Keeps::default());
+    log_in(&over(&server, &keeps), found()).await.unwrap();
+    server.take();
+    for hostile in ["http://127.0.0.1:22/callback", "http://127.0.0.1:41234/callback"] {
+        let mut kept = keeps.registered.lock().unwrap().last().unwrap().clone();
+        kept.issuer = Issuer::new("https://a.example");
+        kept.redirect_uris = vec![mcp_authd_oauth::registration::RedirectUri::parse(hostile).unwrap()];
+        *keeps.registered.lock().unwrap() = vec![kept];
+        let (uri, registered) = redirected(&server, &keeps).await;
+        assert_ne!(uri, hostile);
+        assert_eq!(registered.unwrap()["redirect_uris"][0], serde_json::json!(uri));
+    }
+}
