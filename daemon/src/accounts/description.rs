@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mcp_authd_oauth::profile::DiscoveryMode;
 use mcp_authd_oauth::terms::{Issuer, Resource, Scopes};
 
 use super::{AccountConfig, AccountName, TokenFileConfig};
@@ -27,7 +28,7 @@ pub enum Kind {
     Login {
         /// The issuer, or the token endpoint where there is none.
         server: String,
-        /// The issuer, where the server is known by one (RFC 8414).
+        /// The issuer, where the server is known by one and by its metadata (RFC 8414).
         issuer: Option<Issuer>,
         /// The client (RFC 6749, 2.2).
         client_id: String,
@@ -42,9 +43,11 @@ impl From<&AccountConfig> for Description {
             name: config.name.clone(),
             kind: Kind::Login {
                 server: config.server_name().to_owned(),
-                issuer: match &config.server {
-                    ServerConfig::Issuer(issuer) => Some(issuer.clone()),
-                    ServerConfig::Endpoints { .. } | ServerConfig::Profile { .. } => None,
+                issuer: match (&config.server, config.profile.discovery) {
+                    (ServerConfig::Issuer(issuer), DiscoveryMode::Metadata) => Some(issuer.clone()),
+                    // Its metadata is not what counts: some providers' names another issuer.
+                    (ServerConfig::Issuer(_), DiscoveryMode::None) => None,
+                    (ServerConfig::Endpoints { .. } | ServerConfig::Profile { .. }, _) => None,
                 },
                 client_id: config.client.shown().to_owned(),
             },
@@ -100,5 +103,25 @@ impl Kind {
             Self::Login { .. } => String::new(),
             Self::TokenFile(path) => path.display().to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn an_issuer_whose_metadata_does_not_count_is_not_told_as_one_to_be_asked() {
+        let issuer = |toml: &str| {
+            let config = Config::parse(toml, "c.toml".as_ref()).unwrap();
+            Description::from(config.accounts.values().next().unwrap().as_ref()).kind.issuer().cloned()
+        };
+        let entra =
+            "[accounts.a]\nprovider = \"entra\"\nprovider_parameters = { tenant = \"contoso.example\" }\nclient_id = \"c\"\n";
+        assert_eq!(issuer(entra), None);
+        let by_metadata = "[accounts.a]\nissuer = \"https://as.example\"\nclient_id = \"c\"\n";
+        assert_eq!(issuer(by_metadata), Some(Issuer::new("https://as.example")));
     }
 }

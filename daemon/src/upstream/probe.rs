@@ -41,6 +41,9 @@ impl<T: Transport> Wire<T> {
 
     async fn look_behind(&self, asked: Asked<'_>) -> Result<Probed, NotProbed> {
         let question = asked.question;
+        if let Some(issuer) = question.issuer.as_ref().filter(|issuer| issuer.as_str() == question.url) {
+            return self.look_at(asked, issuer).await;
+        }
         let flow = ResourceDiscovery::new(Resource::new(&question.url));
         let resource = drive(flow, &self.transport, &self.clock, |never| match never {}).await?;
         let mut passed_over = Vec::new();
@@ -56,6 +59,22 @@ impl<T: Transport> Wire<T> {
             }
         }
         Ok(Probed { url: question.url.clone(), resource: Some(resource), passed_over, server: None })
+    }
+
+    /// An issuer that the person named is no resource: what else answers there does not count.
+    async fn look_at(&self, asked: Asked<'_>, issuer: &Issuer) -> Result<Probed, NotProbed> {
+        let url = asked.question.url.clone();
+        match drive(Discovery::new(issuer.clone()), &self.transport, &self.clock, |never| match never {}).await {
+            Ok(metadata) => {
+                let server = self.server(asked, metadata, &Scopes::default()).await;
+                Ok(Probed { url, resource: None, passed_over: Vec::new(), server: Some(server) })
+            }
+            Err(why) if why.leads_on() => {
+                let passed_over = vec![PassedOver { issuer: issuer.clone(), why }];
+                Ok(Probed { url, resource: None, passed_over, server: None })
+            }
+            Err(why) => Err(NotProbed::Later(NotNow::Server { issuer: issuer.clone(), why })),
+        }
     }
 
     async fn found(

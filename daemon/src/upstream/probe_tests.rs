@@ -239,3 +239,14 @@ async fn a_probe_ends_within_half_a_minute_whoever_is_silent() {
     let Err(NotProbed::Later(NotNow::TimeOver(limit))) = web.probe(MCP).await else { panic!("it went on") };
     assert_eq!(limit, Duration::from_secs(30));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_the_person_names_as_such_is_asked_for_nothing_but_its_metadata() {
+    let web = Web::protected();
+    // It answers everything else with a page, as many do.
+    web.answers(AS, 200, "<!doctype html>");
+    let question = Question { issuer: Some(Issuer::new(AS)), ..which(AS) };
+    let probed = web.probe_as(question).await.unwrap();
+    assert!(probed.resource.is_none() && probed.server.is_some(), "{probed:?}");
+    assert_eq!(web.asked(), [format!("GET {AS_METADATA}")]);
+}
