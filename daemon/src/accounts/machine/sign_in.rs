@@ -314,6 +314,10 @@ impl Account {
                 self.pause_after_failure(Refusal::Configuration { why: failure.to_string() }, work);
             }
             SignInFailure::NoWay(_) | SignInFailure::NotBegun(_) | SignInFailure::CodeRefused(_) => {
+                // Nobody was prompted: the next call shall read why, and not that nobody answers (P18). The pause bounds it.
+                if noted.is_some() {
+                    self.history.unanswered.pop();
+                }
                 let why = NotBegun { why: failure.to_string(), next_step: failure.next_step() };
                 self.pause_after_failure(Refusal::NoWayToSignIn(why), work);
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mcp_authd_oauth::reach::Reach;
+use mcp_authd_oauth::sign_in::{NextStep, NotBegun, SignInFailure};
 use mcp_authd_oauth::terms::Scopes;
 
 use super::super::{Event, WaiterId};
@@ -337,4 +338,18 @@ fn p21_a_server_that_has_issued_a_grant_may_stand_in_a_private_network_from_then
     world.save_all();
     let kept = world.disk.grant.unwrap();
     assert_eq!(kept.grant.binding.token_endpoint.nearest(), Reach::Private);
+}
+
+#[test]
+fn p18_a_login_that_could_not_begin_has_prompted_nobody_and_its_reason_is_told_each_time() {
+    let mut world = empty();
+    let why = || NotBegun { why: "no client".to_owned(), next_step: NextStep::LogIn };
+    for _ in 0..8 {
+        let caller = world.ask(SignInMode::StartAndReturn);
+        let (id, ..) = world.logins.remove(0);
+        world.tell(Event::SignInSettled(id, Err(SignInFailure::NotBegun(why()))));
+        assert!(matches!(refusal(&world, caller), Refusal::NoWayToSignIn(_)), "{:?}", refusal(&world, caller));
+        world.save_all();
+        world.advance(3600);
+    }
 }
