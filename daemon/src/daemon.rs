@@ -177,6 +177,8 @@ struct Running {
 }
 
 async fn start(options: Options) -> Result<Running, Failure> {
+    // First of all: who cannot serve what was handed over asks nobody to leave.
+    let activation = options.activation?;
     let (tasks, clock) = (Tasks::new(), Clock::system());
     let places = Directories::from_environment(&Environment::of_this_process(), Layout::of_this_machine())?;
     for weakness in &options.weaknesses {
@@ -192,7 +194,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
     // Before any account begins: one that finds the sockets taken leaves, and must not have spent anything by then.
     let ebb = Ebb::default();
-    let doors = Doors::open(&places, options.activation?, (&owner, &ebb))?;
+    let doors = Doors::open(&places, activation, (&owner, &ebb))?;
     let (accounts, facts) = (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, clock.now().wall));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
     let stop = CancellationToken::new();
