@@ -242,11 +242,13 @@ async fn a_token_may_be_asked_for_by_its_resource_its_scopes_and_its_validity() 
     let account = Account::at("work", server.issuer()).scopes(["mcp:read"]).resource(&resource);
     let daemon = Daemon::start(Config::new().account(account)).await;
     let token = crate::logged_in::log_in(&program(&daemon), &server, "work").await;
-    let wanted = format!("{}\n", token.expose());
+    let (wanted, within) = (format!("{}\n", token.expose()), format!("{resource}/tools"));
 
     for arguments in [
         vec!["token"],
         vec!["token", "--resource", &resource],
+        // What lies within has no account of its own.
+        vec!["token", "--resource", &within],
         vec!["token", "work", "--scope", "mcp:read"],
         vec!["token", "work", "--min-validity", "20m"],
         // Capped at half of its life; a token of less than ten seconds satisfies any.
@@ -258,7 +260,7 @@ async fn a_token_may_be_asked_for_by_its_resource_its_scopes_and_its_validity() 
     assert_eq!((json["access_token"].as_str(), json["token_type"].as_str()), (Some(token.expose()), Some("Bearer")));
     assert_eq!((&json["scopes"][0], json["resource"].as_str()), (&"mcp:read".into(), Some(resource.as_str())));
 
-    authctl(&daemon, &["token", "--resource", &format!("{resource}/")]).await.assert_refused(1, "authctl status");
+    authctl(&daemon, &["token", "--resource", &format!("{resource}s")]).await.assert_refused(1, "authctl status");
     authctl(&daemon, &["token", "work", "--scope", "mcp:admin"]).await.assert_refused(3, "authctl login work --again");
     authctl(&daemon, &["token", "home"]).await.assert_refused(1, "authctl status");
     assert_eq!(authctl(&daemon, &["token", "work", "--min-validity", "soon"]).await.code, Some(2));
