@@ -66,11 +66,11 @@ fn the_manual_tells_every_variable_that_is_read_and_no_other() {
     let mut sources = tree::rust_below(&PROGRAMS);
     sources.retain(|source| !is_a_test_file(&source.path));
     let read = read(&sources);
-    let page = |name: &str| std::fs::read_to_string(tree::root().join("packaging/man").join(name)).unwrap();
+    let page = |name: &str| std::fs::read_to_string(tree::root().join("daemon/packaging/man").join(name)).unwrap();
     let told: BTreeSet<_> = ["authctl.1", "mcp-authd.1"].iter().flat_map(|name| told(&page(name))).collect();
     let missing = read.difference(&told).map(|name| format!("{name} is read, and no page says so"));
     let idle = told.difference(&read).map(|name| format!("{name} stands in the manual, and nobody reads it"));
-    obeyed("packaging/man, ENVIRONMENT", &missing.chain(idle).collect::<Vec<_>>());
+    obeyed("daemon/packaging/man, ENVIRONMENT", &missing.chain(idle).collect::<Vec<_>>());
     assert!(read.len() > 4, "hardly any variable is read: {read:?}");
 }
 

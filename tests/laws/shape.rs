@@ -1,5 +1,7 @@
 //! The shape of a file: its length, its first line, and names that tell nothing (house style 1, 3, 4).
 
+use std::collections::BTreeSet;
+
 use crate::obeyed;
 use crate::tree::{self, Source};
 
@@ -23,6 +25,15 @@ fn ill_shaped(sources: &[Source]) -> Vec<String> {
     broken
 }
 
+/// DESIGN, section 2: a room stands in one of these, and nothing else at the top.
+const TOP: [&str; 4] = ["client", "daemon", "proto", "tests"];
+
+fn at_the_top(paths: &[String]) -> Vec<String> {
+    let folders = paths.iter().filter_map(|path| path.split_once('/')).map(|(folder, _)| folder);
+    let strange: BTreeSet<_> = folders.filter(|folder| !folder.starts_with('.') && !TOP.contains(folder)).collect();
+    strange.into_iter().map(|folder| format!("{folder}/: the top level is fixed; put it into {}", TOP.join(", "))).collect()
+}
+
 fn ill_named(paths: &[String]) -> Vec<String> {
     let tells_nothing = |part: &str| EMPTY_NAMES.contains(&part.split('.').next().unwrap_or(part).to_ascii_lowercase().as_str());
     let ill_named = paths.iter().filter(|path| path.split('/').any(tells_nothing));
@@ -37,6 +48,13 @@ fn every_file_begins_with_its_purpose_and_stays_short() {
 #[test]
 fn no_name_tells_nothing() {
     obeyed("house style 1", &ill_named(&tree::paths()));
+}
+
+#[test]
+fn the_top_level_is_the_one_that_was_agreed() {
+    obeyed("DESIGN, section 2", &at_the_top(&tree::paths()));
+    let paths = ["daemon/src/main.rs", ".ci/run", "Cargo.toml", "packaging/build", "packaging/man/a.1"].map(str::to_owned);
+    assert_eq!(at_the_top(&paths), ["packaging/: the top level is fixed; put it into client, daemon, proto, tests"]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// What `packaging/build` has made: the tarball and the package of Debian.
+/// What `daemon/packaging/build` has made: the tarball and the package of Debian.
 struct Packages {
     folder: TempDir,
 }
@@ -42,7 +42,7 @@ impl Packages {
         let folder = tempfile::tempdir().unwrap();
         let script = format!("{setting}; exec \"$0\" \"$@\"");
         let mut build = Command::new("bash");
-        build.args(["-c", &script]).arg(tree().join("packaging/build")).arg("--fast").arg("--into").arg(folder.path());
+        build.args(["-c", &script]).arg(tree().join("daemon/packaging/build")).arg("--fast").arg("--into").arg(folder.path());
         run(build.arg("--programs").arg(daemon::programs()));
         Self { folder }
     }
@@ -99,7 +99,7 @@ fn expected(zsh: &str, page_ending: &str) -> BTreeMap<String, u32> {
         all.push(format!("share/fish/vendor_completions.d/{program}.fish"));
         all.push(format!("share/zsh/{zsh}/_{program}"));
     }
-    let pages = names("packaging/man");
+    let pages = names("daemon/packaging/man");
     assert!(pages.contains("authctl-account-add.1") && pages.contains("mcp-authd.toml.5"), "{pages:?}");
     all.extend(pages.iter().map(|page| format!("share/man/{}/{page}{page_ending}", manual(page))));
     let units = names("daemon/units").into_iter().filter(|unit| unit.ends_with(".service") || unit.ends_with(".socket"));
@@ -228,7 +228,7 @@ fn no_manual_page_has_a_warning_and_each_is_found_by_its_name() {
     fs::write(&wrong, ".TH X 1\n.SH NAME\nx \\- y\n.NOSUCHMACRO\n").unwrap();
     assert!(warnings(&wrong).contains("NOSUCHMACRO"), "man warns of nothing here: {}", warnings(&wrong));
 
-    for page in names("packaging/man") {
+    for page in names("daemon/packaging/man") {
         let (name, _) = page.rsplit_once('.').unwrap();
         let installed = prefix.path().join("share/man");
         let found = run(Command::new("man").arg("-M").arg(&installed).args(["-w", name]));

@@ -1,4 +1,4 @@
-//! The manual pages and the completions of authctl: what `packaging/` holds is what the command line says of itself.
+//! The manual pages and the completions of authctl: what `daemon/packaging/` holds is what the command line says of itself.
 
 use clap::CommandFactory as _;
 use mcp_authd_packaging::{Program, Term};
