@@ -27,8 +27,24 @@ pub struct DaemonStatus {
     pub key: Key,
     /// The configuration file in use.
     pub config_path: String,
+    /// Who has started it.
+    pub started_by: StartedBy,
     /// Every account.
     pub accounts: Vec<AccountStatus>,
+}
+
+/// Who has started the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartedBy {
+    /// A person.
+    Person,
+    /// A program that needed it.
+    Program,
+    /// A service manager.
+    Manager,
+    /// It does not say, or in a way that a newer daemon knows.
+    Other,
 }
 
 /// Whether the store's key is open.
@@ -76,6 +92,19 @@ pub struct AccountStatus {
     pub last_sign_in_end: Option<SignInEnd>,
     /// The file that a static token is read from.
     pub token_file: Option<String>,
+    /// When a program was last given its token. `None`: not since the daemon has started.
+    pub last_use: Option<LastUse>,
+}
+
+/// The last time that a program was given an account's token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUse {
+    /// When.
+    pub at: Option<SystemTime>,
+    /// The file name of the program, where the kernel told it.
+    pub program: Option<String>,
+    /// Its process, where it is known.
+    pub pid: Option<i64>,
 }
 
 /// How an account is.
@@ -176,8 +205,15 @@ pub(crate) fn daemon(wire: v1::StatusResponse, told_at: SystemTime) -> Result<Da
         v1::KeyState::Loading => Key::Loading,
         v1::KeyState::Unspecified => Key::Other,
     };
+    let started_by = match wire.started_by() {
+        v1::StartedBy::Person => StartedBy::Person,
+        v1::StartedBy::Program => StartedBy::Program,
+        v1::StartedBy::Manager => StartedBy::Manager,
+        v1::StartedBy::Unspecified => StartedBy::Other,
+    };
     Ok(DaemonStatus {
         told_at,
+        started_by,
         version: wire.version,
         pid: wire.pid,
         started_at: wire.started_at.and_then(wall),
@@ -214,7 +250,12 @@ pub(crate) fn account(wire: v1::AccountStatus) -> Result<AccountStatus, CallErro
         grant: wire.grant.map(grant),
         last_sign_in_end,
         token_file: filled(wire.token_file),
+        last_use: wire.last_use.map(last_use),
     })
+}
+
+fn last_use(wire: v1::LastUse) -> LastUse {
+    LastUse { at: wire.at.and_then(wall), program: filled(wire.program), pid: Some(wire.pid).filter(|pid| *pid > 0) }
 }
 
 /// Zero is "no such end"; any other number that is not known here comes from a newer daemon.

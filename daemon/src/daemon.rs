@@ -31,7 +31,7 @@ use crate::host::notify::{News, Notifier};
 use crate::host::signals::{Asked, Signals};
 use crate::host::sockets::{BindError, Places};
 use crate::host::tasks::{Broken, Tasks};
-use crate::rpc::{self, Face, Facts};
+use crate::rpc::{self, Face, Facts, StartedBy};
 use crate::store::{KeyFile, OpenError, SealedStore};
 use crate::upstream::HttpUpstream;
 
@@ -79,6 +79,14 @@ pub enum Started {
 impl Started {
     fn manner(self) -> Manner {
         if self == Self::ByManager { Manner::TakeOver } else { Manner::GiveWay }
+    }
+
+    fn by(self) -> StartedBy {
+        match self {
+            Self::ByPerson => StartedBy::Person,
+            Self::ByProgram => StartedBy::Program,
+            Self::ByManager => StartedBy::Manager,
+        }
     }
 }
 
@@ -195,7 +203,8 @@ async fn start(options: Options) -> Result<Running, Failure> {
     // Before any account begins: one that finds the sockets taken leaves, and must not have spent anything by then.
     let ebb = Ebb::default();
     let doors = Doors::open(&places, activation, (&owner, &ebb))?;
-    let (accounts, facts) = (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, clock.now().wall));
+    let (accounts, facts) =
+        (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, (clock.now().wall, options.started)));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
     let stop = CancellationToken::new();
     let face = Face {
@@ -269,12 +278,13 @@ fn begin_accounts(config: Config, store: &SealedStore, (tasks, clock): (&Tasks, 
     Ok(Roster::begin(house, config, network)?)
 }
 
-fn facts(places: &Directories, config: &Config, store: &SealedStore, started_at: WallTime) -> Facts {
+fn facts(places: &Directories, config: &Config, store: &SealedStore, (started_at, started): (WallTime, Started)) -> Facts {
     Facts {
         started_at,
         key_source: format!("key file in {}", places.data.display()),
         key: store.key_state(),
         config_path: config.path.clone(),
+        started_by: started.by(),
     }
 }
 

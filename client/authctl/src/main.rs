@@ -10,6 +10,8 @@ mod client;
 mod daemon;
 mod doctor;
 mod exit;
+#[cfg(test)]
+mod fixture;
 mod json;
 mod login;
 mod logout;

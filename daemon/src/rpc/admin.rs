@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::need::{self, Asked};
 use super::watch_accounts::{self, Watched};
-use super::{Face, client_secret, clients, convert, examine, paste, providers, words};
+use super::{Face, StartedBy, client_secret, clients, convert, examine, paste, providers, words};
 use crate::accounts::KeyState;
 use crate::accounts::handle::AccountHandle;
 use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
@@ -90,7 +90,13 @@ impl Admin for AdminFace {
             KeyState::Locked => v1::KeyState::Locked,
             KeyState::Wrong => v1::KeyState::Wrong,
         };
+        let started_by = match facts.started_by {
+            StartedBy::Person => v1::StartedBy::Person,
+            StartedBy::Program => v1::StartedBy::Program,
+            StartedBy::Manager => v1::StartedBy::Manager,
+        };
         Ok(Response::new(v1::StatusResponse {
+            started_by: started_by.into(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id().into(),
             started_at: Some(convert::timestamp(facts.started_at)),

@@ -106,6 +106,7 @@ pub(super) fn account_status(status: &Status, account: &Description, now: Now) -
         sign_in: status.sign_in.as_ref().map(|prompt| sign_in(prompt, name, now)),
         token_file: account.kind.token_file(),
         last_sign_in_end: status.last_end.map_or(v1::SignInEnd::Unspecified, sign_in_end).into(),
+        last_use: None,
     }
 }
 

@@ -66,4 +66,17 @@ pub struct Facts {
     pub key: Receiver<KeyState>,
     /// The configuration file in use.
     pub config_path: PathBuf,
+    /// Who has started it.
+    pub started_by: StartedBy,
+}
+
+/// Who has started the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartedBy {
+    /// A person.
+    Person,
+    /// A program that needed it.
+    Program,
+    /// A service manager.
+    Manager,
 }

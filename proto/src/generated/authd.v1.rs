@@ -1053,6 +1053,8 @@ pub struct StatusResponse {
     /// Where it was asked for.
     #[prost(message, optional, tag = "8")]
     pub examination: ::core::option::Option<Examination>,
+    #[prost(enumeration = "StartedBy", tag = "9")]
+    pub started_by: i32,
 }
 /// What nobody but the daemon can tell about where it runs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1107,6 +1109,21 @@ pub struct AccountStatus {
     /// The file that an account with a static token is read from; empty for every other one.
     #[prost(string, tag = "13")]
     pub token_file: ::prost::alloc::string::String,
+    /// Absent: nobody was given its token since the daemon has started.
+    #[prost(message, optional, tag = "14")]
+    pub last_use: ::core::option::Option<LastUse>,
+}
+/// The last time that a program was given an account's token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LastUse {
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The file name of the program, where the kernel tells it; else empty.
+    #[prost(string, tag = "2")]
+    pub program: ::prost::alloc::string::String,
+    /// Its process; 0: not known here.
+    #[prost(int64, tag = "3")]
+    pub pid: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GrantStatus {
@@ -1473,6 +1490,41 @@ impl Revocation {
             "REVOCATION_NOTHING" => Some(Self::Nothing),
             "REVOCATION_NO_ENDPOINT" => Some(Self::NoEndpoint),
             "REVOCATION_SENT" => Some(Self::Sent),
+            _ => None,
+        }
+    }
+}
+/// Who has started the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum StartedBy {
+    Unspecified = 0,
+    Person = 1,
+    /// A program that needed it.
+    Program = 2,
+    /// A service manager.
+    Manager = 3,
+}
+impl StartedBy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STARTED_BY_UNSPECIFIED",
+            Self::Person => "STARTED_BY_PERSON",
+            Self::Program => "STARTED_BY_PROGRAM",
+            Self::Manager => "STARTED_BY_MANAGER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STARTED_BY_UNSPECIFIED" => Some(Self::Unspecified),
+            "STARTED_BY_PERSON" => Some(Self::Person),
+            "STARTED_BY_PROGRAM" => Some(Self::Program),
+            "STARTED_BY_MANAGER" => Some(Self::Manager),
             _ => None,
         }
     }

@@ -67,6 +67,7 @@ mod sample {
 
     use mcp_authd_client::status::{AccountStatus, GrantStatus, Health};
 
+    use crate::fixture;
     use crate::screen::{Page, Paint};
 
     pub(super) const PAGE: Page = Page { width: 80, paint: Paint::Plain };
@@ -76,21 +77,7 @@ mod sample {
     }
 
     pub(super) fn account(name: &str, health: Health) -> AccountStatus {
-        AccountStatus {
-            name: name.into(),
-            issuer: "https://auth.example.com".into(),
-            client_id: "abc".into(),
-            resources: vec![],
-            scopes: vec!["offline_access".into(), "openid".into()],
-            revision: 7,
-            health,
-            message: None,
-            next_step: None,
-            grant: None,
-            sign_in: None,
-            last_sign_in_end: None,
-            token_file: None,
-        }
+        AccountStatus { scopes: vec!["offline_access".into(), "openid".into()], ..fixture::account(name, health) }
     }
 
     pub(super) fn token_file(name: &str, path: &str) -> AccountStatus {

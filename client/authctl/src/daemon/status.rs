@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::screen::Paint;
     use mcp_authd_client::start::{Confinement, Manager, Owner, Service};
-    use mcp_authd_client::status::Key;
+    use mcp_authd_client::status::{Key, StartedBy};
     use std::time::Duration;
 
     const PAGE: Page = Page { width: 80, paint: Paint::Plain };
@@ -217,6 +217,7 @@ mod tests {
             key_source: "key file".into(),
             key: Key::Open,
             config_path: "/home/ada/.config/mcp-authd/config.toml".into(),
+            started_by: StartedBy::Person,
             accounts: vec![],
         };
         Running { status, admin: Some("/run/user/1000/mcp-authd/admin.sock".into()) }

@@ -130,24 +130,11 @@ mod tests {
     #![allow(clippy::panic, reason = "tests")]
 
     use super::*;
+    use crate::fixture;
     use mcp_authd_client::status::GrantStatus;
 
     fn status(health: Health, end: Option<SignInEnd>) -> AccountStatus {
-        AccountStatus {
-            name: "github".into(),
-            issuer: String::new(),
-            client_id: String::new(),
-            resources: vec![],
-            scopes: vec![],
-            revision: 1,
-            health,
-            message: None,
-            next_step: None,
-            grant: None,
-            sign_in: None,
-            last_sign_in_end: end,
-            token_file: None,
-        }
+        AccountStatus { last_sign_in_end: end, ..fixture::account("github", health) }
     }
 
     fn with_grant(status: AccountStatus) -> AccountStatus {

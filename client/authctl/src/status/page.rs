@@ -151,8 +151,9 @@ pub(super) mod tests {
     #![allow(clippy::indexing_slicing, reason = "tests")]
 
     use super::*;
-    use crate::json;
     use crate::screen::Paint;
+    use crate::{fixture, json};
+    use mcp_authd_client::status::StartedBy;
     use mcp_authd_client::{How, SignIn};
 
     pub(in crate::status) const PAGE: Page = Page { width: 80, paint: Paint::Plain };
@@ -167,19 +168,10 @@ pub(super) mod tests {
 
     pub(in crate::status) fn account(name: &str, health: Health) -> AccountStatus {
         AccountStatus {
-            name: name.into(),
             issuer: "https://github.com".into(),
             client_id: "Iv1.0".into(),
-            resources: vec![],
             scopes: vec!["repo".into()],
-            revision: 7,
-            health,
-            message: None,
-            next_step: None,
-            grant: None,
-            sign_in: None,
-            last_sign_in_end: None,
-            token_file: None,
+            ..fixture::account(name, health)
         }
     }
 
@@ -205,6 +197,7 @@ pub(super) mod tests {
             key_source: "systemd credential".into(),
             key: Key::Open,
             config_path: "/home/a/.config/mcp-authd/config.toml".into(),
+            started_by: StartedBy::Manager,
             accounts,
         }
     }

@@ -11,7 +11,7 @@ use mcp_authd_client::admin::{
 use mcp_authd_client::connect::{Door, Doors};
 use mcp_authd_client::standing::{Kind, Standing, Stands};
 use mcp_authd_client::start::{At, Kept, NotStarted, Owner, Ownership, Plan, Process, Situation};
-use mcp_authd_client::status::{AccountStatus, DaemonStatus, Health, Key};
+use mcp_authd_client::status::{AccountStatus, DaemonStatus, Health, Key, StartedBy};
 use mcp_authd_client::{CallError, ConnectError};
 
 use super::super::facts::{Asked, Asking, Facts, Heard, Naming, Said};
@@ -19,6 +19,7 @@ use super::super::finding::{Check, Level, exit, worst};
 use super::super::page;
 use super::*;
 use crate::exit::Exit;
+use crate::fixture::account;
 use crate::screen::{self, Page, Paint};
 use cases::cases;
 
@@ -40,24 +41,6 @@ fn door(name: &str) -> Door {
 
 fn no_daemon() -> Result<(), ConnectError> {
     Err(ConnectError::NoDaemon { path: RUN.into() })
-}
-
-fn account(name: &str, health: Health) -> AccountStatus {
-    AccountStatus {
-        name: name.into(),
-        issuer: "https://auth.example.com".into(),
-        client_id: "abc".into(),
-        resources: vec![],
-        scopes: vec![],
-        revision: 7,
-        health,
-        message: None,
-        next_step: None,
-        grant: None,
-        sign_in: None,
-        last_sign_in_end: None,
-        token_file: None,
-    }
 }
 
 fn asked(answer: Said) -> Asked {
@@ -85,6 +68,7 @@ fn examined() -> Examined {
         key_source: "key file in /home/ada/.local/share/mcp-authd".into(),
         key: Key::Open,
         config_path: "/home/ada/.config/mcp-authd/config.toml".into(),
+        started_by: StartedBy::Person,
         accounts: vec![account("work", Health::Good)],
     };
     let more = Examination {
