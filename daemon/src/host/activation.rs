@@ -1,13 +1,16 @@
-//! Sockets that a service manager has bound for us, and hands over at the start (sd_listen_fds(3)).
+//! Sockets that a service manager has bound for us, and hands over at the start: systemd (sd_listen_fds(3)) or launchd (launch(3)).
 //!
 //! Must never: take a descriptor that was announced to another process, or one that is not the socket that this daemon would bind.
+
+#[cfg(target_os = "macos")]
+mod launchd;
+mod systemd;
 
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use listenfd::ListenFd;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::sys::stat::Mode;
 
@@ -15,9 +18,6 @@ use nix::sys::stat::Mode;
 pub const TOKENS: &str = "mcp-authd-tokens";
 /// What it calls the socket for the person.
 pub const ADMIN: &str = "mcp-authd-admin";
-/// Two are of any use; a number above this one is a mistake, and would keep open what nobody has announced.
-const MOST: RawFd = 16;
-
 /// What is handed over cannot be used. Each sentence ends in what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
@@ -60,7 +60,7 @@ pub enum Unfit {
     },
     /// Others than its owner may connect (P4).
     #[error(
-        "others may connect to \"{}\" (mode {:04o}): write SocketMode=0600 into its socket unit. {COMPARE}",
+        "others may connect to \"{}\" (mode {:04o}): {MODE}. {COMPARE}",
         path.display(), mode.bits()
     )]
     OpenToOthers {
@@ -71,7 +71,14 @@ pub enum Unfit {
     },
 }
 
+#[cfg(not(target_os = "macos"))]
+const MODE: &str = "write SocketMode=0600 into its socket unit";
+#[cfg(target_os = "macos")]
+const MODE: &str = "write 384 (0600) as its SockPathMode";
+#[cfg(not(target_os = "macos"))]
 const COMPARE: &str = "Look with: systemctl --user cat mcp-authd-tokens.socket mcp-authd-admin.socket mcp-authd.service";
+#[cfg(target_os = "macos")]
+const COMPARE: &str = "Look with: plutil -p ~/Library/LaunchAgents/mcp-authd.plist";
 
 /// A listening socket that belongs to the manager: it stands before this process and after it.
 #[derive(Debug)]
@@ -87,11 +94,10 @@ pub struct Activation {
     admin: Option<Handed>,
 }
 
-/// How many descriptors, from 3 on, are announced to this very process. What they are is looked at in [`Activation::take`].
+/// How many descriptors, from 3 on, are announced to this very process. launchd opens none before it is asked.
 #[must_use]
 pub fn announced() -> RawFd {
-    let words = Words::of_this_process();
-    if words.are_for(std::process::id()) { words.number().unwrap_or(0) } else { 0 }
+    systemd::announced()
 }
 
 impl Activation {
@@ -101,16 +107,13 @@ impl Activation {
     /// # Errors
     /// Where it cannot be used: then nothing may be served.
     pub fn take() -> Result<Self, Unfit> {
-        let names = Words::of_this_process().announced_to(std::process::id())?;
+        let handed = systemd::take()?;
+        #[cfg(target_os = "macos")]
+        let handed = if handed.is_empty() { launchd::take()? } else { handed };
         let mut taken = Self::default();
-        if names.is_empty() {
-            return Ok(taken);
-        }
-        let mut descriptors = ListenFd::from_env();
-        for (index, name) in names.into_iter().enumerate() {
-            let listener = descriptors.take_unix_listener(index).and_then(listening);
-            let listener = listener.map_err(|source| Unfit::NotListening { name, source })?;
-            *taken.place(name) = Some(Handed { name, listener });
+        for handed in handed {
+            let place = taken.place(handed.name);
+            *place = Some(handed);
         }
         Ok(taken)
     }
@@ -174,112 +177,10 @@ fn accepts_connections(listener: &UnixListener) -> io::Result<bool> {
     Ok(getsockopt(listener, sockopt::SockType)? == nix::sys::socket::SockType::Stream)
 }
 
-/// The three variables, as they are.
-#[derive(Debug, Clone, Default)]
-struct Words {
-    pid: Option<String>,
-    number: Option<String>,
-    names: Option<String>,
-}
-
-impl Words {
-    fn of_this_process() -> Self {
-        let lossy = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        Self { pid: lossy("LISTEN_PID"), number: lossy("LISTEN_FDS"), names: lossy("LISTEN_FDNAMES") }
-    }
-
-    /// They may have been inherited from somebody whom they were meant for.
-    fn are_for(&self, own: u32) -> bool {
-        self.number.is_some() && self.pid.as_deref().and_then(|pid| pid.parse().ok()) == Some(own)
-    }
-
-    fn number(&self) -> Option<RawFd> {
-        let number = self.number.as_deref()?.parse().ok()?;
-        (0..=MOST).contains(&number).then_some(number)
-    }
-
-    /// The name of each descriptor that is announced to the process `own`, in their order.
-    fn announced_to(&self, own: u32) -> Result<Vec<&'static str>, Unfit> {
-        if !self.are_for(own) {
-            return Ok(Vec::new());
-        }
-        let said = self.names.as_deref().unwrap_or_default();
-        let names: Vec<_> = if said.is_empty() { Vec::new() } else { said.split(':').collect() };
-        if self.number().and_then(|number| usize::try_from(number).ok()) != Some(names.len()) {
-            let number = self.number.clone().unwrap_or_default();
-            return Err(Unfit::Unclear { number, names: said.to_owned() });
-        }
-        let mut known = Vec::new();
-        for name in names {
-            let name = [TOKENS, ADMIN].into_iter().find(|own| *own == name).ok_or_else(|| Unfit::Unknown(name.to_owned()))?;
-            if known.contains(&name) {
-                return Err(Unfit::Twice(name));
-            }
-            known.push(name);
-        }
-        Ok(known)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use proptest::prelude::*;
-
-    const OWN: u32 = 4242;
-
-    fn words(number: &str, names: &str) -> Words {
-        Words { pid: Some(OWN.to_string()), number: Some(number.to_owned()), names: Some(names.to_owned()) }
-    }
-
-    #[test]
-    fn both_sockets_are_known_in_any_order_and_one_alone() {
-        assert_eq!(words("2", "mcp-authd-tokens:mcp-authd-admin").announced_to(OWN).unwrap(), [TOKENS, ADMIN]);
-        assert_eq!(words("2", "mcp-authd-admin:mcp-authd-tokens").announced_to(OWN).unwrap(), [ADMIN, TOKENS]);
-        assert_eq!(words("1", TOKENS).announced_to(OWN).unwrap(), [TOKENS]);
-        assert!(words("0", "").announced_to(OWN).unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_is_announced_to_nobody_or_to_another_process_is_not_ours() {
-        for pid in [None, Some("4243"), Some(""), Some("x"), Some("-1")] {
-            let words = Words { pid: pid.map(str::to_owned), ..words("9", "nonsense") };
-            assert!(words.announced_to(OWN).unwrap().is_empty(), "{pid:?}");
-        }
-        assert!(Words { number: None, ..words("", "") }.announced_to(OWN).unwrap().is_empty());
-    }
-
-    #[test]
-    fn each_mistake_is_told_with_the_next_step() {
-        let unclear = ["x", "", "-1", "3", "99999999999"].map(|number| words(number, "mcp-authd-tokens:mcp-authd-admin"));
-        for words in unclear {
-            let unfit = words.announced_to(OWN).unwrap_err();
-            assert!(matches!(unfit, Unfit::Unclear { .. }) && unfit.to_string().contains("systemctl --user cat"), "{unfit}");
-        }
-        assert!(matches!(Words { names: None, ..words("1", "") }.announced_to(OWN), Err(Unfit::Unclear { .. })));
-        let unknown = words("2", "mcp-authd-tokens:connection").announced_to(OWN).unwrap_err();
-        assert!(unknown.to_string().contains("\"connection\""), "{unknown}");
-        assert!(matches!(words("2", "mcp-authd-admin:mcp-authd-admin").announced_to(OWN), Err(Unfit::Twice(ADMIN))));
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_announced_is_known_once_and_counted(number in "[0-9]{0,3}|\\PC{0,6}", names in "[a-z:-]{0,40}|\\PC{0,40}") {
-            match words(&number, &names).announced_to(OWN) {
-                Ok(known) => {
-                    prop_assert_eq!(number.parse().ok(), RawFd::try_from(known.len()).ok());
-                    prop_assert_eq!(known.join(":"), names);
-                }
-                Err(unfit) => prop_assert!(unfit.to_string().ends_with("mcp-authd.service")),
-            }
-        }
-
-        #[test]
-        fn any_choice_of_our_names_is_taken_in_its_order(order in prop::sample::subsequence(vec![TOKENS, ADMIN], 0..=2).prop_shuffle()) {
-            prop_assert_eq!(words(&order.len().to_string(), &order.join(":")).announced_to(OWN).unwrap(), order);
-        }
-    }
 
     #[test]
     fn a_socket_at_another_path_and_one_without_a_path_are_refused() {
