@@ -45,7 +45,7 @@ impl AdminFace {
         match (self.0.roster.probe(question_of(&draft, &url)).await, present) {
             (Ok(probed), present) => {
                 let found = told(&probed, Typed::add(&url, &draft));
-                if let Some(moved) = self.moved(&probed) {
+                if let Some(moved) = self.moved(&probed, &draft) {
                     return ByUrl::Hopeless(moved, Some(found));
                 }
                 if let Some(name) = present {
@@ -77,12 +77,15 @@ impl AdminFace {
     }
 
     /// The resource has an account, and names its authorization server no more. Nothing of that account may go to another one (P14),
-    /// and whether a login there is right is the person's to say: they take the account out, and add it anew.
-    fn moved(&self, probed: &Probed) -> Option<v1::NotWritten> {
+    /// and whether a login there is right is the person's to say: they take the account out, and add it anew. Who names the account's own server has said so already.
+    fn moved(&self, probed: &Probed, draft: &AccountDraft) -> Option<v1::NotWritten> {
         let resource = probed.resource.as_ref().filter(|resource| resource.found_at != FoundAt::Nowhere)?;
         let account = self.0.registry.find(&Target::Resource(resource.resource.clone())).ok()?;
         let description = account.description();
         let issuer = description.kind.issuer().filter(|issuer| !resource.authorization_servers.contains(issuer))?;
+        if issuer.as_str() == draft.issuer {
+            return None;
+        }
         let named: Vec<_> = resource.authorization_servers.iter().map(Issuer::as_str).collect();
         let name = account.name();
         let message = format!(

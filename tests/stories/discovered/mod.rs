@@ -186,6 +186,9 @@ async fn a_resource_that_moves_to_another_server_is_told_and_takes_nothing_of_th
     assert_eq!(file(&daemon), before);
     assert!(used(program(&daemon).token(Need::account("work")).await.unwrap()).expose().starts_with("SNTL_AT_"));
 
+    // and who names the first server themselves has said that it is right
+    assert_eq!(added(&daemon, &url, &["--issuer", first.issuer()]).await["outcome"], "present");
+
     // and when the person does what was told, then it is another client of another server
     authctl(&daemon, &["account", "remove", "work", "--yes"]).await;
     added(&daemon, &url, &["work"]).await;
