@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 #[cfg(test)]
 mod manual;
 pub(crate) mod provider;
+pub(crate) mod service;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use account::{AccountCommand, Reload};
 use client::ClientCommand;
 use doctor::Doctor;
 use provider::ProviderCommand;
+use service::ServiceCommand;
 
 /// The person's tool for mcp-authd: log in, look, log out, hand a token to a script.
 #[derive(Debug, Parser)]
@@ -68,6 +70,12 @@ pub(crate) enum Command {
     },
     /// Have config.toml read again, after a change by hand
     Reload(Reload),
+    /// Have the service manager of this machine start the daemon, or not any more
+    Service {
+        /// What to do.
+        #[command(subcommand)]
+        command: ServiceCommand,
+    },
     /// Rule the daemon itself
     Daemon {
         /// What to do.

@@ -18,6 +18,7 @@ mod logout;
 mod provider;
 mod reload;
 mod screen;
+mod service;
 mod status;
 mod token;
 
@@ -55,6 +56,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Client { command } => client::run(command).await,
             Command::Provider { command } => provider::run(command).await,
             Command::Reload(reload) => reload::run(reload).await,
+            Command::Service { command } => service::run(command).await,
             Command::Daemon { command } => daemon::rule(command).await,
         }
     })

@@ -1,0 +1,42 @@
+//! `authctl service`: the daemon as a service of this user, under the service manager of the machine.
+//!
+//! ```text
+//! install.rs, uninstall.rs, status.rs, logs.rs   the commands: they look, have a plan made, show it or carry it out, and tell
+//! systemd.rs      from what is so to a plan, purely; another service manager's plans can stand beside it
+//! step.rs         a plan as data, and how `--dry-run` prints it       carry_out.rs   does it
+//! reach.rs        whether the manager can be asked; where not, what to type
+//! unit.rs         the units as they are written, and whether somebody has edited them     exec_start.rs   a path in them
+//! units_now.rs    what the manager says of them                       trouble.rs     what is wrong with that
+//! here.rs         all that is so, looked at                           program.rs     runs a program, within its time
+//! ```
+//!
+//! Must never: use a shell, overwrite or remove a file that somebody has edited, or touch a credential.
+
+mod carry_out;
+mod exec_start;
+mod here;
+mod install;
+mod linger;
+mod logs;
+mod program;
+mod reach;
+mod status;
+mod step;
+mod systemd;
+mod trouble;
+mod uninstall;
+mod unit;
+mod units_now;
+
+use crate::cli::service::ServiceCommand;
+use crate::exit::{Exit, Failure};
+
+/// `authctl service ..`.
+pub(crate) async fn run(command: ServiceCommand) -> Result<Exit, Failure> {
+    match command {
+        ServiceCommand::Install(options) => install::run(options).await,
+        ServiceCommand::Uninstall(options) => uninstall::run(options).await,
+        ServiceCommand::Status(options) => status::run(options).await,
+        ServiceCommand::Logs(options) => logs::run(options).await,
+    }
+}

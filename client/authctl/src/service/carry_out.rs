@@ -1,0 +1,140 @@
+//! Carries a plan out, one step after the other.
+//!
+//! Must never: go on after a step that failed, leave half a file, or wait without a limit.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use mcp_authd_client::start::StopMark;
+use mcp_authd_client::status::{DaemonStatus, StartedBy};
+use mcp_authd_client::{AdminClient, CallError, ConnectError};
+use nix::libc::O_NOFOLLOW;
+use tokio::time::Instant;
+
+use super::program;
+use super::step::{Awaited, Step, typed};
+use super::units_now::{Runs, UnitsNow};
+use crate::exit::{Exit, Failure};
+
+/// How long a daemon may take to answer that may have to wait for another one's refresh in flight: the manager's own patience.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// Longer than a leaving daemon waits for what is in flight, and the manager for it.
+const END_LIMIT: Duration = Duration::from_secs(80);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Carries it out; `client` reaches the daemon that the service manager starts. The status, where an answer was waited for.
+pub(crate) async fn carry_out(steps: &[Step], client: &AdminClient) -> Result<Option<DaemonStatus>, Failure> {
+    let mut answered = None;
+    for step in steps {
+        match step {
+            Step::WriteFile { path, text } => write(path, text).map_err(|error| unwritten(path, &error))?,
+            Step::RemoveFile { path } => remove(path).map_err(|error| unwritten(path, &error))?,
+            Step::Run(call) => {
+                program::run(call)
+                    .await
+                    .map_err(|not_run| Failure::new(Exit::Failed, not_run.sentence(call), "authctl service status"))?;
+            }
+            Step::LeaveStopMark => marked(StopMark::find().and_then(|mark| mark.leave()))?,
+            Step::LiftStopMark => marked(StopMark::find().and_then(|mark| mark.lift()))?,
+            Step::Await(Awaited::Answer) => answered = Some(answer(client).await?),
+            Step::Await(Awaited::End) => ended().await?,
+        }
+    }
+    Ok(answered)
+}
+
+fn marked(outcome: Result<(), mcp_authd_client::start::NotStarted>) -> Result<(), Failure> {
+    outcome.map_err(|why| Failure { exit: Exit::Failed, message: why.to_string(), next_step: None })
+}
+
+/// In one step: whoever reads it meanwhile finds the old file or the new one.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(ErrorKind::InvalidInput.into()) };
+    std::fs::create_dir_all(folder)?;
+    // No unit's name: the manager passes it over.
+    let beside = folder.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).custom_flags(O_NOFOLLOW).open(&beside)?;
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        File::open(folder)?.sync_all()
+    })();
+    if written.is_err() {
+        // What is left of it has no name that anybody reads.
+        std::fs::remove_file(&beside).ok();
+    }
+    written
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    let folder = path.parent().unwrap_or(path);
+    Failure::new(Exit::Failed, format!("{} cannot be changed: {error}", path.display()), format!("ls -ld {}", typed(folder)))
+}
+
+/// Waits until the daemon of the service manager answers.
+async fn answer(client: &AdminClient) -> Result<DaemonStatus, Failure> {
+    let begin = Instant::now();
+    while begin.elapsed() < ANSWER_LIMIT {
+        match client.status().await {
+            Ok(status) if status.started_by == StartedBy::Manager => return Ok(status),
+            // One that a program has started is about to hand over; or nobody answers yet.
+            Ok(_)
+            | Err(CallError::Interrupted | CallError::Silent { .. } | CallError::Connect(ConnectError::NoDaemon { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Ok(now) = UnitsNow::ask().await
+            && let Some(why) = now.service.failure()
+        {
+            return Err(Failure::new(
+                Exit::NotRunning,
+                format!("mcp-authd.service does not come up: {why}"),
+                "authctl service logs",
+            ));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let message = format!("mcp-authd.service has not answered within {} s", ANSWER_LIMIT.as_secs());
+    Err(Failure::new(Exit::NotRunning, message, "authctl service status"))
+}
+
+/// Waits until nothing of the service runs any more.
+async fn ended() -> Result<(), Failure> {
+    let begin = Instant::now();
+    while begin.elapsed() < END_LIMIT {
+        match UnitsNow::ask().await {
+            Ok(now) if !now.are_up() => return Ok(()),
+            Ok(_) => tokio::time::sleep(LOOK).await,
+            Err(not_run) => {
+                let message = not_run.sentence(&super::units_now::question());
+                return Err(Failure::new(Exit::Failed, message, "authctl service status"));
+            }
+        }
+    }
+    let message = format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs());
+    Err(Failure::new(Exit::Failed, message, "authctl service status"))
+}
+
+impl super::units_now::UnitNow {
+    /// Why it does not serve, where it has failed: its own last words before the manager's.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let is_tried_again = self.active == Runs::Begins && self.sub == "auto-restart";
+        if self.active != Runs::Failed && !(is_tried_again && self.result != "success") {
+            return None;
+        }
+        let how = self.exit_code.map_or_else(|| self.result.clone(), |code| format!("exit code {code}"));
+        let words = self.told.trim().trim_end_matches('.');
+        Some(if words.is_empty() { format!("it has ended ({how})") } else { format!("{words} ({how})") })
+    }
+}

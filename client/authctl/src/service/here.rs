@@ -1,0 +1,109 @@
+//! What is so, for the commands: the manager, the folder of units, how the files stand.
+//!
+//! Must never: change anything.
+
+use std::path::PathBuf;
+
+use mcp_authd_client::start::StopMark;
+use mcp_authd_client::{AdminClient, Sockets};
+
+use super::reach::{self, Seat, Unreachable};
+use super::systemd::{Ground, Mark};
+use super::unit::{Found, SHIPPED, file};
+use super::units_now::UnitsNow;
+use crate::exit::{Exit, Failure};
+use crate::screen::clean;
+
+/// The folders that say where the daemon keeps what it keeps, with what holds where they are not named.
+const BASES: [(&str, &str); 3] =
+    [("XDG_CONFIG_HOME", ".config"), ("XDG_STATE_HOME", ".local/state"), ("XDG_DATA_HOME", ".local/share")];
+
+/// A service manager that answers.
+#[derive(Debug)]
+pub(crate) struct Here {
+    /// What is so.
+    pub(crate) ground: Ground,
+    /// Where the daemon of the service is reached.
+    pub(crate) client: AdminClient,
+    /// The variables that the manager gives to a service.
+    environment: Vec<(String, String)>,
+}
+
+impl Here {
+    /// Looks.
+    pub(crate) async fn look() -> Result<Self, Unreachable> {
+        let seat = Seat::look();
+        let environment = reach::environment(&seat).await?;
+        let now = UnitsNow::ask().await.map_err(Unreachable::NoAnswer)?;
+        let folder = base(&environment, BASES[0]).unwrap_or_default().join("systemd/user");
+        let found = SHIPPED.map(|(name, _)| Found::at(&file(&folder, name)));
+        let stands = StopMark::find().is_ok_and(|mark| mark.path().symlink_metadata().is_ok());
+        let mark = if stands { Mark::Stands } else { Mark::None };
+        let runtime = of(&environment, "XDG_RUNTIME_DIR").map(PathBuf::from).or(seat.runtime.map(|(folder, _)| folder));
+        let client = AdminClient::new(&Sockets::at(runtime.unwrap_or_default().join("mcp-authd/tokens.sock")));
+        Ok(Self { ground: Ground { folder, found, now, mark }, client, environment })
+    }
+
+    /// Whether the daemon of the service would keep its files where one keeps them that is started from here.
+    ///
+    /// # Errors
+    /// The first variable that says otherwise, with what to type.
+    pub(crate) fn keeps_the_same(&self) -> Result<(), Failure> {
+        let own: Vec<(String, String)> =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        same_places(&own, &self.environment)
+    }
+}
+
+fn same_places(own: &[(String, String)], managers: &[(String, String)]) -> Result<(), Failure> {
+    for known in BASES {
+        let (here, there) = (base(own, known), base(managers, known));
+        if here != there && there.is_some() {
+            let shown = |path: Option<PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
+            let (name, here) = (known.0, shown(here));
+            let message = format!(
+                "this terminal's {name} is {here}, and the service manager's is {}: the service would keep its files elsewhere, and \
+                 know none of your logins. Give it the same one (this holds from now on)",
+                shown(there)
+            );
+            let line = mcp_authd_client::shell::word(&format!("{name}={here}"));
+            let next = format!(
+                "mkdir -p ~/.config/environment.d && echo {line} >> ~/.config/environment.d/60-mcp-authd.conf && \
+                 systemctl --user daemon-reload"
+            );
+            return Err(Failure::new(Exit::Failed, clean(&message), next));
+        }
+    }
+    Ok(())
+}
+
+fn of<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    variables.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+}
+
+/// One of the XDG base directories. `None`: it is not known, or not written so that it could be compared.
+fn base(variables: &[(String, String)], (name, usual): (&str, &str)) -> Option<PathBuf> {
+    let named = of(variables, name).map(PathBuf::from).filter(|path| path.is_absolute());
+    named.or_else(|| of(variables, "HOME").filter(|home| home.starts_with('/')).map(|home| PathBuf::from(home).join(usual)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn variables(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_manager_that_would_keep_files_elsewhere_is_told_with_what_gives_it_the_same() {
+        let manager = variables(&[("HOME", "/h")]);
+        let usual = variables(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/h/.config"), ("XDG_STATE_HOME", "relative")]);
+        assert_eq!(same_places(&usual, &manager), Ok(()));
+        assert_eq!(same_places(&variables(&[("HOME", "/h")]), &variables(&[])), Ok(()), "what is not known is not wrong");
+        let elsewhere = same_places(&variables(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s t")]), &manager).unwrap_err();
+        assert!(elsewhere.message.contains("XDG_STATE_HOME is /s t, and the service manager's is /h/.local/state"));
+        assert!(elsewhere.next_step.unwrap().contains("echo 'XDG_STATE_HOME=/s t' >> "));
+    }
+}

@@ -1,0 +1,77 @@
+//! `authctl service logs`: what the daemon has said; of the service from the journal, of a daemon that a program has started from its
+//! file.
+//!
+//! Must never: use a shell, or hide which of the two it shows.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use mcp_authd_client::Sockets;
+use mcp_authd_client::start::Situation;
+
+use super::here::Here;
+use super::program;
+use super::step::{Call, typed};
+use super::unit::SERVICE;
+use super::units_now::Load;
+use crate::cli::service::Logs;
+use crate::exit::{Exit, Failure};
+use crate::screen;
+
+/// `authctl service logs`. Returns only where it fails.
+pub(super) async fn run(options: Logs) -> Result<Exit, Failure> {
+    let is_service = Here::look().await.is_ok_and(|here| here.ground.now.service.load == Load::Loaded);
+    let file = Situation::look(&Sockets::find()?).log.map(|file| file.to_string_lossy().into_owned());
+    let (call, says) = match (is_service, &file) {
+        (true, _) => (journal(&options), "of the service, from the journal"),
+        (false, Some(file)) => (tail(&options, file), "of the daemon that a program has started"),
+        (false, None) => return Err(nothing()),
+    };
+    screen::complain(&screen::clean(&format!("authctl: {says}: {}", call.typed())));
+    screen::complain("\n");
+    if let (true, Some(file)) = (is_service, &file) {
+        let older = format!("authctl: what a daemon has said that a program had started: tail {}", typed(file.as_ref()));
+        screen::complain(&format!("{}\n", screen::clean(&older)));
+    }
+    become_it(&call)
+}
+
+fn journal(options: &Logs) -> Call {
+    let lines = options.lines.to_string();
+    let follow = options.follow.then_some("--follow");
+    let fixed = ["--user", "--no-pager", "--unit", SERVICE, "--lines", &lines];
+    Call::new("journalctl", fixed.into_iter().chain(follow))
+}
+
+fn tail(options: &Logs, file: &str) -> Call {
+    let lines = options.lines.to_string();
+    // By its name: one that begins anew is followed, too.
+    let follow = options.follow.then_some("-F");
+    Call::new("tail", ["-n", &lines].into_iter().chain(follow).chain(["--", file]))
+}
+
+fn nothing() -> Failure {
+    let message = "no daemon of yours has left a log: none was started by a program, and none is installed as a service";
+    Failure::new(Exit::NotRunning, message, "authctl daemon start")
+}
+
+/// In our place: a signal of the person's terminal reaches it alone.
+fn become_it(call: &Call) -> Result<Exit, Failure> {
+    let missing = || Failure::new(Exit::Failed, format!("there is no {} in PATH", call.program), "authctl service status");
+    let program = program::file_of(call.program).ok_or_else(missing)?;
+    let error = Command::new(program).args(&call.arguments).exec();
+    Err(Failure::new(Exit::Failed, format!("{} cannot be run: {error}", call.program), "authctl service status"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_or_the_file_is_asked_for_so_many_lines_and_followed_where_it_is_wished() {
+        let options = |follow| Logs { follow, lines: 20 };
+        assert_eq!(journal(&options(false)).typed(), "journalctl --user --no-pager --unit mcp-authd.service --lines 20");
+        assert!(journal(&options(true)).typed().ends_with(" --follow"));
+        assert_eq!(tail(&options(true), "/a b/log").typed(), "tail -n 20 -F -- '/a b/log'");
+    }
+}

@@ -1,0 +1,140 @@
+//! Whether the person's service manager can be reached from here; where not, why, and what to type.
+//!
+//! Must never: change anything, or guess where the manager can be asked.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::program::{self, NotRun};
+use super::step::Call;
+use crate::exit::{Exit, Failure};
+
+/// Where a machine that systemd has started has this folder (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+
+/// What is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// Whose service it would be.
+    pub(crate) uid: u32,
+    /// Whose command this is, where root runs it for somebody (`sudo`, `doas`).
+    pub(crate) root_for: Option<String>,
+    /// `systemctl` is in PATH.
+    pub(crate) has_systemctl: bool,
+    /// systemd has started this machine.
+    pub(crate) is_booted: bool,
+    /// `XDG_RUNTIME_DIR`, and whose folder it is (nobody's where it does not stand).
+    pub(crate) runtime: Option<(PathBuf, Option<u32>)>,
+    /// The folder that `XDG_RUNTIME_DIR` would usually name stands: somebody is logged in, or lingers.
+    pub(crate) has_usual_runtime: bool,
+}
+
+/// Why the manager cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unreachable {
+    /// There is none on this machine.
+    NoSystemd,
+    /// It would be root's service in the place of this person's.
+    RootFor(String),
+    /// `XDG_RUNTIME_DIR` is not set; the manager runs.
+    NoRuntime,
+    /// It is not set, and no manager runs for this user.
+    NoManager,
+    /// It names a folder of another user.
+    RuntimeOfAnother {
+        /// The folder.
+        folder: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
+    /// It was asked.
+    NoAnswer(NotRun),
+}
+
+/// The question that shows whether the manager answers; the answer tells where it looks, and what it gives to a service.
+fn question() -> Call {
+    Call::new("systemctl", ["--user", "show-environment"])
+}
+
+impl Seat {
+    /// Looks.
+    pub(crate) fn look() -> Self {
+        let variable = |name| std::env::var_os(name).filter(|value: &std::ffi::OsString| !value.is_empty());
+        let uid = nix::unistd::geteuid().as_raw();
+        let of = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
+        let person = ["SUDO_USER", "DOAS_USER"].into_iter().find_map(variable).map(|name| name.to_string_lossy().into_owned());
+        Self {
+            uid,
+            root_for: person.filter(|name| uid == 0 && name != "root"),
+            has_systemctl: program::file_of("systemctl").is_some(),
+            is_booted: Path::new(BOOTED).is_dir(),
+            runtime: variable("XDG_RUNTIME_DIR").map(PathBuf::from).map(|path| (path.clone(), of(&path))),
+            has_usual_runtime: Path::new(&format!("/run/user/{uid}")).is_dir(),
+        }
+    }
+
+    /// What can be told without asking.
+    fn judged(&self) -> Result<(), Unreachable> {
+        if !self.has_systemctl || !self.is_booted {
+            return Err(Unreachable::NoSystemd);
+        }
+        if let Some(person) = &self.root_for {
+            return Err(Unreachable::RootFor(person.clone()));
+        }
+        match &self.runtime {
+            None if self.has_usual_runtime => Err(Unreachable::NoRuntime),
+            None => Err(Unreachable::NoManager),
+            Some((folder, Some(owner))) if *owner != self.uid => {
+                Err(Unreachable::RuntimeOfAnother { folder: folder.clone(), owner: *owner })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// The variables that the manager gives to a service, if it answers.
+pub(crate) async fn environment(seat: &Seat) -> Result<Vec<(String, String)>, Unreachable> {
+    seat.judged()?;
+    let answer = program::run(&question()).await.map_err(Unreachable::NoAnswer)?;
+    Ok(answer.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+impl Unreachable {
+    /// For the person who wanted `what` ("nothing was installed").
+    pub(crate) fn failure(&self, what: &str) -> Failure {
+        let again = "authctl service install";
+        let linger = "loginctl enable-linger && export XDG_RUNTIME_DIR=/run/user/$(id -u)";
+        let (why, next) = match self {
+            Self::NoSystemd => (
+                "there is no systemd here (or this is a container without one), and mcp-authd needs none: the first program that asks \
+                 starts it"
+                    .to_owned(),
+                "authctl daemon start".to_owned(),
+            ),
+            Self::RootFor(person) => {
+                (format!("this is root, for {person}, and it is {person}'s service: run it without sudo"), again.to_owned())
+            }
+            Self::NoRuntime => (
+                "XDG_RUNTIME_DIR is not set, so the service manager of this user cannot be found".to_owned(),
+                "export XDG_RUNTIME_DIR=/run/user/$(id -u)".to_owned(),
+            ),
+            Self::NoManager => (
+                "no service manager runs for this user (XDG_RUNTIME_DIR is not set, and /run/user has no folder of this user): this \
+                 is no login session. With lingering it runs from the boot on"
+                    .to_owned(),
+                linger.to_owned(),
+            ),
+            Self::RuntimeOfAnother { folder, owner } => (
+                format!("XDG_RUNTIME_DIR is {}, which belongs to uid {owner}: this terminal was somebody else's", folder.display()),
+                "export XDG_RUNTIME_DIR=/run/user/$(id -u)".to_owned(),
+            ),
+            Self::NoAnswer(not_run @ NotRun::Hangs) => {
+                (not_run.sentence(&question()), "systemctl --user is-system-running".to_owned())
+            }
+            Self::NoAnswer(not_run) => {
+                (format!("the service manager of this user does not answer: {}", not_run.sentence(&question())), linger.to_owned())
+            }
+        };
+        Failure::new(Exit::Failed, format!("{why}; {what}"), next)
+    }
+}

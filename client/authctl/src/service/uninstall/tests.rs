@@ -1,0 +1,40 @@
+//! The screens of an uninstallation.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::super::systemd::tests::{bare, installed, packaged};
+use super::super::systemd::{Ground, uninstall};
+use super::super::unit::Found;
+use super::*;
+use crate::screen::Paint;
+
+const PAGE: Page = Page { width: 80, paint: Paint::Plain };
+
+#[test]
+fn what_was_done_is_told_with_what_stays() {
+    let enabled_of_package = {
+        let mut ground = packaged();
+        ground.now.tokens.enabled = "enabled".into();
+        ground
+    };
+    let edited = {
+        let mut ground = installed();
+        ground.found[2] = Found::Edited(String::new());
+        ground
+    };
+    let screen = |ground: &Ground, mark| {
+        let uninstalling = uninstall(ground);
+        let left =
+            left(&uninstalling).map(|failure| format!("authctl: {}\nnext: {}\n", failure.message, failure.next_step.unwrap()));
+        told(&uninstalling, mark, PAGE) + &left.unwrap_or_default()
+    };
+    let screens = [
+        screen(&installed(), Mark::None),
+        screen(&installed(), Mark::Stands),
+        screen(&enabled_of_package, Mark::None),
+        screen(&edited, Mark::None),
+        screen(&bare(), Mark::None),
+        screen(&packaged(), Mark::None),
+    ];
+    insta::assert_snapshot!(screens.join("----\n"));
+}
