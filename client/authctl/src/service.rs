@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! install.rs, uninstall.rs, status.rs, logs.rs   the commands: they look, have a plan made, show it or carry it out, and tell
-//! systemd.rs      from what is so to a plan, purely; another service manager's plans can stand beside it
+//! systemd.rs      from what is so to a plan, purely                     launchd.rs     the same commands with launchd
 //! step.rs         a plan as data, and how `--dry-run` prints it       carry_out.rs   does it
 //! reach.rs        whether the manager can be asked; where not, what to type
 //! unit.rs         the units as they are written, and whether somebody has edited them     exec_start.rs   a path in them
@@ -16,6 +16,7 @@ mod carry_out;
 mod exec_start;
 mod here;
 mod install;
+mod launchd;
 mod linger;
 mod logs;
 mod program;
@@ -33,6 +34,9 @@ use crate::exit::{Exit, Failure};
 
 /// `authctl service ..`.
 pub(crate) async fn run(command: ServiceCommand) -> Result<Exit, Failure> {
+    if cfg!(target_vendor = "apple") {
+        return launchd::run(command).await;
+    }
     match command {
         ServiceCommand::Install(options) => install::run(options).await,
         ServiceCommand::Uninstall(options) => uninstall::run(options).await,

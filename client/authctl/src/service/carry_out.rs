@@ -14,7 +14,8 @@ use mcp_authd_client::{AdminClient, CallError, ConnectError};
 use nix::libc::O_NOFOLLOW;
 use tokio::time::Instant;
 
-use super::program;
+use super::launchd;
+use super::program::{self, NotRun};
 use super::step::{Awaited, Step, typed};
 use super::units_now::{Runs, UnitsNow};
 use crate::exit::{Exit, Failure};
@@ -31,15 +32,17 @@ pub(crate) async fn carry_out(steps: &[Step], client: &AdminClient) -> Result<Op
     for step in steps {
         match step {
             Step::WriteFile { path, text } => write(path, text).map_err(|error| unwritten(path, &error))?,
+            Step::MakeFolder { path } => make(path).map_err(|error| unwritten(path, &error))?,
             Step::RemoveFile { path } => remove(path).map_err(|error| unwritten(path, &error))?,
-            Step::Run(call) => {
-                program::run(call)
-                    .await
-                    .map_err(|not_run| Failure::new(Exit::Failed, not_run.sentence(call), "authctl service status"))?;
-            }
+            Step::Run(call) => match program::run(call).await {
+                Ok(_) => {}
+                Err(NotRun::SaysNo { said }) if launchd::goes_on(call, &said) => {}
+                Err(not_run) => return Err(Failure::new(Exit::Failed, not_run.sentence(call), "authctl service status")),
+            },
             Step::LeaveStopMark => marked(StopMark::find().and_then(|mark| mark.leave()))?,
             Step::LiftStopMark => marked(StopMark::find().and_then(|mark| mark.lift()))?,
             Step::Await(Awaited::Answer) => answered = Some(answer(client).await?),
+            Step::Await(Awaited::End) if cfg!(target_vendor = "apple") => launchd::ended().await?,
             Step::Await(Awaited::End) => ended().await?,
         }
     }
@@ -69,6 +72,12 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
         std::fs::remove_file(&beside).ok();
     }
     written
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -105,7 +114,7 @@ async fn answer(client: &AdminClient) -> Result<DaemonStatus, Failure> {
         }
         tokio::time::sleep(LOOK).await;
     }
-    let message = format!("mcp-authd.service has not answered within {} s", ANSWER_LIMIT.as_secs());
+    let message = format!("the service has not answered within {} s", ANSWER_LIMIT.as_secs());
     Err(Failure::new(Exit::NotRunning, message, "authctl service status"))
 }
 

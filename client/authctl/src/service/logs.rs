@@ -43,7 +43,7 @@ fn journal(options: &Logs) -> Call {
     Call::new("journalctl", fixed.into_iter().chain(follow))
 }
 
-fn tail(options: &Logs, file: &str) -> Call {
+pub(super) fn tail(options: &Logs, file: &str) -> Call {
     let lines = options.lines.to_string();
     // By its name: one that begins anew is followed, too.
     let follow = options.follow.then_some("-F");
@@ -56,7 +56,7 @@ fn nothing() -> Failure {
 }
 
 /// In our place: a signal of the person's terminal reaches it alone.
-fn become_it(call: &Call) -> Result<Exit, Failure> {
+pub(super) fn become_it(call: &Call) -> Result<Exit, Failure> {
     let missing = || Failure::new(Exit::Failed, format!("there is no {} in PATH", call.program), "authctl service status");
     let program = program::file_of(call.program).ok_or_else(missing)?;
     let error = Command::new(program).args(&call.arguments).exec();

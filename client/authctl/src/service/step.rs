@@ -19,6 +19,11 @@ pub(crate) enum Step {
         /// What.
         text: String,
     },
+    /// A folder that only this user may enter (0700), made where it is missing.
+    MakeFolder {
+        /// Where.
+        path: PathBuf,
+    },
     /// A file that is gone already is removed, too.
     RemoveFile {
         /// Where.
@@ -84,6 +89,7 @@ fn one(step: &Step, page: Page) -> String {
             let lines: String = text.lines().map(|line| format!("      {}", clean(line)).trim_end().to_owned() + "\n").collect();
             page.whole("write", &path.display().to_string(), None) + &lines
         }
+        Step::MakeFolder { path } => page.whole("folder", &path.display().to_string(), None),
         Step::RemoveFile { path } => page.whole("remove", &path.display().to_string(), None),
         Step::Run(call) => page.whole("run", &call.typed(), None),
         Step::LeaveStopMark => page.field("mark", "no program starts mcp-authd from now on"),

@@ -48,6 +48,7 @@ pub(in crate::service) fn packaged() -> Ground {
 fn words(steps: &[Step]) -> Vec<String> {
     let word = |step: &Step| match step {
         Step::WriteFile { path, .. } => format!("write {}", path.file_name().unwrap().to_string_lossy()),
+        Step::MakeFolder { .. } => "folder".to_owned(),
         Step::RemoveFile { path } => format!("remove {}", path.file_name().unwrap().to_string_lossy()),
         Step::Run(call) => call.arguments[1..].join(" "),
         Step::LeaveStopMark => "mark".to_owned(),

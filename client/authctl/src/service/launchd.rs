@@ -1,0 +1,106 @@
+//! `authctl service` with launchd: an agent of this user in place of units. The plans and the agent's text are pure, and tried on
+//! every machine; what asks launchctl runs on macOS only.
+//!
+//! ```text
+//! agent.rs   the agent as it is written, and whether somebody has edited it
+//! plan.rs    from what is so to a plan
+//! here.rs    all that is so, looked at
+//! shown.rs   what a person is told
+//! ```
+//!
+//! Must never: overwrite or remove an agent that somebody has edited without being asked for it by name.
+
+mod agent;
+mod here;
+mod plan;
+mod shown;
+
+use mcp_authd_client::shell::word;
+use mcp_authd_client::{AdminClient, start};
+
+use super::logs;
+use super::step::{self, Call};
+use super::{carry_out, program};
+use crate::cli::service::{Install, Logs, ServiceCommand, ServiceStatus, Uninstall};
+use crate::exit::{Exit, Failure};
+use crate::json;
+use crate::screen::{self, Page};
+use here::Here;
+
+pub(super) use here::ended;
+pub(super) use plan::goes_on;
+
+/// What is asked of launchd, and a label within it.
+const LABEL: &str = "mcp-authd";
+
+/// `authctl service ..` on macOS.
+pub(super) async fn run(command: ServiceCommand) -> Result<Exit, Failure> {
+    match command {
+        ServiceCommand::Install(options) => install(options).await,
+        ServiceCommand::Uninstall(options) => uninstall(options).await,
+        ServiceCommand::Status(options) => status(options).await,
+        ServiceCommand::Logs(options) => show_log(&options),
+    }
+}
+
+async fn install(options: Install) -> Result<Exit, Failure> {
+    let here = Here::look().await?;
+    here.may_be_changed("nothing was installed")?;
+    let program = start::program().map_err(|why| Failure { exit: Exit::Failed, message: why.to_string(), next_step: None })?;
+    let text = agent::text(&program, &here.places).map_err(|why| agent::unwritable(&program, why))?;
+    let found = &here.ground.found;
+    if let (agent::Found::Edited(there), false) = (found, options.force) {
+        screen::print(&shown::edited(&here.places.agent, &super::unit::difference(there, &text), Page::of_stdout()))?;
+        let message = "the agent was edited, and nothing was changed. To write it anew without your changes:".to_owned();
+        return Err(Failure::new(Exit::Failed, message, "authctl service install --force"));
+    }
+    let steps = plan::install(&here.ground, &here.places, &text);
+    if options.dry_run {
+        screen::print(&shown::dry(&step::shown(&steps, Page::of_stdout()), Page::of_stdout()))?;
+        return Ok(Exit::Done);
+    }
+    let answered = carry_out::carry_out(&steps, &AdminClient::find()?).await?;
+    screen::print(&shown::installed(&here, answered.as_ref(), Page::of_stdout()))?;
+    Ok(Exit::Done)
+}
+
+async fn uninstall(options: Uninstall) -> Result<Exit, Failure> {
+    let here = Here::look().await?;
+    here.may_be_changed("nothing was removed")?;
+    let steps = plan::uninstall(&here.ground, &here.places);
+    if options.dry_run {
+        screen::print(&shown::dry(&step::shown(&steps, Page::of_stdout()), Page::of_stdout()))?;
+        return Ok(Exit::Done);
+    }
+    carry_out::carry_out(&steps, &AdminClient::find()?).await?;
+    screen::print(&shown::uninstalled(&steps, Page::of_stdout()))?;
+    if let agent::Found::Edited(_) = here.ground.found {
+        let message = "the agent was edited, and stays: at the next login launchd takes it up again".to_owned();
+        return Err(Failure::new(Exit::Failed, message, format!("rm {}", word(&here.places.agent.to_string_lossy()))));
+    }
+    Ok(Exit::Done)
+}
+
+async fn status(options: ServiceStatus) -> Result<Exit, Failure> {
+    let here = Here::look().await?;
+    let text = if options.json { json::line(&shown::object(&here)) } else { shown::status(&here, Page::of_stdout()) };
+    screen::print(&text)?;
+    Ok(shown::verdict(&here))
+}
+
+fn show_log(options: &Logs) -> Result<Exit, Failure> {
+    let places = here::places()?;
+    let call = logs::tail(options, &places.log.to_string_lossy());
+    screen::complain(&screen::clean(&format!("authctl: of the service: {}", call.typed())));
+    screen::complain("\n");
+    logs::become_it(&call)
+}
+
+fn launchctl<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Call {
+    Call::new("launchctl", arguments)
+}
+
+/// What launchctl says. `None`: it says no, or is not there.
+async fn asked(call: &Call) -> Option<String> {
+    program::run(call).await.ok()
+}
