@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use mcp_authd_client::start::StopMark;
-use tokio::time::Instant;
 
 use super::agent::{Found, Places};
 use super::plan::{Ground, Loaded};
@@ -84,12 +83,14 @@ fn read(said: &str) -> Loaded {
 
 /// Ends when launchd knows the agent no more.
 pub(crate) async fn ended() -> Result<(), Failure> {
-    let (uid, begin) = (nix::unistd::geteuid().as_raw(), Instant::now());
-    while begin.elapsed() < END_LIMIT {
-        if loaded(uid).await == Loaded::No {
-            return Ok(());
+    let uid = nix::unistd::geteuid().as_raw();
+    let gone = async {
+        while loaded(uid).await != Loaded::No {
+            tokio::time::sleep(LOOK).await;
         }
-        tokio::time::sleep(LOOK).await;
+    };
+    if tokio::time::timeout(END_LIMIT, gone).await.is_ok() {
+        return Ok(());
     }
     let message = format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs());
     Err(Failure::new(Exit::Failed, message, "authctl service status"))
