@@ -2,9 +2,11 @@
 //!
 //! Must never: carry a token, a code, or the query of a URL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use mcp_authd_proto::shell::word;
 
 use crate::start::NotStarted;
 use crate::static_token::StaticTokenError;
@@ -28,7 +30,7 @@ pub enum ConnectError {
         why: Box<NotStarted>,
     },
     /// Somebody else's server stands there. It was told nothing (P2).
-    #[error("the socket {} belongs to uid {uid}, but you are uid {own}; look at it with: ls -ln {}", path.display(), path.display())]
+    #[error("the socket {} belongs to uid {uid}, but you are uid {own}; look at it with: ls -ln {}", path.display(), quoted(path))]
     WrongOwner {
         /// The socket.
         path: PathBuf,
@@ -38,7 +40,7 @@ pub enum ConnectError {
         own: u32,
     },
     /// The directory or the socket is closed to us.
-    #[error("no permission for the socket {}; look at it with: ls -ln {}", path.display(), path.display())]
+    #[error("no permission for the socket {}; look at it with: ls -ln {}", path.display(), quoted(path))]
     NotAllowed {
         /// The socket.
         path: PathBuf,
@@ -69,7 +71,7 @@ pub enum ConnectError {
     #[error(transparent)]
     StaticToken(#[from] StaticTokenError),
     /// The kernel says something else.
-    #[error("cannot connect to {}: {why}; look at it with: ls -ln {}", path.display(), path.display())]
+    #[error("cannot connect to {}: {why}; look at it with: ls -ln {}", path.display(), quoted(path))]
     Broken {
         /// The socket.
         path: PathBuf,
@@ -121,11 +123,16 @@ pub enum CallError {
         why: String,
     },
     /// The daemon is broken.
-    #[error("mcp-authd failed: {message}; look at it with: authctl status")]
+    #[error("mcp-authd failed: {}; look at it with: authctl status", message.trim_end_matches('.'))]
     Broken {
         /// The daemon's words.
         message: String,
     },
+}
+
+/// A path as a word of a command.
+pub(crate) fn quoted(path: &Path) -> String {
+    word(&path.to_string_lossy())
 }
 
 /// The daemon's words, which may say themselves what to do next.

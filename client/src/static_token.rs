@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::error::quoted;
 use crate::need::{Need, Request, Target};
 use crate::token::{Account, Answer, Reason, Refusal, Secret, Token, TokenParts};
 
@@ -73,19 +74,23 @@ pub enum StaticTokenError {
         path: PathBuf,
     },
     /// It is a directory, a pipe, a device.
-    #[error("{} is not a regular file; look at it with: ls -l {} (it comes from {FILE_VARIABLE})", path.display(), path.display())]
+    #[error("{}, which {FILE_VARIABLE} names, is not a regular file; look at it with: ls -l {}", path.display(), quoted(path))]
     NotAFile {
         /// What the variable names.
         path: PathBuf,
     },
     /// It is larger than [`FILE_LIMIT`].
-    #[error("the file {} is larger than {FILE_LIMIT} bytes, so it is no token; look at it with: ls -l {} (it comes from {FILE_VARIABLE})", path.display(), path.display())]
+    #[error(
+        "the file {}, which {FILE_VARIABLE} names, is larger than {FILE_LIMIT} bytes, so it is no token; look at it with: ls -l {}",
+        path.display(),
+        quoted(path)
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
     /// The kernel does not let us read it.
-    #[error("cannot read the file {}: {why}; look at it with: ls -l {} (it comes from {FILE_VARIABLE})", path.display(), path.display())]
+    #[error("cannot read the file {}, which {FILE_VARIABLE} names: {why}; look at it with: ls -l {}", path.display(), quoted(path))]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use mcp_authd_client::{CallError, ConnectError, Reason, StaticTokenError, WatchError};
 
-use crate::screen;
+use crate::screen::{self, advice};
 
 /// The exit codes, as every `--help` shows them.
 pub(crate) const HELP: &str = "\
@@ -92,17 +92,33 @@ impl Failure {
 
     /// Says it on standard error.
     pub(crate) fn tell(&self) -> Exit {
-        screen::complain(&self.to_text());
+        screen::complain(&self.to_text(screen::width_of_stderr()));
         self.exit
     }
 
-    fn to_text(&self) -> String {
-        let mut text = format!("authctl: {}\n", screen::clean(&self.message));
-        if let Some(next_step) = &self.next_step {
-            text.push_str(&format!("next: {}\n", screen::clean(next_step)));
-        }
-        text
+    /// For a terminal of this width; else a line for each sentence, so that a script finds it by its words.
+    fn to_text(&self, width: Option<usize>) -> String {
+        let message = Some(format!("authctl: {}", screen::clean(&self.message)));
+        let next_step = self.next_step.as_ref().map(|next_step| format!("next: {}", screen::clean(next_step)));
+        let sentences = message.into_iter().chain(next_step);
+        sentences.map(|sentence| width.map_or_else(|| format!("{sentence}\n"), |width| filled(&sentence, width))).collect()
     }
+}
+
+/// What clap says of wrong usage: for a terminal of this width, else as it is.
+pub(crate) fn usage(said: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return said.to_owned() };
+    let line = |line: &str| if line.chars().count() > width { filled(line, width) } else { format!("{line}\n") };
+    said.lines().map(line).collect()
+}
+
+/// What goes on under the first line is set in, so that the command at the end is seen.
+fn filled(sentence: &str, width: usize) -> String {
+    let lines = advice::fill(sentence, width);
+    let line = |(index, line): (usize, &String)| if index == 0 { format!("{line}\n") } else { format!("  {line}\n") };
+    // Set in by two, a line must not become too wide.
+    let lines = if lines.len() > 1 { advice::fill(sentence, width.saturating_sub(2)) } else { lines };
+    lines.iter().enumerate().map(line).collect()
 }
 
 impl From<CallError> for Failure {
@@ -143,6 +159,9 @@ impl From<io::Error> for Failure {
 }
 
 #[cfg(test)]
+mod said;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -150,7 +169,7 @@ mod tests {
     fn no_daemon_has_its_own_code_and_says_how_to_start_it() {
         let failure = Failure::from(ConnectError::NoDaemon { path: "/run/user/1/mcp-authd/admin.sock".into() });
         assert_eq!(failure.exit, Exit::NotRunning);
-        assert!(failure.to_text().ends_with("start it with: authctl daemon start\n"));
+        assert!(failure.to_text(None).ends_with("start it with: authctl daemon start\n"));
     }
 
     #[test]
@@ -175,6 +194,6 @@ mod tests {
     #[test]
     fn what_a_daemon_says_cannot_steer_the_terminal() {
         let failure = Failure::new(Exit::Failed, "no \u{1b}[2J\u{202e}such", "authctl \u{7}status");
-        assert_eq!(failure.to_text(), "authctl: no such\nnext: authctl status\n");
+        assert_eq!(failure.to_text(None), "authctl: no such\nnext: authctl status\n");
     }
 }

@@ -2,11 +2,15 @@
 //!
 //! Must never: lose a key that is documented, or print a character that could steer a terminal.
 
+pub(crate) mod status;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mcp_authd_client::status::{AccountStatus, DaemonStatus, GrantStatus, Health, Key, SignInEnd};
+use mcp_authd_client::status::{AccountStatus, GrantStatus, Health, LastUse, SignInEnd};
 use mcp_authd_client::{How, Purpose, SignIn, Token};
 use serde_json::{Value, json};
+
+use crate::status::not_granted;
 
 /// One line. Only printable ASCII, so that it may be looked at in a terminal too (D19).
 pub(crate) fn line(object: &Value) -> String {
@@ -67,26 +71,6 @@ pub(crate) fn token(token: &Token) -> Value {
     })
 }
 
-/// The daemon at one moment.
-pub(crate) fn status(daemon: &DaemonStatus) -> Value {
-    let key = match daemon.key {
-        Key::Open => "open",
-        Key::Locked => "locked",
-        Key::Wrong => "wrong",
-        Key::Loading => "loading",
-        _ => "unknown",
-    };
-    json!({
-        "running": true,
-        "version": daemon.version,
-        "pid": daemon.pid,
-        "started_at": moment(daemon.started_at),
-        "key": { "source": daemon.key_source, "state": key },
-        "config_path": daemon.config_path,
-        "accounts": daemon.accounts.iter().map(account).collect::<Vec<_>>(),
-    })
-}
-
 /// One account at one moment.
 pub(crate) fn account(account: &AccountStatus) -> Value {
     let health = match account.health {
@@ -106,6 +90,7 @@ pub(crate) fn account(account: &AccountStatus) -> Value {
         "token_file": account.token_file,
         "resources": account.resources,
         "scopes": account.scopes,
+        "not_granted": not_granted(account),
         "revision": account.revision,
         "health": health,
         "message": account.message,
@@ -113,6 +98,7 @@ pub(crate) fn account(account: &AccountStatus) -> Value {
         "grant": account.grant.as_ref().map(grant),
         "sign_in": account.sign_in.as_ref().map(waiting),
         "last_sign_in_end": account.last_sign_in_end.map(end),
+        "last_use": account.last_use.as_ref().map(last_use),
     })
 }
 
@@ -124,6 +110,11 @@ fn waiting(sign_in: &SignIn) -> Value {
         "expires_in": seconds(sign_in.expires_in),
         "asked_by": sign_in.asked_by,
     })
+}
+
+/// Who was given a token last.
+fn last_use(last_use: &LastUse) -> Value {
+    json!({ "at": moment(last_use.at), "program": last_use.program, "pid": last_use.pid })
 }
 
 /// What a login is for.

@@ -25,6 +25,7 @@ mod token;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {
+            if answer.use_stderr() && answer.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+                screen::complain(&exit::usage(&answer.render().to_string(), screen::width_of_stderr()));
+                return Exit::Usage.into();
+            }
             // Help and version are no failure; a closed pipe under them is none either.
             let exit = if answer.use_stderr() { Exit::Usage } else { Exit::Done };
             answer.print().ok();

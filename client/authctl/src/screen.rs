@@ -3,6 +3,8 @@
 //! Must never: pass a control character, an escape sequence or a bidirectional override on (D19), panic on a closed pipe, or say
 //! something by colour alone.
 
+pub(crate) mod advice;
+pub(crate) mod present;
 pub(crate) mod qr;
 pub(crate) mod terminal;
 
@@ -102,6 +104,14 @@ impl Page {
         let value = clean(value);
         let value = tone.map_or_else(|| value.clone(), |tone| self.tint(tone, &value));
         format!("{}{value}\n", label(name))
+    }
+
+    /// What to type, in strong. A command stays whole; a sentence is filled, and the command that it ends in stays whole below it.
+    pub(crate) fn next(self, name: &str, step: &str) -> String {
+        let width = self.width.saturating_sub(VALUE_COLUMN);
+        let lines = advice::fill(&clean(step), width);
+        let labels = std::iter::once(name).chain(std::iter::repeat(""));
+        labels.zip(&lines).map(|(name, line)| format!("{}{}\n", label(name), self.tint(Tone::Strong, line))).collect()
     }
 }
 
@@ -237,6 +247,11 @@ pub(crate) fn print_to_a_reader(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
+}
+
+/// How wide standard error is, where it is a terminal.
+pub(crate) fn width_of_stderr() -> Option<usize> {
+    io::stderr().is_terminal().then(|| Page::of_stderr().width)
 }
 
 /// Writes to standard error. There is nobody left to tell if that fails.

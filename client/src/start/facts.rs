@@ -74,7 +74,7 @@ fn by_namespace() -> Option<Confinement> {
 }
 
 /// A file that stands. One that leads to /dev/null is a masked unit: the person wants no such service.
-fn service(file: PathBuf) -> Option<Service> {
+pub(super) fn service(file: PathBuf) -> Option<Service> {
     let stands = std::fs::metadata(&file).is_ok_and(|found| found.is_file());
     let name = if cfg!(target_vendor = "apple") { file.file_stem() } else { file.file_name() }?.to_str()?.to_owned();
     let manager = if cfg!(target_vendor = "apple") { Manager::Launchd } else { Manager::Systemd };

@@ -9,6 +9,7 @@
 //! owner.rs     what the lock file says about who owns the store
 //! situation.rs all of it at one moment, for the person
 //! kept.rs      where the daemon keeps what it keeps, and how that stands
+//! installed.rs the service as its files describe it
 //! ```
 //!
 //! Must never: start anything where a rule forbids it, hand a variable or a descriptor on that is not written down here, or use a
@@ -16,6 +17,7 @@
 
 mod attempt;
 mod facts;
+mod installed;
 mod kept;
 mod launch;
 mod log;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::plan::{Confinement, Service};
+use crate::error::quoted;
 
 /// Why the daemon was not started, or does not serve although it was. Each is half a sentence that follows "it was not started: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,7 @@ pub enum NotStarted {
     )]
     SocketNamed,
     /// `MCP_AUTHD_START=never`.
-    #[error("MCP_AUTHD_START=never forbids it; run it with: authctl daemon run (or allow it: unset MCP_AUTHD_START)")]
+    #[error("MCP_AUTHD_START=never forbids it; run it with: authctl daemon run, or allow it with: unset MCP_AUTHD_START")]
     Forbidden,
     /// `MCP_AUTHD_START` says something else than it can.
     #[error("MCP_AUTHD_START is {0:?}, and can be never or always; take it away with: unset MCP_AUTHD_START")]
@@ -30,15 +31,16 @@ pub enum NotStarted {
     },
     /// This is not the person's own machine, as far as can be seen.
     #[error(
-        "this program is in a container ({0}), and the logins belong to the daemon outside; bind-mount the folder of its socket and type: \
-         export MCP_AUTHD_SOCKET=/that/folder/tokens.sock (where the container is your whole machine: export MCP_AUTHD_START=always)"
+        "this program is in a container ({0}), and the logins belong to the daemon outside. Where the container is your whole machine, \
+         type: export MCP_AUTHD_START=always; else bind-mount the folder of the socket, and type: \
+         export MCP_AUTHD_SOCKET=/that/folder/tokens.sock"
     )]
     Confined(Confinement),
     /// No home, so no place for what the daemon keeps.
     #[error("no home folder is known; name it with: export HOME=/your/home")]
     NoHome,
     /// The folder of the daemon's records is in the way.
-    #[error("the folder {} cannot be used ({why}); look at it with: ls -ld '{}'", folder.display(), folder.display())]
+    #[error("the folder {} cannot be used ({why}); look at it with: ls -ld {}", folder.display(), quoted(folder))]
     StateFolder {
         /// The folder.
         folder: PathBuf,
@@ -52,7 +54,7 @@ pub enum NotStarted {
     #[error("MCP_AUTHD_BIN is {}, which is no absolute path of a program; mend it, or: unset MCP_AUTHD_BIN", .0.display())]
     BadProgram(PathBuf),
     /// The system does not run it.
-    #[error("{} cannot be run ({why}); look at it with: ls -l '{}'", program.display(), program.display())]
+    #[error("{} cannot be run ({why}); look at it with: ls -l {}", program.display(), quoted(program))]
     NotRun {
         /// The program.
         program: PathBuf,
@@ -60,7 +62,7 @@ pub enum NotStarted {
         why: String,
     },
     /// The service manager did not do it.
-    #[error("the service manager did not start {service}: {said}; look at it with: {}", service.look())]
+    #[error("the service manager did not start {service}: {}; look at it with: {}", said.trim_end_matches('.'), service.look())]
     ManagerFailed {
         /// What was to be started.
         service: Service,
@@ -85,7 +87,7 @@ pub enum NotStarted {
     #[error(
         "mcp-authd (pid {pid}) serves this user already, where this program does not look; use it with: \
          export MCP_AUTHD_SOCKET={}",
-        socket.display()
+        quoted(socket)
     )]
     ServesElsewhere {
         /// The daemon.

@@ -68,12 +68,18 @@ mod sample {
     use mcp_authd_client::status::{AccountStatus, GrantStatus, Health};
 
     use crate::fixture;
+    use crate::screen::present::Present;
     use crate::screen::{Page, Paint};
 
     pub(super) const PAGE: Page = Page { width: 80, paint: Paint::Plain };
 
     pub(super) fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    /// One hour east of Greenwich.
+    pub(super) fn present() -> Present {
+        Present::east(now(), 3600)
     }
 
     pub(super) fn account(name: &str, health: Health) -> AccountStatus {

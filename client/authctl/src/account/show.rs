@@ -2,43 +2,41 @@
 //!
 //! Must never: show a token or a code; `authctl login` shows codes.
 
-use std::time::SystemTime;
-
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::status::{AccountStatus, SignInEnd};
 
 use super::{find, next_step};
 use crate::cli::account::Show;
 use crate::exit::{Exit, Failure};
-use crate::screen::{self, Page, Tone, words};
+use crate::screen::present::Present;
+use crate::screen::{self, Page, words};
+use crate::status::Uses;
 use crate::{json, status};
 
 /// `authctl account show`.
 pub(super) async fn run(show: Show) -> Result<Exit, Failure> {
     let daemon = AdminClient::find()?.status().await?;
-    let now = daemon.told_at;
+    let present = Present::here(daemon.told_at);
     let account = find(daemon, show.name.as_deref())?;
-    let text = if show.json { json::line(&json::account(&account)) } else { render(&account, now, Page::of_stdout()) };
+    let text = if show.json { json::line(&json::account(&account)) } else { render(&account, present, Page::of_stdout()) };
     screen::print(&text)?;
     Ok(Exit::Done)
 }
 
-fn render(account: &AccountStatus, now: SystemTime, page: Page) -> String {
+fn render(account: &AccountStatus, present: Present, page: Page) -> String {
     let (tone, health) = status::health(account);
-    let name = screen::fill(&screen::clean(&account.name), page.width);
-    let mut text: String = name.iter().map(|line| format!("{}\n", page.tint(Tone::Strong, line))).collect();
-    text.push_str(&page.whole("health", health, Some(tone)));
-    if let Some(message) = &account.message {
-        text.push_str(&page.field("why", message));
-    }
+    let mut text = status::name(&account.name, page) + &page.whole("health", health, Some(tone));
     text.push_str(&origin(account, page));
     for resource in &account.resources {
         text.push_str(&page.field("resource", resource));
     }
-    text.push_str(&granted(account, now, page));
+    text.push_str(&granted(account, present, page));
     text.push_str(&logins(account, page));
+    if let Some(message) = &account.message {
+        text.push_str(&page.field("why", message));
+    }
     if let Some(next_step) = next_step(account) {
-        text.push_str(&page.whole("next", &next_step, Some(Tone::Strong)));
+        text.push_str(&page.next("next", &next_step));
     }
     text
 }
@@ -51,7 +49,7 @@ fn origin(account: &AccountStatus, page: Page) -> String {
 }
 
 /// What is held: whose it is, what it covers, and how old it is.
-fn granted(account: &AccountStatus, now: SystemTime, page: Page) -> String {
+fn granted(account: &AccountStatus, present: Present, page: Page) -> String {
     let mut text = String::new();
     let Some(grant) = &account.grant else {
         if !account.scopes.is_empty() {
@@ -61,18 +59,12 @@ fn granted(account: &AccountStatus, now: SystemTime, page: Page) -> String {
         let held = account.token_file.is_none().then(|| page.field("token", "none"));
         return text + &held.unwrap_or_default();
     };
-    if let Some(subject) = &grant.subject {
-        text.push_str(&page.field("user", subject));
+    text.push_str(&status::held(account, grant, (present, page)));
+    if let Some(ago) = present.ago(grant.obtained_at) {
+        text.push_str(&page.field("logged in", &ago));
     }
-    if !grant.scopes.is_empty() {
-        text.push_str(&page.field("scopes", &grant.scopes.join(" ")));
-    }
-    if !account.scopes.iter().all(|scope| grant.scopes.contains(scope)) {
-        text.push_str(&page.field("asks for", &account.scopes.join(" ")));
-    }
-    text.push_str(&page.field("token", &status::token(grant, now)));
-    if let Some(ago) = grant.obtained_at.and_then(|at| now.duration_since(at).ok()) {
-        text.push_str(&page.field("logged in", &format!("{} ago", words(ago))));
+    if let Some(used) = status::used(account, present, Uses::Unknown) {
+        text.push_str(&page.field("used", &used));
     }
     text
 }
@@ -106,7 +98,7 @@ fn ended(end: SignInEnd) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{PAGE, account, grant, long_name, now, token_file};
+    use super::super::sample::{PAGE, account, grant, long_name, present, token_file};
     use super::*;
     use crate::screen::Paint;
     use mcp_authd_client::status::Health;
@@ -123,20 +115,20 @@ mod tests {
 
     #[test]
     fn everything_that_is_known_stands_on_one_screen() {
-        insta::assert_snapshot!(render(&full(), now(), PAGE));
+        insta::assert_snapshot!(render(&full(), present(), PAGE));
     }
 
     #[test]
     fn an_account_that_was_never_logged_in_says_what_it_will_ask_for() {
-        let shown = render(&account("work", Health::LoginRequired), now(), PAGE)
+        let shown = render(&account("work", Health::LoginRequired), present(), PAGE)
             + "\n"
-            + &render(&token_file("ci", "/run/secrets/ci-token"), now(), PAGE);
+            + &render(&token_file("ci", "/run/secrets/ci-token"), present(), PAGE);
         insta::assert_snapshot!(shown);
     }
 
     #[test]
     fn a_name_of_200_characters_is_shown_whole_and_only_its_command_is_wide() {
-        let shown = render(&account(&long_name(), Health::LoginRequired), now(), PAGE);
+        let shown = render(&account(&long_name(), Health::LoginRequired), present(), PAGE);
         insta::assert_snapshot!(shown);
         let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
         assert_eq!(wide, [format!("  next      authctl login {}", long_name())]);
@@ -144,8 +136,8 @@ mod tests {
 
     #[test]
     fn without_colour_nothing_is_lost() {
-        let colour = render(&full(), now(), Page { paint: Paint::Colour, ..PAGE });
+        let colour = render(&full(), present(), Page { paint: Paint::Colour, ..PAGE });
         let plain: Vec<String> = colour.lines().map(screen::clean).collect();
-        assert_eq!(plain.join("\n"), render(&full(), now(), PAGE).trim_end());
+        assert_eq!(plain.join("\n"), render(&full(), present(), PAGE).trim_end());
     }
 }

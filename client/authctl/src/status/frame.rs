@@ -2,14 +2,15 @@
 //!
 //! Must never: be higher or wider than the terminal, or keep quiet about an account that has no room.
 
-use std::time::SystemTime;
+use mcp_authd_client::status::{AccountStatus, DaemonStatus};
 
-use mcp_authd_client::status::{AccountStatus, DaemonStatus, Health};
-
-use super::health;
-use super::page::{block, heading, life, next_step, no_account, title};
+use super::here::Here;
+use super::line::one_line_each;
+use super::page::{self, Shown};
+use super::summary::{self, ordered, urgency};
+use crate::screen::Page;
+use crate::screen::present::Present;
 use crate::screen::terminal::{Size, cut};
-use crate::screen::{self, Page, Tone};
 
 /// What is shown.
 #[derive(Debug)]
@@ -23,15 +24,12 @@ pub(super) enum Scene {
 /// The last line.
 const HOW_TO_END: &str = "Ctrl-C ends the watching, and nothing else.";
 
-/// The widest column for the names of accounts that have one line each.
-const NAME_LIMIT: usize = 24;
-
 /// The lines. One column stays free, so that no terminal wraps.
-pub(super) fn frame(scene: &Scene, now: SystemTime, (page, size): (Page, Size)) -> Vec<String> {
+pub(super) fn frame(scene: &Scene, (here, present): (&Here, Present), (page, size): (Page, Size)) -> Vec<String> {
     let columns = size.columns.saturating_sub(1);
     let page = Page { width: page.width.min(columns), ..page };
     let mut lines = match scene {
-        Scene::Daemon(daemon) => of_daemon(daemon, now, (page, size)),
+        Scene::Daemon(daemon) => of_daemon(Shown { daemon, here, present }, (page, size)),
         Scene::Away(message) => {
             let text = page.paragraph(message) + "\n" + &page.paragraph("Waiting for it to come back.");
             text.lines().map(ToOwned::to_owned).collect()
@@ -45,42 +43,35 @@ pub(super) fn frame(scene: &Scene, now: SystemTime, (page, size): (Page, Size)) 
     lines.iter().map(|line| cut(line, columns)).collect()
 }
 
-/// Three sizes: everything; an account a line; and where those have no room either, the title alone above them.
-fn of_daemon(daemon: &DaemonStatus, now: SystemTime, (page, size): (Page, Size)) -> Vec<String> {
+/// Three sizes: everything; an account a line; and where those have no room either, two lines alone above them.
+fn of_daemon(shown: Shown<'_>, (page, size): (Page, Size)) -> Vec<String> {
+    let accounts = ordered(&shown.daemon.accounts);
     let above = |text: String| text.lines().map(ToOwned::to_owned).chain([String::new()]).collect::<Vec<String>>();
     // Two for how to end.
     let room = |above: &Vec<String>| size.rows.saturating_sub(above.len() + 2);
-    let mut lines = above(heading(daemon, now, page));
-    let blocks: Vec<String> = daemon.accounts.iter().map(|account| block(account, now, page)).collect();
-    let blocks = if blocks.is_empty() { no_account(page) } else { blocks.join("\n") };
+    let mut lines = above(page::heading(shown, page));
+    let blocks: Vec<String> = accounts.iter().map(|account| shown.block(account, page)).collect();
+    let blocks = if blocks.is_empty() { page::no_account(page) } else { blocks.join("\n") };
     if blocks.lines().count() <= room(&lines) {
         lines.extend(blocks.lines().map(ToOwned::to_owned));
         return lines;
     }
-    if daemon.accounts.len() > room(&lines) {
-        lines = above(title(daemon, now, page));
+    // The commands stand in the lines.
+    let summary = summary::in_a_line(shown.daemon, page);
+    lines = above(summary.clone() + &page::of_daemon(shown, page));
+    if accounts.len() > room(&lines) {
+        lines = above(summary + &page::title(shown, page));
     }
     let room = room(&lines);
-    lines.extend(one_line_each(&daemon.accounts, (page, room)));
+    lines.extend(as_many_as_fit(&accounts, shown, (page, room)));
     lines
 }
 
-/// An account a line. Where not all have room: those first that need the person, and how many more there are.
-fn one_line_each(accounts: &[AccountStatus], (page, room): (Page, usize)) -> Vec<String> {
-    let mut accounts: Vec<&AccountStatus> = accounts.iter().collect();
-    let shown = if accounts.len() <= room { accounts.len() } else { room.saturating_sub(1) };
-    if shown < accounts.len() {
-        accounts.sort_by_key(|account| urgency(account.health));
-    }
-    let (shown, hidden) = accounts.split_at(shown);
-    let names: Vec<String> = shown.iter().map(|account| cut(&screen::clean(&account.name), NAME_LIMIT)).collect();
-    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-    let line = |(account, name): (&&AccountStatus, &String)| {
-        let (tone, health) = health(account);
-        let space = " ".repeat(HEALTH_WIDTH.saturating_sub(health.chars().count()));
-        format!("{name:widest$}  {}{space}{}", page.tint(tone, health), what(account, page)).trim_end().to_owned()
-    };
-    let mut lines: Vec<String> = shown.iter().zip(&names).map(line).collect();
+/// An account a line, those first that need the person. Where not all have room: how many more there are.
+fn as_many_as_fit(accounts: &[&AccountStatus], shown: Shown<'_>, (page, room): (Page, usize)) -> Vec<String> {
+    let fit = if accounts.len() <= room { accounts.len() } else { room.saturating_sub(1) };
+    let (fitting, hidden) = accounts.split_at(fit);
+    let mut lines = one_line_each(fitting, shown, page);
     if !hidden.is_empty() {
         let of_you = hidden.iter().filter(|account| urgency(account.health) == 0).count();
         let of_you = if of_you > 0 { format!(", {of_you} of them in need of you") } else { String::new() };
@@ -90,51 +81,23 @@ fn one_line_each(accounts: &[AccountStatus], (page, room): (Page, usize)) -> Vec
     lines
 }
 
-/// The longest health in words, and two spaces.
-const HEALTH_WIDTH: usize = 23;
-
-/// The most important thing about an account: what to type, else its token.
-fn what(account: &AccountStatus, page: Page) -> String {
-    match (next_step(account), &account.grant) {
-        (Some(next_step), _) => page.tint(Tone::Strong, &screen::clean(&next_step)),
-        (None, Some(grant)) => life(grant),
-        (None, None) => String::new(),
-    }
-}
-
-/// 0: the person has to do something. 1: something is wrong. 2: good.
-fn urgency(health: Health) -> u8 {
-    match health {
-        Health::LoginRequired | Health::SigningIn | Health::Locked => 0,
-        Health::Good => 2,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::page::tests::{PAGE, account, daemon, every_kind, grant, now};
+    use mcp_authd_client::status::Health;
+
+    use super::super::sample::{PAGE, account, daemon, every_kind, here, many, present};
     use super::*;
-    use crate::screen::Paint;
+    use crate::screen::{self, Paint};
 
     const USUAL: Size = Size { columns: 80, rows: 24 };
 
     fn at(daemon: DaemonStatus, size: Size) -> String {
-        frame(&Scene::Daemon(Box::new(daemon)), now(), (PAGE, size)).join("\n")
-    }
-
-    fn many(count: usize) -> DaemonStatus {
-        let one = |number: usize| {
-            let health = if number % 7 == 6 { Health::LoginRequired } else { Health::Good };
-            let held = (health == Health::Good).then(|| grant(Some(28_799)));
-            AccountStatus { grant: held, ..account(&format!("account-{number}"), health) }
-        };
-        daemon((0..count).map(one).collect())
+        frame(&Scene::Daemon(Box::new(daemon)), (&here(), present()), (PAGE, size)).join("\n")
     }
 
     #[test]
     fn a_tall_terminal_shows_every_account_whole() {
-        insta::assert_snapshot!(at(every_kind(), Size { columns: 80, rows: 50 }));
+        insta::assert_snapshot!(at(every_kind(), Size { columns: 80, rows: 70 }));
     }
 
     #[test]
@@ -161,7 +124,7 @@ mod tests {
     #[test]
     fn a_daemon_that_has_gone_is_told_and_waited_for() {
         let error = mcp_authd_client::ConnectError::NoDaemon { path: "/run/user/1000/mcp-authd/admin.sock".into() };
-        insta::assert_snapshot!(frame(&Scene::Away(error.to_string()), now(), (PAGE, USUAL)).join("\n"));
+        insta::assert_snapshot!(frame(&Scene::Away(error.to_string()), (&here(), present()), (PAGE, USUAL)).join("\n"));
     }
 
     #[test]
@@ -179,7 +142,7 @@ mod tests {
         for (columns, rows) in (1..100).step_by(9).flat_map(|columns| (1..60).step_by(4).map(move |rows| (columns, rows))) {
             for scene in scenes() {
                 let page = Page { width: columns.clamp(40, 80), paint: Paint::Colour };
-                let lines = frame(&scene, now(), (page, Size { columns, rows }));
+                let lines = frame(&scene, (&here(), present()), (page, Size { columns, rows }));
                 assert!(lines.len() <= rows, "{columns}x{rows}: {lines:?}");
                 let widest = lines.iter().map(|line| screen::clean(line).chars().count()).max();
                 assert!(widest < Some(columns), "{columns}x{rows}: {lines:?}");

@@ -1,27 +1,61 @@
-//! What a person sees of the daemon and its accounts: one block for each account, what is wrong and the command that mends it.
+//! The whole screen: how it is in a line, the daemon, and the accounts, those first that need the person.
 //!
 //! Must never: show a token or a code; `authctl login` shows codes.
 
-use std::time::{Duration, SystemTime};
+use mcp_authd_client::status::{AccountStatus, DaemonStatus, Health, Key, StartedBy};
 
-use mcp_authd_client::Purpose;
-use mcp_authd_client::shell::word;
-use mcp_authd_client::status::{AccountStatus, DaemonStatus, GrantStatus, Health, Key};
+use super::block::{Uses, block};
+use super::here::{Here, StopMark};
+use super::line::one_line_each;
+use super::summary::{self, ordered};
+use crate::screen::Page;
+use crate::screen::present::Present;
 
-use crate::screen::{self, Page, Tone, words};
+/// With more accounts than these, one that asks nothing of the person has a line instead of a block.
+const BLOCKS: usize = 8;
+
+/// What is shown: what the daemon says, and what authctl knows beside it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub(super) daemon: &'a DaemonStatus,
+    pub(super) here: &'a Here,
+    pub(super) present: Present,
+}
+
+impl Shown<'_> {
+    /// Whether the daemon tells who was given a token: one of this version does.
+    pub(super) fn uses(self) -> Uses {
+        if self.here.version == self.daemon.version { Uses::Told } else { Uses::Unknown }
+    }
+
+    /// An account whole.
+    pub(super) fn block(self, account: &AccountStatus, page: Page) -> String {
+        block(account, (self.present, self.uses()), page)
+    }
+}
 
 /// The whole page.
-pub(super) fn render(daemon: &DaemonStatus, now: SystemTime, page: Page) -> String {
-    let mut text = heading(daemon, now, page);
-    if daemon.accounts.is_empty() {
-        text.push('\n');
-        text.push_str(&no_account(page));
+pub(super) fn render(shown: Shown<'_>, page: Page) -> String {
+    let accounts = ordered(&shown.daemon.accounts);
+    let mut text = heading(shown, page);
+    if accounts.is_empty() {
+        return text + "\n" + &no_account(page);
     }
-    for account in &daemon.accounts {
+    let in_a_line = |account: &&AccountStatus| accounts.len() > BLOCKS && says_little(account);
+    let (lines, blocks): (Vec<&AccountStatus>, Vec<_>) = accounts.iter().copied().partition(in_a_line);
+    text.extend(blocks.into_iter().map(|account| format!("\n{}", shown.block(account, page))));
+    if !lines.is_empty() {
         text.push('\n');
-        text.push_str(&block(account, now, page));
+        text.extend(one_line_each(&lines, shown, page).into_iter().map(|line| line + "\n"));
+        text.push('\n');
+        text.push_str(&page.paragraph("Everything about one of them: authctl account show NAME"));
     }
     text
+}
+
+/// What its line leaves out is of no matter now: it serves, or waits for the key, which is told above.
+fn says_little(account: &AccountStatus) -> bool {
+    matches!(account.health, Health::Good | Health::Locked | Health::Loading)
 }
 
 /// What is said where there is nothing else to say.
@@ -31,16 +65,59 @@ pub(crate) fn no_account(page: Page) -> String {
         + &page.paragraph("with the URL of your MCP server; other ways: authctl account add --help")
 }
 
+/// All but the accounts: how it is, what to type, and the daemon.
+pub(super) fn heading(shown: Shown<'_>, page: Page) -> String {
+    let summary = summary::with_commands(shown.daemon, page);
+    if summary.is_empty() { of_daemon(shown, page) } else { summary + "\n" + &of_daemon(shown, page) }
+}
+
 /// The daemon itself: some lines.
-pub(super) fn heading(daemon: &DaemonStatus, now: SystemTime, page: Page) -> String {
-    title(daemon, now, page) + &page.field("key", &key(daemon)) + &page.field("config", &daemon.config_path)
+pub(super) fn of_daemon(shown: Shown<'_>, page: Page) -> String {
+    let Shown { daemon, here, .. } = shown;
+    let mut text = title(shown, page);
+    if let Some(started) = started(shown) {
+        text.push_str(&page.field("started", &started));
+    }
+    text.push_str(&page.field("key", &key(daemon)));
+    text.push_str(&page.field("config", &daemon.config_path));
+    if let Some(socket) = &here.named_socket {
+        text.push_str(&page.field("socket", &format!("{}, as MCP_AUTHD_SOCKET says", socket.display())));
+    }
+    if let Some(service) = here.service_in_words() {
+        text.push_str(&page.field("service", &service));
+    }
+    if here.mark == StopMark::Stands && here.named_socket.is_none() {
+        let until = "by hand before; once this one ends, no program starts another until: authctl daemon start";
+        text.push_str(&page.field("stopped", until));
+    }
+    if let Some((how, next)) = here.to_one_version(daemon) {
+        text.push_str(&page.field("authctl", &format!("{}, {how}", here.version)));
+        text.push_str(&page.next("next", &next));
+    }
+    text
 }
 
 /// The daemon in one line.
-pub(super) fn title(daemon: &DaemonStatus, now: SystemTime, page: Page) -> String {
-    let age = daemon.started_at.and_then(|start| now.duration_since(start).ok());
-    let age = age.map(|age| format!(", for {}", words(age))).unwrap_or_default();
+pub(super) fn title(shown: Shown<'_>, page: Page) -> String {
+    let Shown { daemon, present, .. } = shown;
+    let age = present.since(daemon.started_at).map(|age| format!(", for {age}")).unwrap_or_default();
     page.paragraph(&format!("mcp-authd {} is running (pid {}{age})", daemon.version, daemon.pid))
+}
+
+/// When, in which zone all times here are, and by whom.
+fn started(shown: Shown<'_>) -> Option<String> {
+    let at = shown.daemon.started_at.and_then(|start| shown.present.wall_and_zone(start));
+    let by = match shown.daemon.started_by {
+        StartedBy::Person => Some("by you"),
+        StartedBy::Program => Some("by a program that needed it"),
+        StartedBy::Manager => Some("by the service manager"),
+        _ => None,
+    };
+    match (at, by) {
+        (Some(at), Some(by)) => Some(format!("{at}, {by}")),
+        (Some(at), None) => Some(at),
+        (None, by) => by.map(ToOwned::to_owned),
+    }
 }
 
 fn key(daemon: &DaemonStatus) -> String {
@@ -54,198 +131,106 @@ fn key(daemon: &DaemonStatus) -> String {
     if daemon.key_source.is_empty() { state.to_owned() } else { format!("{state} ({})", daemon.key_source) }
 }
 
-/// One account: some lines.
-pub(super) fn block(account: &AccountStatus, now: SystemTime, page: Page) -> String {
-    let (tone, health) = health(account);
-    let name = screen::fill(&screen::clean(&account.name), page.width);
-    let mut text: String = name.iter().map(|line| format!("{}\n", page.tint(Tone::Strong, line))).collect();
-    text.push_str(&page.whole("health", health, Some(tone)));
-    if let Some(message) = &account.message {
-        text.push_str(&page.field("why", message));
-    }
-    match &account.token_file {
-        Some(path) => text.push_str(&page.field("file", path)),
-        None => text.push_str(&page.field("server", &account.issuer)),
-    }
-    for resource in &account.resources {
-        text.push_str(&page.field("resource", resource));
-    }
-    if let Some(subject) = account.grant.as_ref().and_then(|grant| grant.subject.as_ref()) {
-        text.push_str(&page.field("user", subject));
-    }
-    let scopes = account.grant.as_ref().map_or(&account.scopes, |grant| &grant.scopes);
-    if !scopes.is_empty() {
-        text.push_str(&page.field("scopes", &scopes.join(" ")));
-    }
-    match &account.grant {
-        Some(grant) => text.push_str(&page.field("token", &token(grant, now))),
-        // A token in a file is nobody's grant.
-        None if account.token_file.is_some() => {}
-        None => text.push_str(&page.field("token", "none")),
-    }
-    if let Some(waiting) = &account.sign_in {
-        let left = waiting.expires_in.map(|left| format!(", {} left", words(left))).unwrap_or_default();
-        let by = waiting.asked_by.as_ref().map(|by| format!(", asked by {by}")).unwrap_or_default();
-        text.push_str(&page.field("login", &format!("waits for you{left}{by}")));
-    }
-    if let Some(next_step) = next_step(account) {
-        text.push_str(&page.whole("next", &next_step, Some(Tone::Strong)));
-    }
-    text
-}
-
-/// Whether the login that waits is one for more than the token that serves meanwhile.
-pub(crate) fn needs_more_access(account: &AccountStatus) -> bool {
-    account.sign_in.as_ref().is_some_and(|waiting| waiting.purpose == Purpose::MoreAccess)
-}
-
-/// A health in words.
-pub(crate) fn health(account: &AccountStatus) -> (Tone, &'static str) {
-    match account.health {
-        // Unlike every other login that waits, this one keeps no program from its token.
-        Health::SigningIn if needs_more_access(account) => (Tone::Warning, "NEEDS MORE ACCESS"),
-        Health::Good => (Tone::Good, "good"),
-        Health::LoginRequired => (Tone::Bad, "LOGIN NEEDED"),
-        Health::SigningIn => (Tone::Warning, "A LOGIN WAITS FOR YOU"),
-        Health::Degraded => (Tone::Warning, "DEGRADED"),
-        Health::Locked => (Tone::Bad, "LOCKED"),
-        Health::Loading => (Tone::Warning, "loading"),
-        Health::Removed => (Tone::Warning, "removed"),
-        _ => (Tone::Warning, "unknown to this authctl"),
-    }
-}
-
-/// What to type next: the daemon's word, or the command that this health alone asks for.
-pub(super) fn next_step(account: &AccountStatus) -> Option<String> {
-    let login = || format!("authctl login {}", word(&account.name));
-    match (&account.next_step, account.health) {
-        (Some(next_step), _) => Some(next_step.clone()),
-        (None, Health::LoginRequired | Health::SigningIn) => Some(login()),
-        (None, _) => None,
-    }
-}
-
-/// The token's life in words.
-pub(crate) fn token(grant: &GrantStatus, now: SystemTime) -> String {
-    let renewal = match (grant.refreshing, grant.renewable) {
-        (true, _) => "is being renewed",
-        (false, true) => "renewed by itself",
-        (false, false) => "cannot be renewed without you",
-    };
-    let last = grant.refreshed_at.and_then(|at| now.duration_since(at).ok());
-    let last = last.map(|ago| format!(", last {} ago", words(ago))).unwrap_or_default();
-    format!("{}; {renewal}{last}", life(grant))
-}
-
-/// How long it lives, and nothing else.
-pub(super) fn life(grant: &GrantStatus) -> String {
-    match grant.expires_in {
-        None => "valid, its end is not known".to_owned(),
-        Some(Duration::ZERO) => "has ended".to_owned(),
-        Some(left) => format!("valid for {}", words(left)),
-    }
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    #![allow(clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
 
+    use mcp_authd_client::Purpose;
+    use mcp_authd_client::SignIn;
+
+    use super::super::block::health;
+    use super::super::here::Installed;
+    use super::super::sample::{PAGE, account, daemon, every_kind, grant, here, many, present, service, shown, sign_in, whole};
     use super::*;
-    use crate::screen::Paint;
-    use crate::{fixture, json};
-    use mcp_authd_client::status::StartedBy;
-    use mcp_authd_client::{How, SignIn};
+    use crate::json;
+    use crate::screen::{self, Paint};
 
-    pub(in crate::status) const PAGE: Page = Page { width: 80, paint: Paint::Plain };
-
-    pub(in crate::status) fn now() -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
-    }
-
-    fn before(seconds: u64) -> Option<SystemTime> {
-        now().checked_sub(Duration::from_secs(seconds))
-    }
-
-    pub(in crate::status) fn account(name: &str, health: Health) -> AccountStatus {
-        AccountStatus {
-            issuer: "https://github.com".into(),
-            client_id: "Iv1.0".into(),
-            scopes: vec!["repo".into()],
-            ..fixture::account(name, health)
-        }
-    }
-
-    pub(in crate::status) fn grant(seconds: Option<u64>) -> GrantStatus {
-        GrantStatus {
-            scopes: vec!["read:org".into(), "repo".into()],
-            expires_at: None,
-            expires_in: seconds.map(Duration::from_secs),
-            obtained_at: before(90_000),
-            refreshed_at: before(60),
-            renewable: true,
-            refreshing: false,
-            subject: Some("octocat".into()),
-        }
-    }
-
-    pub(in crate::status) fn daemon(accounts: Vec<AccountStatus>) -> DaemonStatus {
-        DaemonStatus {
-            version: "0.1.0".into(),
-            pid: 4242,
-            started_at: before(7500),
-            told_at: now(),
-            key_source: "systemd credential".into(),
-            key: Key::Open,
-            config_path: "/home/a/.config/mcp-authd/config.toml".into(),
-            started_by: StartedBy::Manager,
-            accounts,
-        }
-    }
-
-    pub(in crate::status) fn every_kind() -> DaemonStatus {
-        let good = AccountStatus { grant: Some(grant(Some(28_799))), ..account("github", Health::Good) };
-        let login = AccountStatus {
-            message: Some("The server has ended the grant.".into()),
-            next_step: Some("authctl login gitlab".into()),
-            ..account("gitlab", Health::LoginRequired)
-        };
-        let degraded = AccountStatus {
-            message: Some("The server cannot be reached: connection refused. The token that is held goes on serving.".into()),
-            grant: Some(GrantStatus { refreshing: true, refreshed_at: None, ..grant(None) }),
-            resources: vec!["https://mcp.linear.app/mcp".into()],
-            ..account("linear", Health::Degraded)
-        };
-        let waiting = AccountStatus { sign_in: Some(sign_in()), ..account("sentry", Health::SigningIn) };
-        let from_a_file = AccountStatus {
-            token_file: Some("/run/secrets/ci-token".into()),
-            issuer: String::new(),
-            scopes: vec![],
-            grant: Some(GrantStatus { renewable: false, refreshed_at: None, subject: None, scopes: vec![], ..grant(None) }),
-            ..account("ci", Health::Good)
-        };
-        daemon(vec![good, login, degraded, waiting, from_a_file])
-    }
-
-    fn sign_in() -> SignIn {
-        let how = How::Device {
-            user_code: "ABCD-1234".into(),
-            verification_uri: "https://sentry.io/device".into(),
-            verification_uri_complete: None,
-        };
-        SignIn {
-            account: "sentry".into(),
-            id: "7".into(),
-            purpose: Purpose::First,
-            how,
-            expires_in: Some(Duration::from_secs(840)),
-            message: String::new(),
-            asked_by: Some("editor".into()),
-        }
+    fn alone(account: &AccountStatus) -> String {
+        block(account, (present(), Uses::Told), PAGE)
     }
 
     #[test]
     fn one_screen_shows_every_kind_of_account() {
-        insta::assert_snapshot!(render(&every_kind(), now(), PAGE));
+        insta::assert_snapshot!(whole(&every_kind()));
+    }
+
+    #[test]
+    fn one_account_that_is_good_needs_half_a_screen() {
+        let shown = whole(&daemon(vec![every_kind().accounts.into_iter().next().unwrap()]));
+        insta::assert_snapshot!(shown);
+        assert!(shown.lines().count() < 20 && !shown.contains("next"), "{shown}");
+    }
+
+    #[test]
+    fn twenty_accounts_have_a_line_each_but_for_those_that_need_the_person() {
+        let shown = whole(&many(20));
+        insta::assert_snapshot!(shown);
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    }
+
+    #[test]
+    fn a_daemon_of_another_version_and_a_stop_mark_come_with_what_to_type() {
+        let old = DaemonStatus { version: "0.0.9".into(), ..daemon(vec![account("github", Health::Good)]) };
+        let here = Here { service: Installed::Yes(service()), mark: StopMark::Stands, ..here() };
+        insta::assert_snapshot!(render(Shown { here: &here, ..shown(&old, &here) }, PAGE));
+    }
+
+    #[test]
+    fn a_socket_that_is_named_and_who_has_started_the_daemon_are_said() {
+        let here = Here { named_socket: Some("/run/user/1000/other/tokens.sock".into()), ..here() };
+        let by = |started_by| of_daemon(shown(&DaemonStatus { started_by, ..daemon(vec![]) }, &here), PAGE);
+        insta::assert_snapshot!([StartedBy::Person, StartedBy::Program, StartedBy::Manager, StartedBy::Other].map(by).join("\n"));
+    }
+
+    #[test]
+    fn a_key_that_is_not_open_is_said_first_and_what_opens_it_last() {
+        let locked = |name: &str| AccountStatus {
+            message: Some("The store's key is not open.".into()),
+            next_step: Some("the daemon's log names what opens it; the daemon goes on by itself then".into()),
+            ..account(name, Health::Locked)
+        };
+        let told = [Key::Locked, Key::Wrong, Key::Loading]
+            .map(|key| whole(&DaemonStatus { key, ..daemon(vec![locked("github"), locked("gitlab")]) }));
+        assert!(told.iter().flat_map(|page| page.lines()).all(|line| line.chars().count() <= 80), "{told:?}");
+        insta::assert_snapshot!(told.join(&format!("{}\n", "=".repeat(80))));
+    }
+
+    #[test]
+    fn who_was_given_the_token_last_is_said_as_far_as_it_is_known() {
+        use mcp_authd_client::status::LastUse;
+        let base = || AccountStatus { grant: Some(grant(Some(60))), ..account("github", Health::Good) };
+        let by = |ago: Option<u64>, program: Option<&str>, pid| {
+            let at = ago.and_then(|ago| present().now.checked_sub(Duration::from_secs(ago)));
+            alone(&AccountStatus { last_use: Some(LastUse { at, program: program.map(Into::into), pid }), ..base() })
+        };
+        for (shown, line) in [
+            (by(Some(180), Some("editor"), Some(4242)), "  used      3 min ago by editor (pid 4242)\n"),
+            (by(Some(0), Some("editor"), None), "  used      just now by editor\n"),
+            (by(Some(60), None, Some(7)), "  used      1 min ago by a program (pid 7)\n"),
+            (by(None, None, None), "  used      by a program\n"),
+            (alone(&base()), "  used      not since mcp-authd was started\n"),
+        ] {
+            assert!(shown.contains(line), "{line}: {shown}");
+        }
+        assert!(!block(&base(), (present(), Uses::Unknown), PAGE).contains("  used "), "an older daemon does not know");
+        assert!(!alone(&account("x", Health::LoginRequired)).contains("  used "));
+    }
+
+    #[test]
+    fn scopes_that_were_asked_for_and_not_granted_are_said() {
+        let with = |asked: &[&str], granted: &[&str]| {
+            let owned = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>();
+            let held = mcp_authd_client::status::GrantStatus { scopes: owned(granted), ..grant(None) };
+            alone(&AccountStatus { scopes: owned(asked), grant: Some(held), ..account("x", Health::Good) })
+        };
+        let shown = with(&["repo", "gist"], &["repo", "read:org"]);
+        assert!(shown.contains("  scopes    repo read:org\n  missing   gist (asked for, not granted)\n"), "{shown}");
+        assert!(!with(&["repo"], &["repo", "read:org"]).contains("missing"));
+        assert!(!with(&["repo", "offline_access"], &["repo"]).contains("missing"), "a refresh token is there");
+        // RFC 6749, 5.1: a server that names none may mean all.
+        assert!(!with(&["repo"], &[]).contains("missing"));
+        assert!(alone(&account("x", Health::LoginRequired)).contains("  asks for  repo\n"));
     }
 
     #[test]
@@ -257,57 +242,74 @@ pub(super) mod tests {
             sign_in: Some(SignIn { purpose: Purpose::MoreAccess, ..sign_in() }),
             ..account("github", Health::SigningIn)
         };
-        let shown = block(&more, now(), PAGE);
-        for line in [
-            "health    NEEDS MORE ACCESS\n",
-            "why       It needs more access: scope gist; the present token goes on serving.\n",
-            "token     valid for ",
-            "login     waits for you, 14 min left, asked by editor\n",
-            "next      authctl login github\n",
-        ] {
-            assert!(shown.contains(line), "{line}: {shown}");
-        }
+        let shown = alone(&more);
+        assert!(shown.contains("health    NEEDS MORE ACCESS\n") && shown.contains("token     valid for "), "{shown}");
+        let end = "  login     waits for you, 14 min left, asked by editor\n\
+                   \x20 why       It needs more access: scope gist; the present token goes on serving.\n\
+                   \x20 next      authctl login github\n";
+        assert!(shown.ends_with(end), "{shown}");
         assert_eq!(health(&AccountStatus { sign_in: Some(sign_in()), ..more }).1, "A LOGIN WAITS FOR YOU");
     }
 
     #[test]
     fn a_daemon_without_accounts_says_what_to_do() {
-        insta::assert_snapshot!(render(&DaemonStatus { key: Key::Locked, ..daemon(vec![]) }, now(), PAGE));
+        insta::assert_snapshot!(whole(&DaemonStatus { key: Key::Locked, ..daemon(vec![]) }));
     }
 
     #[test]
     fn a_name_of_200_characters_is_shown_whole_and_only_its_command_is_wide() {
         let name = format!("{}-{}", "a".repeat(99), "b".repeat(100));
-        let shown = render(&daemon(vec![account(&name, Health::LoginRequired)]), now(), PAGE);
+        let shown = whole(&daemon(vec![account(&name, Health::LoginRequired)]));
         insta::assert_snapshot!(shown);
         let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
-        assert_eq!(wide, [format!("  next      authctl login {name}")]);
+        assert_eq!(wide, [format!("  next      authctl login {name}"), format!("  next      authctl login {name}")]);
+    }
+
+    #[test]
+    fn what_to_type_is_the_last_line_of_every_block() {
+        for health in super::super::sample::HEALTHS {
+            let shown = alone(&AccountStatus {
+                message: Some("So it is.".into()),
+                next_step: Some("authctl doctor".into()),
+                sign_in: Some(sign_in()),
+                grant: Some(grant(None)),
+                ..account("x", health)
+            });
+            assert!(shown.ends_with("  why       So it is.\n  next      authctl doctor\n"), "{shown}");
+        }
     }
 
     #[test]
     fn status_shows_no_code() {
-        assert!(!render(&every_kind(), now(), PAGE).contains("ABCD"));
-        assert!(!json::status(&every_kind()).to_string().contains("ABCD"));
+        assert!(!whole(&every_kind()).contains("ABCD"));
+        assert!(!json::status::running(&every_kind(), &here(), None).to_string().contains("ABCD"));
     }
 
     #[test]
     fn without_colour_nothing_is_lost() {
-        let colour = render(&every_kind(), now(), Page { paint: Paint::Colour, ..PAGE });
-        let plain: Vec<String> = colour.lines().map(screen::clean).collect();
-        assert_eq!(plain.join("\n"), render(&every_kind(), now(), PAGE).trim_end());
+        let (daemon, here) = (every_kind(), here());
+        for daemon in [daemon, many(20)] {
+            let colour = render(shown(&daemon, &here), Page { paint: Paint::Colour, ..PAGE });
+            let plain: Vec<String> = colour.lines().map(screen::clean).collect();
+            assert_eq!(plain.join("\n"), whole(&daemon).trim_end());
+        }
     }
 
     #[test]
-    fn a_hostile_message_cannot_steer_the_terminal() {
-        let hostile = AccountStatus { message: Some("a\u{1b}[2J\u{202e}b\nc".into()), ..account("x", Health::Degraded) };
-        let shown = render(&daemon(vec![hostile]), now(), PAGE);
+    fn a_hostile_daemon_cannot_steer_the_terminal() {
+        use mcp_authd_client::status::LastUse;
+        let evil = || "a\u{1b}[2J\u{202e}b\nc".to_owned();
+        let hostile = AccountStatus {
+            message: Some(evil()),
+            next_step: Some(evil()),
+            resources: vec![evil()],
+            last_use: Some(LastUse { at: None, program: Some(evil()), pid: None }),
+            grant: Some(mcp_authd_client::status::GrantStatus { subject: Some(evil()), scopes: vec![evil()], ..grant(None) }),
+            ..account(&evil(), Health::LoginRequired)
+        };
+        let hostile = DaemonStatus { version: evil(), key_source: evil(), config_path: evil(), ..daemon(vec![hostile]) };
+        let shown = whole(&hostile);
         assert!(shown.contains("why       ab c\n"), "{shown}");
-    }
-
-    #[test]
-    fn the_json_of_the_status_is_as_documented() {
-        let written = json::status(&every_kind());
-        assert_eq!(written["accounts"][0]["grant"]["expires_in"], 28_799);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&written).unwrap_or_default());
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n') && !shown.contains('\u{202e}'), "{shown:?}");
     }
 }

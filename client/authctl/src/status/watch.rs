@@ -6,6 +6,7 @@
 //! Must never: end because the daemon has gone, or leave the terminal other than it was.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use mcp_authd_client::admin::AccountChanges;
@@ -14,10 +15,12 @@ use mcp_authd_client::{AdminClient, CallError, ConnectError, SignIn};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::frame::{Scene, frame};
-use super::{not_running, page};
+use super::here::Here;
+use super::page::{self, Shown};
 use crate::cli::Status;
 use crate::exit::{Exit, Failure};
 use crate::json;
+use crate::screen::present::Present;
 use crate::screen::terminal::{Size, Stage};
 use crate::screen::{self, Page};
 
@@ -34,22 +37,24 @@ pub(super) async fn run(options: &Status) -> Result<Exit, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut view = View::new(options)?;
+    // A service that is installed meanwhile is seen by the next watching.
+    let here = Here::look()?;
     tokio::select! {
-        ended = watch(&admin, &mut view) => ended,
+        ended = watch(&admin, &here, &mut view) => ended,
         _ = interrupt.recv() => Ok(Exit::Done),
         _ = terminate.recv() => Ok(Exit::Done),
         _ = hangup.recv() => Ok(Exit::Done),
     }
 }
 
-async fn watch(admin: &AdminClient, view: &mut View) -> Result<Exit, Failure> {
+async fn watch(admin: &AdminClient, here: &Here, view: &mut View) -> Result<Exit, Failure> {
     let mut trigger = Trigger(None);
     let mut resized = signal(SignalKind::window_change())?;
     // Ctrl-Z must find the terminal as it was.
     let mut stop = signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGTSTP as i32))?;
     loop {
         let scene = look(admin, &mut trigger).await?;
-        match view.show(&scene) {
+        match view.show(&scene, (here, admin.socket())) {
             // Nobody reads any more.
             Err(gone) if gone.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
             outcome => outcome?,
@@ -147,7 +152,7 @@ impl View {
         }
     }
 
-    fn show(&mut self, scene: &Scene) -> io::Result<()> {
+    fn show(&mut self, scene: &Scene, (here, socket): (&Here, Option<&Path>)) -> io::Result<()> {
         match self {
             Self::Screen(stage) => {
                 let Some(size) = Size::of_stdout() else { return Err(io::ErrorKind::BrokenPipe.into()) };
@@ -155,7 +160,7 @@ impl View {
                     Scene::Daemon(daemon) => daemon.told_at,
                     Scene::Away(_) => std::time::UNIX_EPOCH,
                 };
-                stage.draw(&frame(scene, now, (Page::of_stdout(), size)))
+                stage.draw(&frame(scene, (here, Present::here(now)), (Page::of_stdout(), size)))
             }
             Self::Lines { form, told } => {
                 let new = Told::of(scene);
@@ -163,8 +168,8 @@ impl View {
                     return Ok(());
                 }
                 let text = match form {
-                    Form::Json => line(scene),
-                    Form::Blocks => block(scene, Page::of_stdout()),
+                    Form::Json => line(scene, here, socket),
+                    Form::Blocks => block(scene, here, Page::of_stdout()),
                 };
                 *told = Some(new);
                 screen::print_to_a_reader(&text)
@@ -199,17 +204,17 @@ fn without_time(account: &AccountStatus) -> AccountStatus {
     AccountStatus { grant, sign_in, ..account.clone() }
 }
 
-fn line(scene: &Scene) -> String {
+fn line(scene: &Scene, here: &Here, socket: Option<&Path>) -> String {
     json::line(&match scene {
-        Scene::Daemon(daemon) => json::status(daemon),
-        Scene::Away(message) => not_running(message),
+        Scene::Daemon(daemon) => json::status::running(daemon, here, socket),
+        Scene::Away(message) => json::status::not_running(message, here),
     })
 }
 
 /// A block, and an empty line after it.
-fn block(scene: &Scene, page: Page) -> String {
+fn block(scene: &Scene, here: &Here, page: Page) -> String {
     let text = match scene {
-        Scene::Daemon(daemon) => page::render(daemon, daemon.told_at, page),
+        Scene::Daemon(daemon) => page::render(Shown { daemon, here, present: Present::here(daemon.told_at) }, page),
         Scene::Away(message) => page.paragraph(message) + &page.paragraph("Waiting for it to come back."),
     };
     text + "\n"
@@ -219,7 +224,7 @@ fn block(scene: &Scene, page: Page) -> String {
 mod tests {
     use mcp_authd_client::status::Health;
 
-    use super::super::page::tests::{PAGE, account, daemon, every_kind, grant};
+    use super::super::sample::{PAGE, account, daemon, every_kind, grant, here};
     use super::*;
 
     fn told(daemon: DaemonStatus) -> Told {
@@ -249,8 +254,13 @@ mod tests {
     #[test]
     fn a_pipe_gets_a_block_for_each_change_with_an_empty_line_after_it() {
         let away = Scene::Away("mcp-authd is not running; start it with: mcp-authd".into());
-        let shown = block(&Scene::Daemon(Box::new(every_kind())), PAGE) + &block(&away, PAGE);
-        assert!(!shown.contains('\u{1b}'));
-        insta::assert_snapshot!(shown);
+        let shown = block(&Scene::Daemon(Box::new(every_kind())), &here(), PAGE) + &block(&away, &here(), PAGE);
+        assert!(!shown.contains('\u{1b}') && shown.ends_with("\n\n"), "{shown}");
+        // The page has its own snapshot.
+        assert_eq!(
+            shown.split_once("mcp-authd is not running").map(|(before, _)| before.ends_with("was started\n\n")),
+            Some(true),
+            "{shown}"
+        );
     }
 }

@@ -323,6 +323,7 @@ impl Admin for Face {
         }
         Ok(Response::new(v1::StatusResponse {
             version: "0.1.0".into(),
+            started_at: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 }),
             key_state: v1::KeyState::Open.into(),
             accounts: vec![self.account.borrow().clone()],
             config_path: "/etc/authd/config.toml".into(),

@@ -1,6 +1,8 @@
 //! A terminal: what a program writes to it becomes what a person sees. It knows what our screens use of ECMA-48, and panics at anything
 //! else, so that a sequence that terminals may not know is noticed.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -66,7 +68,6 @@ impl Terminal {
     }
 
     /// As the person at it types.
-    #[allow(dead_code, reason = "each test program uses its part")]
     pub(crate) fn type_in(&mut self, text: &str) {
         self.keys.write_all(text.as_bytes()).unwrap();
     }
@@ -125,6 +126,8 @@ pub(crate) struct Screen {
     pub(crate) wraps: bool,
     /// How many lines have left through the top.
     pub(crate) scrolled: usize,
+    /// How many lines were longer than the screen is wide.
+    pub(crate) wrapped: usize,
     /// Whether colours were used.
     pub(crate) coloured: bool,
     /// How many frames were drawn in one update each.
@@ -142,6 +145,7 @@ impl Screen {
             cursor_is_shown: true,
             wraps: true,
             scrolled: 0,
+            wrapped: 0,
             coloured: false,
             updates: 0,
             pending: Vec::new(),
@@ -243,6 +247,7 @@ impl Screen {
         if self.cursor.1 == self.columns {
             if self.wraps {
                 self.cursor.1 = 0;
+                self.wrapped += 1;
                 self.line_feed();
             } else {
                 self.cursor.1 -= 1;

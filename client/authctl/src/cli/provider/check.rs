@@ -49,23 +49,3 @@ pub(crate) struct Check {
 pub(super) fn help() -> String {
     format!("{HELP}\n\n{}", exit::HELP)
 }
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use clap::CommandFactory as _;
-
-    use crate::cli::Cli;
-
-    #[test]
-    fn the_help_of_a_check_is_as_committed() {
-        let mut command = Cli::command().term_width(80);
-        command.build();
-        let provider = command.find_subcommand_mut("provider").unwrap();
-        let help = provider.find_subcommand_mut("check").unwrap().render_help().to_string();
-        insta::assert_snapshot!("help_provider_check", help);
-        let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
-        assert!(wide.is_empty(), "{wide:?}");
-    }
-}
