@@ -187,7 +187,7 @@ mod tests {
     fn a_key_that_is_not_open_is_said_first_and_what_opens_it_last() {
         let locked = |name: &str| AccountStatus {
             message: Some("The store's key is not open.".into()),
-            next_step: Some("the daemon's log names what opens it; the daemon goes on by itself then".into()),
+            next_step: Some("put the old key back, or move the records away; see where they are with: authctl doctor".into()),
             ..account(name, Health::Locked)
         };
         let told = [Key::Locked, Key::Wrong, Key::Loading]
