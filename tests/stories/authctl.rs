@@ -363,7 +363,7 @@ async fn status_ends_with_the_code_of_what_is_wrong_and_names_the_command_that_m
     assert!(
         told.code == Some(6)
             && told.err.contains("is not running")
-            && told.err.ends_with("run it there with: authctl daemon run\n"),
+            && told.err.ends_with("start it with: authctl daemon start\n"),
         "{told:?}"
     );
     let told = authctl(&daemon, &["status", "--json"]).await;
