@@ -26,7 +26,7 @@ use tracing_subscriber::EnvFilter;
 ///   78  the configuration, or what a service manager hands over, does not hold
 ///    1  anything else
 #[derive(Debug, Parser)]
-#[command(version, about, verbatim_doc_comment)]
+#[command(version, about, verbatim_doc_comment, term_width = 80)]
 struct Arguments {
     /// Read this file instead of $XDG_CONFIG_HOME/mcp-authd/config.toml.
     #[arg(long, value_name = "FILE")]
@@ -100,6 +100,15 @@ mod tests {
         ("MCP_AUTHD_SOCKET", "The absolute path of tokens.sock; admin.sock stands beside it."),
         ("NO_COLOR", "Where it is set, the log has no colours."),
     ];
+
+    #[test]
+    fn the_help_is_80_columns_wide() {
+        for page in [Arguments::command().render_help(), Arguments::command().render_long_help()] {
+            let page = page.to_string();
+            let wide: Vec<&str> = page.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(wide.is_empty() && page.ends_with('\n'), "{wide:#?}");
+        }
+    }
 
     #[test]
     fn the_manual_and_the_completions_are_as_committed() {

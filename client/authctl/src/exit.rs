@@ -5,7 +5,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use mcp_authd_client::{CallError, ConnectError, Reason, StaticTokenError, WatchError};
+use mcp_authd_client::{CallError, ConnectError, Reason, Sockets, StaticTokenError, WatchError};
 
 use crate::screen::{self, advice};
 
@@ -121,10 +121,39 @@ fn filled(sentence: &str, width: usize) -> String {
     lines.iter().enumerate().map(line).collect()
 }
 
+/// No daemon, and how to have one: where a variable names the socket, `authctl daemon start` starts none.
+pub(crate) fn absent(error: &ConnectError, named: Named) -> String {
+    match (error, named) {
+        (ConnectError::NoDaemon { path }, Named::ByVariable) => format!(
+            "mcp-authd is not running (nothing answers at {}, as MCP_AUTHD_SOCKET says); run it there with: authctl daemon run",
+            path.display()
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// Who says where the sockets stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// `MCP_AUTHD_SOCKET`.
+    ByVariable,
+    /// Nobody: they are looked for where they usually are.
+    No,
+}
+
+impl Named {
+    fn here() -> Self {
+        if Sockets::find().is_ok_and(|sockets| sockets.are_named()) { Self::ByVariable } else { Self::No }
+    }
+}
+
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
+        if let CallError::Connect(error @ ConnectError::NoDaemon { .. }) = &error {
+            return Self { exit: Exit::NotRunning, message: absent(error, Named::here()), next_step: None };
+        }
         let exit = match &error {
-            CallError::Connect(ConnectError::NoDaemon { .. } | ConnectError::NotStarted { .. }) => Exit::NotRunning,
+            CallError::Connect(ConnectError::NotStarted { .. }) => Exit::NotRunning,
             _ => Exit::Failed,
         };
         Self { exit, message: error.to_string(), next_step: None }
@@ -170,6 +199,9 @@ mod tests {
         let failure = Failure::from(ConnectError::NoDaemon { path: "/run/user/1/mcp-authd/admin.sock".into() });
         assert_eq!(failure.exit, Exit::NotRunning);
         assert!(failure.to_text(None).ends_with("start it with: authctl daemon start\n"));
+        let absent = |named| absent(&ConnectError::NoDaemon { path: "/x/admin.sock".into() }, named);
+        assert!(absent(Named::No).ends_with("start it with: authctl daemon start"));
+        assert!(absent(Named::ByVariable).ends_with("MCP_AUTHD_SOCKET says); run it there with: authctl daemon run"));
     }
 
     #[test]

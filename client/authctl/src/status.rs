@@ -15,7 +15,7 @@ mod watch;
 
 use std::path::Path;
 
-use mcp_authd_client::{AdminClient, CallError, ConnectError, StaticToken};
+use mcp_authd_client::{AdminClient, StaticToken};
 
 use crate::cli::Status;
 use crate::exit::{Exit, Failure};
@@ -46,11 +46,14 @@ pub(crate) async fn run(options: Status) -> Result<Exit, Failure> {
     let here = Here::look()?;
     let daemon = match answer {
         Ok(daemon) => daemon,
-        Err(error @ CallError::Connect(ConnectError::NoDaemon { .. })) if options.json => {
-            screen::print(&json::line(&json::status::not_running(&error.to_string(), &here)))?;
+        Err(error) => {
+            let failure = Failure::from(error);
+            if !options.json || failure.exit != Exit::NotRunning {
+                return Err(failure);
+            }
+            screen::print(&json::line(&json::status::not_running(&failure.message, &here)))?;
             return Ok(Exit::NotRunning);
         }
-        Err(error) => return Err(error.into()),
     };
     let text = if options.json {
         json::line(&json::status::running(&daemon, &here, client.socket()))

@@ -10,7 +10,6 @@
 )]
 
 mod daemon;
-#[allow(dead_code, reason = "each test program uses its part")]
 mod terminal;
 
 use std::io::Write as _;

@@ -72,7 +72,7 @@ fn at_a_named_socket_without_a_daemon_every_command_says_how_to_start_one() {
     for arguments in ["status", "reload"] {
         let (code, shown, complaint) = run(&socket, &[arguments]);
         assert_eq!((code, shown.as_str()), (Some(6), ""), "{arguments}");
-        assert!(complaint.ends_with("start it with: authctl daemon start\n"), "{complaint}");
+        assert!(complaint.contains("as MCP_AUTHD_SOCKET says") && complaint.ends_with("authctl daemon run\n"), "{complaint}");
     }
     let (code, shown, _) = run(&socket, &["daemon", "status"]);
     assert_eq!(code, Some(6));

@@ -197,7 +197,7 @@ fn a_failure_on_a_terminal_breaks_between_words_and_leaves_its_command_whole() {
     let lines = screen.lines();
     assert_eq!(code, Some(6));
     assert!(lines[1].starts_with("authctl: mcp-authd is not running "), "{}", screen.text());
-    assert_eq!(lines.last().map(String::as_str), Some("  authctl daemon start"), "{}", screen.text());
+    assert_eq!(lines.last().map(String::as_str), Some("  authctl daemon run"), "{}", screen.text());
 }
 
 #[test]

@@ -52,13 +52,10 @@ pub(super) fn health(health: &Health, description: &Description) -> (String, Str
         Health::LoginRequired(reason) => (why_login(*reason), login(account)),
         Health::SigningOut => ("It is being logged out.".to_owned(), String::new()),
         Health::SignedOut => ("It was logged out.".to_owned(), login(account)),
-        Health::Locked => (
-            "The store's key is not open.".to_owned(),
-            "the daemon's log names what opens it; the daemon goes on by itself then".to_owned(),
-        ),
+        Health::Locked => ("The store's key is not open.".to_owned(), "see what opens it with: authctl doctor".to_owned()),
         Health::WrongKey => (
             "The store was sealed with another key.".to_owned(),
-            "put the old key back, or move the records away; the daemon's log names both files".to_owned(),
+            "put the old key back, or move the records away; see where they are with: authctl doctor".to_owned(),
         ),
         Health::Removing(_) | Health::Removed => ("It is gone from the configuration.".to_owned(), String::new()),
     }

@@ -43,7 +43,10 @@ pub(super) fn frame(scene: &Scene, (here, present): (&Here, Present), (page, siz
     lines.iter().map(|line| cut(line, columns)).collect()
 }
 
-/// Three sizes: everything; an account a line; and where those have no room either, two lines alone above them.
+/// Below this, the accounts have every row that the first line leaves.
+const LOW: usize = 12;
+
+/// Four sizes: everything; an account a line; and where those have no room either, little or next to nothing above them.
 fn of_daemon(shown: Shown<'_>, (page, size): (Page, Size)) -> Vec<String> {
     let accounts = ordered(&shown.daemon.accounts);
     let above = |text: String| text.lines().map(ToOwned::to_owned).chain([String::new()]).collect::<Vec<String>>();
@@ -60,7 +63,11 @@ fn of_daemon(shown: Shown<'_>, (page, size): (Page, Size)) -> Vec<String> {
     let summary = summary::in_a_line(shown.daemon, page);
     lines = above(summary.clone() + &page::of_daemon(shown, page));
     if accounts.len() > room(&lines) {
-        lines = above(summary + &page::title(shown, page));
+        lines = if size.rows < LOW {
+            summary.lines().map(ToOwned::to_owned).collect()
+        } else {
+            above(summary + &page::title(shown, page))
+        };
     }
     let room = room(&lines);
     lines.extend(as_many_as_fit(&accounts, shown, (page, room)));
@@ -148,6 +155,12 @@ mod tests {
                 assert!(widest < Some(columns), "{columns}x{rows}: {lines:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_low_window_shows_the_account_before_the_daemon() {
+        let shown = at(many(1), Size { columns: 40, rows: 6 });
+        assert!(shown.starts_with("1 account: good\naccount-0  good  valid for "), "{shown}");
     }
 
     #[test]

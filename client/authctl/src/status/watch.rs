@@ -78,7 +78,7 @@ async fn look(admin: &AdminClient, trigger: &mut Trigger) -> Result<Scene, Failu
         Ok(daemon) => Ok(Scene::Daemon(Box::new(daemon))),
         Err(error) if passes(&error) => {
             *trigger = Trigger(None);
-            Ok(Scene::Away(error.to_string()))
+            Ok(Scene::Away(Failure::from(error).message))
         }
         Err(error) => Err(error.into()),
     }

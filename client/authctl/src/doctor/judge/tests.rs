@@ -1,6 +1,7 @@
 //! Each finding from made-up facts, and the page of some.
 
 mod cases;
+mod findings;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
