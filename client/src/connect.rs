@@ -22,7 +22,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::call;
 use crate::error::{CallError, ConnectError};
 use crate::gather::Gathered;
-use crate::start::{Patience, SocketPlace, Starter};
+use crate::start::{Patience, SocketPlace, Starter, explained};
 pub use door::{Door, Doors};
 
 /// How long a connection may take, if nothing else is said.
@@ -161,13 +161,14 @@ pub(crate) struct Line {
     channel: OnceLock<Channel>,
     /// `None`: none is started.
     starter: Option<Starter>,
+    place: SocketPlace,
 }
 
 impl Line {
     pub(crate) fn new(sockets: &Sockets, which: Which) -> Self {
         let dial = Dial { paths: sockets.paths(which), limit: CONNECT_LIMIT, owner: own_uid(), reached: Arc::default() };
         let starter = (sockets.origin != Origin::Program).then(|| Starter::new(sockets.place()));
-        Self { dial, channel: OnceLock::new(), starter }
+        Self { dial, channel: OnceLock::new(), starter, place: sockets.place() }
     }
 
     pub(crate) fn with_connect_limit(&self, limit: Duration) -> Self {
@@ -185,7 +186,7 @@ impl Line {
 
     fn anew(&self, dial: Dial) -> Self {
         let starter = self.starter.as_ref().map(|starter| Starter::new(starter.place()));
-        Self { dial: Dial { reached: Arc::default(), ..dial }, channel: OnceLock::new(), starter }
+        Self { dial: Dial { reached: Arc::default(), ..dial }, channel: OnceLock::new(), starter, place: self.place }
     }
 
     /// A call on this connection, within its time. Where no daemon answers, one is brought up by the rules, in its own time, and the
@@ -197,10 +198,21 @@ impl Line {
         for _ in 0..BRINGS_UP_AT_MOST {
             match call::within(limit, call()).await {
                 Err(CallError::Connect(absent @ ConnectError::NoDaemon { .. })) => self.bring_up(absent, patience).await?,
+                Err(unanswered @ (CallError::Silent { .. } | CallError::Interrupted)) => {
+                    return Err(self.explained(unanswered).await);
+                }
                 outcome => return outcome,
             }
         }
         call::within(limit, call()).await
+    }
+
+    /// What is wrong with the service where a call has no answer: who takes connections for it is its manager, who goes on doing so.
+    async fn explained(&self, unanswered: CallError) -> CallError {
+        match self.place {
+            SocketPlace::Usual => explained(&self.dial).await.map_or(unanswered, CallError::Connect),
+            SocketPlace::Named => unanswered,
+        }
     }
 
     async fn bring_up(&self, absent: ConnectError, patience: Patience) -> Result<(), ConnectError> {

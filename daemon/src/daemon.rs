@@ -140,7 +140,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotOwned(NotOwned::File(_)) => 1,
-            Self::NotOwned(_) | Self::Socket(BindError::HeldBy { .. }) => 75,
+            Self::NotOwned(_) | Self::Socket(BindError::HeldBy { .. } | BindError::ListenedAt(_)) => 75,
             Self::StoppedByHand => 77,
             Self::Config(_) | Self::HandedOver(_) | Self::Socket(BindError::Unfit(_)) => 78,
             _ => 1,
@@ -155,19 +155,25 @@ impl Failure {
 pub async fn run(options: Options) -> Result<(), Failure> {
     let mut signals = Signals::catch().map_err(|source| Failure::System { what: "to catch signals", source })?;
     let is_by_socket = options.activation.as_ref().map_or(true, Activation::is_by_socket);
+    let callers = options.activation.as_ref().map(Activation::callers).unwrap_or_default();
     let running = tokio::select! {
         running = start(options) => running,
         // Nothing is served yet: it may be waiting for another owner to leave.
         () = signals.stop() => return Ok(()),
     };
     let running = match running {
-        Err(failure) if is_by_socket => {
-            tracing::error!(%failure, "cannot serve");
-            // Who asks to leave has waited long enough.
-            let _ = tokio::time::timeout(FAILING_PAUSE, signals.stop()).await;
+        Err(failure) => {
+            Notifier::of_this_process().tell(News::Failing(&failure.to_string()));
+            if is_by_socket {
+                tracing::error!(%failure, "cannot serve");
+                // Who asks to leave has waited long enough.
+                let _ = tokio::time::timeout(FAILING_PAUSE, signals.stop()).await;
+                // Nobody waits for an answer that does not come; and who has gone long since starts no other daemon.
+                callers.turn_away();
+            }
             return Err(failure);
         }
-        running => running?,
+        Ok(running) => running,
     };
     let ending = running.wait(&mut signals).await;
     running.leave(&mut signals).await;
@@ -202,7 +208,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
     // Before any account begins: one that finds the sockets taken leaves, and must not have spent anything by then.
     let ebb = Ebb::default();
-    let doors = Doors::open(&places, activation, (&owner, &ebb))?;
+    let doors = Doors::open(&places, activation, (&owner, &ebb)).await?;
     let (accounts, facts) =
         (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, (clock.now().wall, options.started)));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
@@ -295,19 +301,19 @@ struct Doors {
 }
 
 impl Doors {
-    fn open(places: &Directories, mut activation: Activation, (owner, ebb): (&Arc<Owned>, &Ebb)) -> Result<Self, Failure> {
+    async fn open(places: &Directories, mut activation: Activation, (owner, ebb): (&Arc<Owned>, &Ebb)) -> Result<Self, Failure> {
         let (programs, tools) = most_connections(hardening::descriptors());
         // The tokens socket comes last: whoever has waited for it finds the other one, too.
-        let admin = door(activation.admin(), &places.admin_socket, (Places::new(tools, ebb), owner))?;
-        let tokens = door(activation.tokens(), &places.tokens_socket, (Places::new(programs, ebb), owner))?;
+        let admin = door(activation.admin(), &places.admin_socket, (Places::new(tools, ebb), owner)).await?;
+        let tokens = door(activation.tokens(), &places.tokens_socket, (Places::new(programs, ebb), owner)).await?;
         Ok(Self { admin, tokens })
     }
 }
 
-fn door(handed: Option<Handed>, path: &Path, (places, owner): (Places, &Arc<Owned>)) -> Result<Doorway, BindError> {
+async fn door(handed: Option<Handed>, path: &Path, (places, owner): (Places, &Arc<Owned>)) -> Result<Doorway, BindError> {
     match handed {
         Some(handed) => Doorway::handed_over(handed, path.to_owned(), places, owner.clone()),
-        None => Doorway::open(path.to_owned(), places, owner.clone()),
+        None => Doorway::open(path.to_owned(), places, owner.clone()).await,
     }
 }
 

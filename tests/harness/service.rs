@@ -118,6 +118,53 @@ impl Machine {
         self.systemctl(&["daemon-reload"]);
     }
 
+    /// Has the service, once it is installed, write its log where the story reads it. A system call that the unit forbids kills. A
+    /// person could put the same beside the unit.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn watch_service(&self) {
+        let log = self.log_file();
+        let text = format!(
+            "[Service]\nEnvironment=MCP_AUTHD_LOG=debug\nStandardError=append:{}\nSystemCallErrorNumber=kill\n",
+            log.display()
+        );
+        self.drop_in("mcp-authd.service", "machine.conf", &text);
+    }
+
+    /// Where the person's units stand.
+    #[must_use]
+    pub fn units(&self) -> PathBuf {
+        self.home.join(".config/systemd/user")
+    }
+
+    /// `authctl`, as the person types it: its exit code, what it prints and what it complains of.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub async fn authctl(&self, arguments: &[&str]) -> (i32, String, String) {
+        self.authctl_with(arguments, &[]).await
+    }
+
+    /// The same, with other variables; an empty one is taken away.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub async fn authctl_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
+        let mut command = tokio::process::Command::new(self.program("authctl"));
+        command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
+        for (name, value) in variables {
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
+        }
+        let output = command.output().await.expect("authctl can be run");
+        let text = |bytes| String::from_utf8(bytes).expect("authctl writes text");
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
     /// Changes a unit as a person may, in a file beside it.
     ///
     /// # Panics

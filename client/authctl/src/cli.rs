@@ -92,7 +92,7 @@ pub(crate) enum DaemonCommand {
     /// Start the daemon as programs do, and wait until it serves
     #[command(after_help = exit::HELP)]
     Start,
-    /// End the daemon; what is in flight is finished first. No program starts it again until `authctl daemon start`
+    /// End the daemon, and its service; what is in flight is finished first. No program starts it again until `authctl daemon start`
     #[command(after_help = exit::HELP)]
     Stop,
     /// Show whether it runs, where, who owns the store, and how it would be started. Starts nothing
@@ -123,7 +123,8 @@ With --json, one object on standard output:
   running, version, pid, started_at, tokens_socket, admin_socket,
   looked_at [the sockets that were tried], state_folder, log,
   owner {pid, socket, runs}, stopped_by_hand, stopped_at,
-  start {how: never, manager, program, detail}
+  start {how: never, manager, program, detail},
+  service {listens, runs, failure}
 Moments are seconds since 1970. What is not known is null.";
 
 const LOGIN_HELP: &str = "\

@@ -7,6 +7,7 @@
 //! reach.rs        whether the manager can be asked; where not, what to type
 //! unit.rs         the units as they are written, and whether somebody has edited them     exec_start.rs   a path in them
 //! units_now.rs    what the manager says of them                       trouble.rs     what is wrong with that
+//! managed.rs      for the other commands: whether a manager rules the daemon
 //! here.rs         all that is so, looked at                           program.rs     runs a program, within its time
 //! ```
 //!
@@ -19,6 +20,7 @@ mod install;
 mod launchd;
 mod linger;
 mod logs;
+mod managed;
 mod program;
 mod reach;
 mod status;
@@ -29,8 +31,40 @@ mod uninstall;
 mod unit;
 mod units_now;
 
+use mcp_authd_client::{AdminClient, Sockets};
+
 use crate::cli::service::ServiceCommand;
 use crate::exit::{Exit, Failure};
+pub(crate) use managed::Managed;
+pub(crate) use reach::Unreachable;
+pub(crate) use systemd::Mark;
+pub(crate) use trouble::Trouble;
+pub(crate) use units_now::Runs;
+#[cfg(test)]
+pub(crate) use units_now::UnitsNow;
+
+/// What the manager says of units that are installed and run, for every test that begins with that.
+#[cfg(test)]
+pub(crate) fn installed() -> UnitsNow {
+    systemd::tests::installed().now
+}
+
+/// Ends the service and its sockets, where any of it runs; a refresh in flight is finished first.
+pub(crate) async fn stop(managed: &Managed) -> Result<Stopped, Failure> {
+    let steps = managed.units().map(systemd::stop).unwrap_or_default();
+    let client = AdminClient::new(&Sockets::find()?).never_starting();
+    carry_out::carry_out(&steps, &client).await?;
+    Ok(if steps.is_empty() { Stopped::Nothing } else { Stopped::Service })
+}
+
+/// What has been ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The service, or its sockets alone.
+    Service,
+    /// Nothing of it was running.
+    Nothing,
+}
 
 /// `authctl service ..`.
 pub(crate) async fn run(command: ServiceCommand) -> Result<Exit, Failure> {

@@ -50,6 +50,22 @@ pub(super) fn begin(place: SocketPlace, after: Duration) -> Result<UnboundedRece
     }
 }
 
+/// Why the daemon does not serve although its service manager takes connections for it. `None`: nothing is known to be wrong.
+pub(super) async fn explained(place: SocketPlace) -> Option<NotStarted> {
+    let (tell, mut told) = unbounded_channel();
+    let look = move || {
+        let variable = &places::of_this_process;
+        if let Plan::AskManager(service) = plan::decide(facts::gather(place, variable))
+            && let Some(said) = launch::last_words(&service, variable)
+        {
+            // Whoever asked may have gone.
+            let _nobody_listens = tell.send(NotStarted::ManagerFailed { service, said });
+        }
+    };
+    std::thread::Builder::new().name("mcp-authd-look".to_owned()).spawn(look).ok()?;
+    told.recv().await
+}
+
 fn attempt(place: SocketPlace, tell: &UnboundedSender<News>) {
     let variable = &places::of_this_process;
     let facts = facts::gather(place, variable);

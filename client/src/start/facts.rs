@@ -73,6 +73,13 @@ fn by_namespace() -> Option<Confinement> {
     None
 }
 
+/// The daemon as a service of this user's service manager, by the files that describe it.
+#[must_use]
+pub fn installed() -> Option<Service> {
+    let variable = &places::of_this_process;
+    places::service_files(variable, places::home(variable).as_deref()).into_iter().find_map(service)
+}
+
 /// A file that stands. One that leads to /dev/null is a masked unit: the person wants no such service.
 pub(super) fn service(file: PathBuf) -> Option<Service> {
     let stands = std::fs::metadata(&file).is_ok_and(|found| found.is_file());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::facts;
 use super::log::Log;
 use super::places::{self, Variable};
-use super::plan::{Program, Service};
+use super::plan::{Manager, Program, Service};
 use super::refusal::NotStarted;
 
 /// Every variable that is handed on: where things stand, whose they are, the language, the desktop's bus, the log's level. Nothing
@@ -33,8 +33,13 @@ const HANDED_ON: [&str; 14] = [
     "MCP_AUTHD_LOG",
 ];
 
-/// How long a service manager may take.
+/// How long a service manager may take to start a service, and to tell how one is.
 const MANAGER_LIMIT: Duration = Duration::from_secs(15);
+const TELLS_WITHIN: Duration = Duration::from_secs(3);
+/// How a daemon begins that tells its manager why it cannot serve (its `host/notify.rs`).
+const CANNOT_SERVE: &str = "cannot serve: ";
+const LOOKS: u32 = 5;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(10);
 /// What is told of a manager's complaint.
 const LONGEST_COMPLAINT: u64 = 4096;
@@ -78,23 +83,56 @@ fn bare(program: &Path, variable: Variable<'_>) -> Command {
 pub(super) fn ask(service: &Service, variable: Variable<'_>) -> Result<(), NotStarted> {
     let failed = |said: String| NotStarted::ManagerFailed { service: service.clone(), said };
     let (name, arguments) = service.command();
+    match asked((name, &arguments), variable, MANAGER_LIMIT) {
+        Ok(_) => Ok(()),
+        // Why it has failed the service knows better than the manager.
+        Err(said) => Err(failed(last_words(service, variable).unwrap_or(said))),
+    }
+}
+
+/// Why a service has failed that is asked by its sockets, where it has: what it has told the manager last.
+pub(super) fn last_words(service: &Service, variable: Variable<'_>) -> Option<String> {
+    if service.manager != Manager::Systemd {
+        return None;
+    }
+    let question = ["--user", "show", "--property=ActiveState,StatusText", "mcp-authd.service"].map(str::to_owned);
+    for _ in 0..LOOKS {
+        let shown = asked(("systemctl", &question), variable, TELLS_WITHIN).ok()?;
+        let words = words_of(&shown);
+        // Where somebody else waits, too, it is just being tried again, and says the same soon.
+        if words.is_some() || !shown.lines().any(|line| line == "ActiveState=activating") {
+            return words;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    None
+}
+
+/// As `systemctl show` prints it: what the service has said last, if that was why it cannot serve.
+fn words_of(shown: &str) -> Option<String> {
+    let said = shown.lines().find_map(|line| line.strip_prefix("StatusText=")?.strip_prefix(CANNOT_SERVE))?;
+    let words = said.trim().trim_end_matches('.');
+    (!words.is_empty()).then(|| words.to_owned())
+}
+
+/// Runs a program of the manager's, and gives what it writes; else what it complains of.
+fn asked((name, arguments): (&str, &[String]), variable: Variable<'_>, limit: Duration) -> Result<String, String> {
     let Some(program) = places::program_files(name, variable, None).into_iter().find(|file| file.is_file()) else {
-        return Err(failed(format!("there is no {name} in PATH")));
+        return Err(format!("there is no {name} in PATH"));
     };
     let mut command = bare(&program, variable);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
-    let ended = wait(&mut child).map_err(|error| failed(error.to_string()))?;
-    match ended {
-        None => Err(failed(format!("it gave no answer within {MANAGER_LIMIT:?}"))),
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(failed(complaint(&mut child).unwrap_or_else(|| format!("{name} ended with {status}")))),
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    match wait(&mut child, limit).map_err(|error| error.to_string())? {
+        None => Err(format!("it gave no answer within {limit:?}")),
+        Some(status) if status.success() => Ok(text(child.stdout.take()).unwrap_or_default()),
+        Some(status) => Err(text(child.stderr.take()).unwrap_or_else(|| format!("{name} ended with {status}"))),
     }
 }
 
 /// Waits so long; what takes longer is ended.
-fn wait(child: &mut Child) -> io::Result<Option<std::process::ExitStatus>> {
-    for _ in 0..MANAGER_LIMIT.as_millis() / LOOK.as_millis() {
+fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<std::process::ExitStatus>> {
+    for _ in 0..limit.as_millis() / LOOK.as_millis() {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
@@ -105,9 +143,10 @@ fn wait(child: &mut Child) -> io::Result<Option<std::process::ExitStatus>> {
     Ok(None)
 }
 
-fn complaint(child: &mut Child) -> Option<String> {
+/// What it has written; its words are few. `None`: nothing.
+fn text(written: Option<impl io::Read>) -> Option<String> {
     let mut said = String::new();
-    child.stderr.take()?.take(LONGEST_COMPLAINT).read_to_string(&mut said).ok()?;
+    written?.take(LONGEST_COMPLAINT).read_to_string(&mut said).ok()?;
     let said = said.trim().trim_end_matches('.').to_owned();
     (!said.is_empty()).then_some(said)
 }
@@ -151,6 +190,15 @@ mod tests {
         let (mut child, log) = spawn(Path::new("/bin/cat"), root.path(), &|_| None).unwrap();
         assert!(!child.wait().unwrap().success());
         assert!(log.last_sentence().is_some());
+    }
+
+    #[test]
+    fn the_last_words_are_those_of_a_service_that_cannot_serve() {
+        let shown = |text: &str| format!("ActiveState=activating\nStatusText={text}\n");
+        assert_eq!(words_of(&shown("cannot serve: a=b: no.")).unwrap(), "a=b: no");
+        for well in [shown("2 accounts: 2 well"), shown(""), shown("cannot serve: "), "ActiveState=failed\n".into()] {
+            assert_eq!(words_of(&well), None, "{well}");
+        }
     }
 
     #[test]

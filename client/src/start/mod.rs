@@ -29,6 +29,7 @@ mod refusal;
 mod situation;
 mod starter;
 
+pub use facts::installed;
 pub use kept::{At, Kept};
 pub use launch::program;
 pub use mark::StopMark;
@@ -37,4 +38,4 @@ pub(crate) use plan::SocketPlace;
 pub use plan::{Confinement, Manager, Plan, Service};
 pub use refusal::NotStarted;
 pub use situation::{Ownership, Situation};
-pub(crate) use starter::{Patience, Starter};
+pub(crate) use starter::{Patience, Starter, explained};

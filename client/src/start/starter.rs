@@ -130,6 +130,13 @@ impl Starter {
     }
 }
 
+/// Why a daemon that takes connections at its usual place does not answer, where its service manager knows: the manager takes them,
+/// and the service fails. Starts nothing.
+pub(crate) async fn explained(dial: &Dial) -> Option<ConnectError> {
+    let path = dial.paths().first()?.clone();
+    attempt::explained(SocketPlace::Usual).await.map(|why| not_started(path, why))
+}
+
 /// How bringing it up has ended.
 #[derive(Debug)]
 enum Ended {

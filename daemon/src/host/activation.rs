@@ -18,6 +18,9 @@ use nix::sys::stat::Mode;
 pub const TOKENS: &str = "mcp-authd-tokens";
 /// What it calls the socket for the person.
 pub const ADMIN: &str = "mcp-authd-admin";
+/// How many are turned away at once: more than the kernel lets wait (`net.core.somaxconn`).
+const MOST_CALLERS: u32 = 8192;
+
 /// What is handed over cannot be used. Each sentence ends in what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
@@ -124,6 +127,13 @@ impl Activation {
         self.tokens.is_some() || self.admin.is_some()
     }
 
+    /// Whoever waits at the sockets, for the case that they cannot be served.
+    #[must_use]
+    pub fn callers(&self) -> Callers {
+        let handed = self.tokens.iter().chain(&self.admin);
+        Callers(handed.filter_map(|handed| handed.listener.try_clone().ok()).collect())
+    }
+
     /// The socket for programs, where it was handed over.
     pub fn tokens(&mut self) -> Option<Handed> {
         self.tokens.take()
@@ -136,6 +146,27 @@ impl Activation {
 
     fn place(&mut self, name: &str) -> &mut Option<Handed> {
         if name == TOKENS { &mut self.tokens } else { &mut self.admin }
+    }
+}
+
+/// Whoever waits at sockets that were handed over.
+#[derive(Debug, Default)]
+pub struct Callers(Vec<UnixListener>);
+
+impl Callers {
+    /// Ends each connection that waits, those included whose other end has gone: as long as one waits, the manager starts the next
+    /// daemon at once.
+    pub fn turn_away(self) {
+        for listener in self.0 {
+            // Without this the last look would wait for the next caller.
+            if listener.set_nonblocking(true).is_ok() {
+                for _ in 0..MOST_CALLERS {
+                    if listener.accept().is_err() {
+                        break;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -193,6 +224,25 @@ mod tests {
             there.display(),
             here.display()
         )));
+    }
+
+    #[test]
+    fn who_waits_is_turned_away_and_so_is_who_has_gone() {
+        use std::io::Read as _;
+        use std::os::unix::net::UnixStream;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.sock");
+        let managers = UnixListener::bind(&path).unwrap();
+        let handed = Handed::imagined(managers.try_clone().unwrap());
+        let activation = Activation { tokens: Some(handed), admin: None };
+        let (mut waits, gone) = (UnixStream::connect(&path).unwrap(), UnixStream::connect(&path).unwrap());
+        drop(gone);
+        activation.callers().turn_away();
+        assert_eq!(waits.read(&mut [0]).unwrap(), 0);
+        // Nobody is left whom the manager would start another daemon for.
+        managers.set_nonblocking(true).unwrap();
+        assert_eq!(managers.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(UnixStream::connect(&path).is_ok(), "and it goes on listening");
     }
 
     #[cfg(target_os = "linux")]

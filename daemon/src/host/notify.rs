@@ -1,6 +1,7 @@
 //! What a service manager is told: ready, how it goes, still alive, leaving (sd_notify(3)).
 //!
-//! Must never: wait for a manager, fail because of one, or tell it anything but constant words and counts.
+//! Must never: wait for a manager, fail because of one, or tell it anything but constant words, counts, and why it cannot serve, as the
+//! log says it, too.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,6 +12,11 @@ use std::time::Duration;
 /// A manager that does not read for a while: how often, and how long apart, the word that it waits for is said again.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How a reason begins; `authctl` and the library know it by this.
+const CANNOT_SERVE: &str = "cannot serve: ";
+/// What is told of a reason, in bytes: systemd reads 4096 at once.
+const LONGEST: usize = 2048;
 
 /// The way to the manager. Without one everything is said to nobody.
 #[derive(Debug, Default)]
@@ -34,6 +40,8 @@ pub enum News<'a> {
     Status(&'a str),
     /// The loop that answers calls is alive.
     Alive,
+    /// It cannot serve, and ends; why, for whoever looks at the service afterwards.
+    Failing(&'a str),
     /// It leaves.
     Stopping,
 }
@@ -107,10 +115,16 @@ impl News<'_> {
         match self {
             Self::Ready(status) => format!("READY=1\nSTATUS={}", one_line(status)),
             Self::Status(status) => format!("STATUS={}", one_line(status)),
+            Self::Failing(why) => format!("STATUS={CANNOT_SERVE}{}", beginning(&one_line(why))),
             Self::Alive => "WATCHDOG=1".to_owned(),
             Self::Stopping => "STOPPING=1\nSTATUS=leaving".to_owned(),
         }
     }
+}
+
+/// What is longer a manager may not take at all.
+fn beginning(text: &str) -> String {
+    text.chars().scan(0, |bytes, c| Some(c).filter(|c| (*bytes += c.len_utf8(), *bytes <= LONGEST).1)).collect()
 }
 
 /// A line break would begin another assignment.
@@ -185,6 +199,13 @@ mod tests {
         let name = format!("mcp-authd-test-{}", std::process::id());
         let manager = UnixDatagram::bind_addr(&abstract_address(name.as_bytes()).unwrap()).unwrap();
         tells_in_order(format!("@{name}").as_ref(), &manager);
+    }
+
+    #[test]
+    fn a_reason_stays_one_line_and_not_too_long_for_a_manager() {
+        assert_eq!(News::Failing("a\nREADY=1").words(), "STATUS=cannot serve: a READY=1");
+        let told = News::Failing(&"é".repeat(LONGEST)).words();
+        assert!(told.len() <= LONGEST + 21 && told.ends_with('é'), "{}", told.len());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The Unix sockets: bound where a lock is ours, private from birth, open to one uid, loss noticed (P1, B11, B16, B22, B23).
 //!
-//! Must never: unlink a socket that another daemon may serve (the locks decide, no connection is tried), spin when descriptors
-//! run out, or know what is said on a connection.
+//! Must never: unlink a socket that another daemon may serve (the locks decide) or that somebody without our locks holds open, as a
+//! service manager does (the kernel tells, no connection is made), spin when descriptors run out, or know what is said on a connection.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,8 +43,9 @@ pub struct Listener {
     system: SystemListener,
     folder: Folder,
     name: String,
-    /// What we have bound. `None`: a service manager has, and the path is its own to keep.
+    /// What the path led to when this one came. `None`: to nothing, so that nobody finds it.
     identity: Option<Identity>,
+    bound: Bound,
     lock: Owned,
     places: Places,
 }
@@ -55,6 +57,15 @@ pub enum Leftover {
     Erase,
     /// At a later bind: somebody put it there meanwhile, and may serve it.
     Respect,
+}
+
+/// Who has bound a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    /// We have: at the end the path is erased.
+    ByUs,
+    /// A service manager has: the path is its own to keep.
+    ByManager,
 }
 
 /// Why a socket is not bound.
@@ -71,6 +82,13 @@ pub enum BindError {
     /// Something else stands there.
     #[error("\"{}\" stands already, and this daemon has not made it: move it away", .0.display())]
     Occupied(PathBuf),
+    /// Somebody without our locks holds it open: the sockets of a service manager, whose service does not run.
+    #[error(
+        "the service manager listens at \"{}\", and starts mcp-authd itself. Have it do so with: authctl daemon start (to run one by hand \
+         instead, before: authctl daemon stop)",
+        .0.display()
+    )]
+    ListenedAt(PathBuf),
     /// The path is not that of a file in a folder.
     #[error("\"{}\" cannot be a socket's path: name a file in a private folder", .0.display())]
     BadPath(PathBuf),
@@ -99,7 +117,7 @@ impl Listener {
         clear(&folder, &name, leftover)?;
         let system = listen(path)?;
         let identity = identity_of_socket(&folder, &name)?.ok_or_else(|| BindError::Occupied(path.to_owned()))?;
-        Ok(Self { system, folder, name, identity: Some(identity), lock, places })
+        Ok(Self { system, folder, name, identity: Some(identity), bound: Bound::ByUs, lock, places })
     }
 
     /// Serves a socket that a service manager has bound at `path`, and goes on holding. The lock beside it keeps other daemons from
@@ -115,7 +133,8 @@ impl Listener {
         }
         let system = SystemListener::try_from(OwnedFd::from(listener));
         let system = system.map_err(|source| FileError::Io { doing: "serve", path: path.to_owned(), source })?;
-        Ok(Self { system, folder, name, identity: None, lock, places })
+        let identity = Identity::found(&folder, &name)?;
+        Ok(Self { system, folder, name, identity, bound: Bound::ByManager, lock, places })
     }
 
     /// The next connection of this uid. May be dropped and called again without losing any.
@@ -154,28 +173,31 @@ impl Listener {
     /// Whether the path still leads here and the lock beside it is still ours.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let Some(bound) = self.identity else { return Standing::Held };
         // The file decides: a folder that somebody has opened up for a while still leads here.
-        match Identity::found(&self.folder, &self.name) {
-            Ok(Some(identity)) if identity != bound => Standing::Lost,
-            Ok(None) => Standing::Lost,
+        match (Identity::found(&self.folder, &self.name), self.bound) {
+            (Ok(None), _) => Standing::Lost,
+            (Ok(found), _) if found != self.identity => Standing::Lost,
             // Who cannot look has seen no loss: the lock tells (B23).
-            Ok(Some(_)) | Err(_) => self.lock.standing(),
+            (_, Bound::ByUs) => self.lock.standing(),
+            (_, Bound::ByManager) => Standing::Held,
         }
     }
 
     /// Ends when the path does not lead here any more (B11). Then bind again with [`Leftover::Respect`]; the connections that
     /// stand go on. `looks` tells when to look; it may be dropped and called again without looking more often.
     pub async fn lost(&self, looks: &mut Interval) {
-        if self.identity.is_none() {
-            std::future::pending::<()>().await;
-        }
         loop {
             looks.tick().await;
             if self.standing() != Standing::Held {
                 return;
             }
         }
+    }
+
+    /// Whether a service manager has bound it.
+    #[must_use]
+    pub fn is_managers(&self) -> bool {
+        self.bound == Bound::ByManager
     }
 
     /// Where it is bound.
@@ -209,7 +231,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if self.identity.is_some()
+        if self.bound == Bound::ByUs
             && self.standing() == Standing::Held
             && let Ok(folder) = self.folder.opened()
         {
@@ -286,7 +308,17 @@ fn clear(folder: &Folder, name: &str, leftover: Leftover) -> Result<(), BindErro
     match (identity_of_socket(folder, name)?, leftover) {
         (None, _) => Ok(()),
         (Some(_), Leftover::Respect) => Err(BindError::Occupied(folder.join(name))),
+        (Some(_), Leftover::Erase) if is_held_open(&folder.join(name)) => Err(BindError::ListenedAt(folder.join(name))),
         (Some(_), Leftover::Erase) => Ok(folder.remove(name)?),
+    }
+}
+
+/// Whether a process holds the socket open that stands there. A stream cannot be reached by datagrams: the kernel says so of one that
+/// is alive, and refuses at one that nobody holds any more. Nobody behind it notices: a service manager that listens is not woken.
+fn is_held_open(path: &Path) -> bool {
+    match UnixDatagram::unbound().and_then(|datagrams| datagrams.connect(path)) {
+        Ok(()) => true,
+        Err(error) => error.raw_os_error() == Some(Errno::EPROTOTYPE as i32),
     }
 }
 

@@ -67,6 +67,7 @@ async fn refused(story: &str, tokens_socket: &str, sentence: &str) {
     let told = log.lines().find(|line| line.starts_with("mcp-authd: ") && line.contains(&sentence));
     assert!(told.is_some_and(|told| told.contains("Look with: systemctl --user cat")), "{log}");
     assert!(!log.contains("serving"), "{log}");
-    machine.systemctl(&["stop", "mcp-authd.service", "mcp-authd-tokens.socket", "mcp-authd-admin.socket"]);
-    service_is(&machine, "inactive").await;
+    // Nobody asks: it is not tried again and again, and says why to whoever looks.
+    service_is(&machine, "failed").await;
+    assert!(machine.property("StatusText").contains(&sentence) && machine.property("NRestarts") == "0");
 }

@@ -4,9 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod broken;
 mod hand_over;
 mod handed;
+mod installed;
 mod restarts;
+mod ruled;
 mod units;
 
 use std::time::Duration;

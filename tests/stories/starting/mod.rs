@@ -5,6 +5,7 @@ mod managed;
 mod owning;
 mod refused;
 mod ruled;
+mod serviced;
 mod together;
 
 use std::collections::BTreeSet;

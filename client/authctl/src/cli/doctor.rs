@@ -6,8 +6,8 @@ use clap::Args;
 
 const HELP: &str = "\
 It looks at the folders and sockets, the lock of the records, the daemon, its
-key, clock and limits, config.toml, each account and its server. It starts no
-daemon and changes nothing. Each finding comes with the command that mends it.
+service, key, clock and limits, config.toml, each account and its server. It
+starts no daemon and changes nothing. Each finding comes with the command that mends it.
 
 Exit codes: 0 nothing is wrong, 6 no daemon answers (so that it could not be
 asked about the rest), 5 the store's key is not open, 1 something else is wrong,
@@ -18,8 +18,8 @@ degraded or a server cannot be used. The first of these that holds counts.
 With --json, one object on standard output:
   verdict: well, worth_knowing, wrong
   findings [{check, about, level: well, worth_knowing, wrong, message, fix}]
-  check: sockets, folders, lock, daemon, start, config, key, clock, limits,
-    account, server
+  check: sockets, folders, lock, daemon, start, service, config, key, clock,
+    limits, account, server
   about is the path, the account or the server, where it is about one. The fix
   is a command to type. What is not known is null.";
 

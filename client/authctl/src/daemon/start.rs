@@ -11,6 +11,7 @@ use mcp_authd_client::{AdminClient, CallError, ConnectError, Sockets};
 use super::failed;
 use crate::exit::{Exit, Failure};
 use crate::screen::{self, Page};
+use crate::service::Managed;
 
 /// `authctl daemon start`. One that runs is started already.
 pub(super) async fn run() -> Result<Exit, Failure> {
@@ -18,10 +19,13 @@ pub(super) async fn run() -> Result<Exit, Failure> {
     if !sockets.are_named() {
         StopMark::find().and_then(|mark| mark.lift()).map_err(|why| failed(Exit::Failed, &why))?;
     }
+    // Behind the sockets of a service manager it is started by the first call.
+    let managed = if sockets.are_named() { Managed::No } else { Managed::look().await };
     let running = AdminClient::new(&sockets).never_starting();
     let (client, status, how) = match running.status().await {
-        Ok(status) => (running, status, "is running already"),
-        Err(CallError::Connect(ConnectError::NoDaemon { .. }) | CallError::Interrupted) => {
+        Ok(status) => (running, status, if managed.waits() { "is running" } else { "is running already" }),
+        // Where a service manager took the connection and its service failed, the second call says why.
+        Err(CallError::Connect(ConnectError::NoDaemon { .. }) | CallError::Interrupted | CallError::Silent { .. }) => {
             let client = AdminClient::new(&sockets);
             let status = client.status().await?;
             (client, status, "is running")

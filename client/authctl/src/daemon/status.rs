@@ -14,23 +14,33 @@ use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::json;
 use crate::screen::{self, Page, Tone, words};
+use crate::service::{Managed, Runs};
 
 /// `authctl daemon status`.
 pub(super) async fn run(options: cli::DaemonStatus) -> Result<Exit, Failure> {
-    let client = AdminClient::find()?.never_starting();
-    let running = match client.status().await {
-        Ok(status) => Some(Running { status, admin: client.socket().map(Path::to_owned) }),
-        Err(CallError::Connect(ConnectError::NoDaemon { .. })) => None,
-        Err(error) => return Err(error.into()),
+    let sockets = Sockets::find()?;
+    let client = AdminClient::new(&sockets).never_starting();
+    let managed = if sockets.are_named() { Managed::No } else { Managed::look().await };
+    let situation = Situation::look(&sockets);
+    let running = match asked(&client, &managed, &situation).await {
+        Some(Ok(status)) => Some(Running { status, admin: client.socket().map(Path::to_owned) }),
+        None | Some(Err(CallError::Connect(ConnectError::NoDaemon { .. }))) => None,
+        Some(Err(error)) => return Err(error.into()),
     };
-    let situation = Situation::look(&Sockets::find()?);
     let text = match (&running, options.json) {
-        (running, true) => json::line(&object(running.as_ref(), &situation)),
+        (running, true) => json::line(&object(running.as_ref(), &situation, &managed)),
         (Some(running), false) => render_running(running, &situation, Page::of_stdout()),
-        (None, false) => render_absent(&situation, Page::of_stdout()),
+        (None, false) => render_absent(&situation, &managed, Page::of_stdout()),
     };
     screen::print(&text)?;
     Ok(if running.is_some() { Exit::Done } else { Exit::NotRunning })
+}
+
+/// What the daemon says. `None`: to ask could start it, as a service manager listens for it, or may.
+async fn asked(client: &AdminClient, managed: &Managed, situation: &Situation) -> Option<Result<DaemonStatus, CallError>> {
+    let runs = matches!(situation.owner, Ownership::Runs(_));
+    let asks = !managed.waits() && (runs || !matches!(managed, Managed::OutOfReach(_)));
+    if asks { Some(client.status().await) } else { None }
 }
 
 /// A daemon that answers, and the socket that it answers at.
@@ -66,8 +76,9 @@ fn render_running(running: &Running, situation: &Situation, page: Page) -> Strin
     text
 }
 
-fn render_absent(situation: &Situation, page: Page) -> String {
+fn render_absent(situation: &Situation, managed: &Managed, page: Page) -> String {
     let mut text = page.paragraph("mcp-authd is not running");
+    text.push_str(&service(managed, page));
     for (index, tokens) in situation.tokens_sockets.iter().enumerate() {
         text.push_str(&path(if index == 0 { "looked at" } else { "" }, Some(tokens), page));
     }
@@ -110,6 +121,19 @@ fn store(situation: &Situation, page: Page) -> String {
     text
 }
 
+/// How a service that does not run stands.
+fn service(managed: &Managed, page: Page) -> String {
+    let words = match managed {
+        Managed::OutOfReach(_) => "its service manager cannot be asked from here; look with: authctl service status".to_owned(),
+        Managed::Units(now) if managed.waits() => match now.service.failure() {
+            Some(why) => format!("it has failed: {why}; the next call has it tried again"),
+            None => "its service manager listens, and starts it at the first call".to_owned(),
+        },
+        Managed::No | Managed::Units(_) => return String::new(),
+    };
+    page.field("service", &words)
+}
+
 /// Whether a socket is one of those that are looked at here.
 fn is_here(socket: Option<&Path>, situation: &Situation) -> bool {
     let folder = socket.and_then(Path::parent);
@@ -141,7 +165,7 @@ fn how(plan: &Plan) -> String {
     }
 }
 
-fn object(running: Option<&Running>, situation: &Situation) -> Value {
+fn object(running: Option<&Running>, situation: &Situation, managed: &Managed) -> Value {
     let status = running.map(|running| &running.status);
     let (start, detail) = match &situation.plan {
         Plan::Never(why) => ("never", json!(why.to_string())),
@@ -168,6 +192,11 @@ fn object(running: Option<&Running>, situation: &Situation) -> Value {
         "stopped_by_hand": situation.stop_mark.is_some(),
         "stopped_at": json::moment(situation.stop_mark.as_ref().and_then(|(_, since)| *since)),
         "start": { "how": start, "detail": detail },
+        "service": managed.units().map(|now| json!({
+            "listens": now.tokens.active == Runs::Does && now.admin.active == Runs::Does,
+            "runs": now.service.is_up(),
+            "failure": now.service.failure(),
+        })),
     })
 }
 
@@ -175,6 +204,7 @@ fn object(running: Option<&Running>, situation: &Situation) -> Value {
 mod tests {
     use super::*;
     use crate::screen::Paint;
+    use crate::service::{UnitsNow, Unreachable};
     use mcp_authd_client::start::{Confinement, Manager, Owner, Service};
     use mcp_authd_client::status::{Key, StartedBy};
     use std::time::Duration;
@@ -257,37 +287,63 @@ mod tests {
             file: "/home/ada/.config/systemd/user/mcp-authd.service".into(),
         };
         let managed = Situation { plan: Plan::AskManager(service), log: None, ..situation() };
-        let shown = format!("{}\n{}", render_absent(&situation(), PAGE), render_absent(&managed, PAGE));
+        let shown =
+            format!("{}\n{}", render_absent(&situation(), &Managed::No, PAGE), render_absent(&managed, &Managed::No, PAGE));
         insta::assert_snapshot!(shown);
+    }
+
+    /// A manager listens, and runs nothing.
+    fn behind_sockets() -> Managed {
+        let mut now = UnitsNow::default();
+        (now.tokens.active, now.admin.active) = (Runs::Does, Runs::Does);
+        Managed::Units(Box::new(now))
+    }
+
+    #[test]
+    fn one_that_waits_behind_its_sockets_and_one_that_fails_there_are_told() {
+        let mut now = behind_sockets().units().cloned().unwrap_or_default();
+        now.service.active = Runs::Failed;
+        (now.service.exit_code, now.service.told) = (Some(78), "cannot serve: config.toml:3: there is no \"flwo\".".into());
+        let failing = Managed::Units(Box::new(now));
+        let out_of_reach = Managed::OutOfReach(Unreachable::NoRuntime);
+        let shown = [&behind_sockets(), &failing, &out_of_reach].map(|managed| render_absent(&situation(), managed, PAGE));
+        insta::assert_snapshot!(shown.join("\n"));
     }
 
     #[test]
     fn one_that_was_stopped_by_hand_says_how_to_have_it_back() {
-        insta::assert_snapshot!(render_absent(&stopped(), PAGE));
+        insta::assert_snapshot!(render_absent(&stopped(), &Managed::No, PAGE));
     }
 
     #[test]
     fn one_that_was_killed_and_one_that_serves_elsewhere_are_told() {
         let killed = Situation { owner: Ownership::Ended(Owner { pid: 12, socket: None }), ..situation() };
         let elsewhere = Situation { owner: owner("/tmp/other/mcp-authd/tokens.sock"), ..situation() };
-        let shown = format!("{}\n{}", render_absent(&killed, PAGE), render_absent(&elsewhere, PAGE));
+        let shown = format!("{}\n{}", render_absent(&killed, &Managed::No, PAGE), render_absent(&elsewhere, &Managed::No, PAGE));
         insta::assert_snapshot!(shown);
     }
 
     #[test]
     fn paths_of_200_characters_stay_whole_and_a_refusal_says_what_to_type() {
-        insta::assert_snapshot!(render_absent(&long(), PAGE));
+        insta::assert_snapshot!(render_absent(&long(), &Managed::No, PAGE));
     }
 
     #[test]
     fn without_colour_nothing_is_lost() {
         let colour = Page { width: 80, paint: Paint::Colour };
-        assert_eq!(screen::clean(&render_absent(&stopped(), colour)), screen::clean(&render_absent(&stopped(), PAGE)));
+        assert_eq!(
+            screen::clean(&render_absent(&stopped(), &Managed::No, colour)),
+            screen::clean(&render_absent(&stopped(), &Managed::No, PAGE))
+        );
     }
 
     #[test]
     fn the_json_is_as_documented() {
-        let shown = format!("{}{}", json::line(&object(Some(&running()), &serving())), json::line(&object(None, &stopped())));
+        let shown = format!(
+            "{}{}",
+            json::line(&object(Some(&running()), &serving(), &Managed::No)),
+            json::line(&object(None, &stopped(), &behind_sockets()))
+        );
         insta::assert_snapshot!(shown);
     }
 }

@@ -1,7 +1,8 @@
-//! `authctl daemon stop`: leaves the mark that keeps programs from starting it again, asks the daemon to leave, and waits until it
-//! has.
+//! `authctl daemon stop`: leaves the mark that keeps programs from starting it again, has the service manager end its service and its
+//! sockets, asks a daemon that a program has started to leave, and waits until it has.
 //!
-//! Must never: say that it has stopped while it runs, or that no program starts it again where the mark could not be left.
+//! Must never: say that it has stopped while it runs, or that no program starts it again where the mark could not be left; connect
+//! where a service manager may listen, which would start it again.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use mcp_authd_client::{AdminClient, CallError, ConnectError, Sockets};
 use super::failed;
 use crate::exit::{Exit, Failure};
 use crate::screen;
+use crate::service::{self, Managed, Stopped, Unreachable};
 
 /// Longer than a leaving daemon waits for what is in flight.
 const LEAVE_LIMIT: Duration = Duration::from_secs(70);
@@ -25,19 +27,68 @@ pub(super) async fn run() -> Result<Exit, Failure> {
     // First of all: from now on none is started that could not be asked any more.
     let mark = (!sockets.are_named()).then(|| StopMark::find().and_then(|mark| mark.leave()));
     let client = AdminClient::new(&sockets).never_starting();
-    let told = match appeared(&client, &sockets).await? {
-        Some(pid) => {
-            end(&client, pid).await?;
-            "mcp-authd has stopped."
-        }
-        None => "mcp-authd is not running.",
+    let managed = if sockets.are_named() { Managed::No } else { Managed::look().await };
+    let told = match &managed {
+        Managed::OutOfReach(why) => return Err(out_of_reach(&client, &sockets, why).await?),
+        // First the sockets: behind them it would be started again.
+        Managed::No | Managed::Units(_) => match (service::stop(&managed).await?, appeared(&client, &sockets).await?) {
+            (_, Some(pid)) => {
+                end(&client, pid).await?;
+                "mcp-authd has stopped."
+            }
+            (Stopped::Service, None) => "mcp-authd has stopped, and its service with it.",
+            (Stopped::Nothing, None) => "mcp-authd is not running.",
+        },
     };
     match mark {
         None => screen::print(&format!("{told}\n"))?,
-        Some(Ok(())) => screen::print(&format!("{told} No program starts it until: authctl daemon start\n"))?,
+        Some(Ok(())) => {
+            screen::print(&(format!("{told} No program starts it until: authctl daemon start\n") + comes_back(&managed)))?
+        }
         Some(Err(why)) => return Err(unmarked(told, &why)),
     }
     Ok(Exit::Done)
+}
+
+/// The mark keeps programs away, and the manager's sockets until they listen again.
+fn comes_back(managed: &Managed) -> &'static str {
+    let is_enabled = managed.units().is_some_and(|now| now.tokens.enabled == "enabled" || now.admin.enabled == "enabled");
+    if is_enabled {
+        "The service stays enabled: at your next login it listens again. To have it gone: authctl service uninstall\n"
+    } else {
+        ""
+    }
+}
+
+/// It is a service, and its manager cannot be asked from here: then the daemon alone can be ended, and not what starts it again.
+async fn out_of_reach(client: &AdminClient, sockets: &Sockets, why: &Unreachable) -> Result<Failure, Failure> {
+    let what = match Situation::look(sockets).owner {
+        Ownership::Runs(owner) => {
+            // It runs, so that nobody starts it by this.
+            match client.stop().await {
+                Ok(()) | Err(CallError::Interrupted | CallError::Connect(ConnectError::NoDaemon { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let gone = async {
+                while lives(owner.pid) {
+                    tokio::time::sleep(LOOK).await;
+                }
+            };
+            tokio::time::timeout(LEAVE_LIMIT, gone).await.map_err(|_| stays(i64::from(owner.pid)))?;
+            "mcp-authd has stopped, but its service goes on listening, and starts it again at the next call"
+        }
+        Ownership::Nobody | Ownership::Ended(_) => {
+            "mcp-authd is not running, but its service may listen, and start it at the next call"
+        }
+    };
+    let failure = why.failure(what);
+    let next_step = failure.next_step.map(|next| format!("{next} && authctl daemon stop"));
+    Ok(Failure { next_step, ..failure })
+}
+
+fn stays(pid: i64) -> Failure {
+    let message = format!("mcp-authd (pid {pid}) was asked to leave, and has not within {LEAVE_LIMIT:?}");
+    Failure::new(Exit::Failed, message, "authctl daemon status")
 }
 
 /// The pid of the daemon that answers, now or soon. `None`: there is none.
@@ -80,10 +131,7 @@ async fn end(client: &AdminClient, pid: i64) -> Result<(), Failure> {
             tokio::time::sleep(LOOK).await;
         }
     };
-    tokio::time::timeout(LEAVE_LIMIT, gone).await.map_err(|_| {
-        let message = format!("mcp-authd (pid {pid}) was asked to leave, and has not within {LEAVE_LIMIT:?}");
-        Failure::new(Exit::Failed, message, "authctl daemon status")
-    })
+    tokio::time::timeout(LEAVE_LIMIT, gone).await.map_err(|_| stays(pid))
 }
 
 /// Whether the daemon of this pid runs, or answers. In another PID namespace only the latter can be told.

@@ -7,6 +7,8 @@ use mcp_authd_client::connect::Doors;
 use mcp_authd_client::start::{Kept, Process, Situation};
 use mcp_authd_client::{CallError, ConnectError};
 
+use crate::service::Managed;
+
 /// All that was found.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
@@ -24,6 +26,8 @@ pub(super) struct Facts {
     pub(super) owner: Option<Process>,
     /// Where the daemon keeps what it keeps. `None`: no home is known.
     pub(super) kept: Option<Kept>,
+    /// Whether a service manager rules it.
+    pub(super) service: Managed,
     /// What the daemon says.
     pub(super) daemon: Heard,
     /// What stands behind each issuer. Empty where none was asked.
@@ -57,6 +61,8 @@ pub(super) enum Heard {
     Answers(Box<Examined>),
     /// There is none.
     Nothing,
+    /// It was not asked: a service manager listens for it, or may, and would have started it.
+    NotAsked,
     /// It cannot be asked.
     Fails(CallError),
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::facts::{Asked, Asking, Facts, Heard, Naming, Said};
 use crate::exit::Failure;
+use crate::service::Managed;
 
 /// How long a socket may take to take a connection.
 const KNOCK_LIMIT: Duration = Duration::from_secs(2);
@@ -23,7 +24,9 @@ const SERVER_LIMIT: Duration = Duration::from_secs(15);
 pub(super) async fn facts(asking: Asking) -> Result<Facts, Failure> {
     let sockets = Sockets::find()?;
     let client = AdminClient::new(&sockets).never_starting();
-    let daemon = Heard::of(client.examine().await);
+    let service = if sockets.are_named() { Managed::No } else { Managed::look().await };
+    let wakes = wakes(&service, &Situation::look(&sockets));
+    let daemon = if wakes { Heard::NotAsked } else { Heard::of(client.examine().await) };
     let asked = match (&daemon, asking) {
         (Heard::Answers(examined), Asking::Each) => ask_each(&client, examined).await,
         _ => vec![],
@@ -33,14 +36,21 @@ pub(super) async fn facts(asking: Asking) -> Result<Facts, Failure> {
         own_uid: nix::unistd::geteuid().as_raw(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         named: if sockets.are_named() { Naming::Variable } else { Naming::Usual },
-        doors: sockets.knock(KNOCK_LIMIT).await,
+        doors: if wakes { sockets.look() } else { sockets.knock(KNOCK_LIMIT).await },
         owner: if let Ownership::Runs(owner) = &situation.owner { Some(Process::look(owner.pid)) } else { None },
         situation,
         kept: Kept::look().map(|kept| with_config_of(&daemon, kept)),
+        service,
         daemon,
         servers: asked,
         asking,
     })
+}
+
+/// Whether to connect could have a service manager start the daemon.
+fn wakes(service: &Managed, situation: &Situation) -> bool {
+    let runs = matches!(situation.owner, Ownership::Runs(_));
+    service.waits() || (!runs && matches!(service, Managed::OutOfReach(_)))
 }
 
 /// The daemon may have been started with another configuration file than the usual one.

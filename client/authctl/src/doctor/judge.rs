@@ -6,6 +6,7 @@ mod accounts;
 mod daemon;
 mod files;
 mod owner;
+mod service;
 mod sockets;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         sockets::judge(facts),
         files::judge(facts),
         owner::judge(facts),
+        service::judge(facts),
         daemon::judge(facts),
         files::config(facts),
         accounts::judge(facts),

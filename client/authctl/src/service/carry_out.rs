@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::launchd;
 use super::program::{self, NotRun};
 use super::step::{Awaited, Step, typed};
-use super::units_now::{Runs, UnitsNow};
+use super::units_now::UnitsNow;
 use crate::exit::{Exit, Failure};
 
 /// How long a daemon may take to answer that may have to wait for another one's refresh in flight: the manager's own patience.
@@ -133,17 +133,4 @@ async fn ended() -> Result<(), Failure> {
     }
     let message = format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs());
     Err(Failure::new(Exit::Failed, message, "authctl service status"))
-}
-
-impl super::units_now::UnitNow {
-    /// Why it does not serve, where it has failed: its own last words before the manager's.
-    pub(crate) fn failure(&self) -> Option<String> {
-        let is_tried_again = self.active == Runs::Begins && self.sub == "auto-restart";
-        if self.active != Runs::Failed && !(is_tried_again && self.result != "success") {
-            return None;
-        }
-        let how = self.exit_code.map_or_else(|| self.result.clone(), |code| format!("exit code {code}"));
-        let words = self.told.trim().trim_end_matches('.');
-        Some(if words.is_empty() { format!("it has ended ({how})") } else { format!("{words} ({how})") })
-    }
 }

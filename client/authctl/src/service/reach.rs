@@ -75,11 +75,11 @@ impl Seat {
 
     /// What can be told without asking.
     fn judged(&self) -> Result<(), Unreachable> {
-        if !self.has_systemctl || !self.is_booted {
-            return Err(Unreachable::NoSystemd);
-        }
         if let Some(person) = &self.root_for {
             return Err(Unreachable::RootFor(person.clone()));
+        }
+        if !self.has_systemctl || !self.is_booted {
+            return Err(Unreachable::NoSystemd);
         }
         match &self.runtime {
             None if self.has_usual_runtime => Err(Unreachable::NoRuntime),
@@ -136,5 +136,60 @@ impl Unreachable {
             }
         };
         Failure::new(Exit::Failed, format!("{why}; {what}"), next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A login session.
+    fn seat() -> Seat {
+        Seat {
+            uid: 1000,
+            root_for: None,
+            has_systemctl: true,
+            is_booted: true,
+            runtime: Some(("/run/user/1000".into(), Some(1000))),
+            has_usual_runtime: true,
+        }
+    }
+
+    #[test]
+    fn each_place_from_which_the_manager_cannot_be_asked_is_told_apart() {
+        let cases = [
+            (seat(), Ok(())),
+            // Whether nothing stands there is for systemctl to say.
+            (Seat { runtime: Some(("/nowhere".into(), None)), ..seat() }, Ok(())),
+            (Seat { uid: 0, runtime: Some(("/run/user/0".into(), Some(0))), ..seat() }, Ok(())),
+            (Seat { has_systemctl: false, ..seat() }, Err(Unreachable::NoSystemd)),
+            (Seat { is_booted: false, ..seat() }, Err(Unreachable::NoSystemd)),
+            (Seat { root_for: Some("ada".into()), ..seat() }, Err(Unreachable::RootFor("ada".into()))),
+            (Seat { runtime: None, ..seat() }, Err(Unreachable::NoRuntime)),
+            (Seat { runtime: None, has_usual_runtime: false, ..seat() }, Err(Unreachable::NoManager)),
+            (Seat { uid: 0, ..seat() }, Err(Unreachable::RuntimeOfAnother { folder: "/run/user/1000".into(), owner: 1000 })),
+        ];
+        for (seat, expected) in cases {
+            assert_eq!(seat.judged(), expected, "{seat:?}");
+        }
+    }
+
+    #[test]
+    fn each_of_them_ends_in_what_to_type() {
+        let all = [
+            Unreachable::NoSystemd,
+            Unreachable::RootFor("ada".into()),
+            Unreachable::NoRuntime,
+            Unreachable::NoManager,
+            Unreachable::RuntimeOfAnother { folder: "/run/user/1000".into(), owner: 1000 },
+            Unreachable::NoAnswer(NotRun::Hangs),
+            Unreachable::NoAnswer(NotRun::SaysNo { said: "Failed to connect to bus: No such file or directory".into() }),
+        ];
+        let told = all.map(|why| {
+            let failure = why.failure("nothing was installed");
+            format!("authctl: {}\nnext: {}\n", failure.message, failure.next_step.unwrap())
+        });
+        insta::assert_snapshot!(told.concat());
     }
 }

@@ -220,7 +220,9 @@ mod tests {
         let service = &mut ground.now.service;
         (service.active, service.sub, service.pid) = (Runs::Failed, "failed".into(), None);
         (service.result, service.exit_code) = ("exit-code".into(), Some(78));
-        service.told = "/home/ada/.config/mcp-authd/config.toml:3: there is no such setting \"flwo\". Next: correct it.".into();
+        service.told =
+            "cannot serve: /home/ada/.config/mcp-authd/config.toml:3: there is no such setting \"flwo\". Next: correct it."
+                .into();
         ground.found[2] = Found::Edited(String::new());
         ground
     }

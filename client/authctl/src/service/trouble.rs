@@ -124,7 +124,10 @@ mod tests {
             (|now| now.tokens.active = Runs::Failed, "nobody is heard", "systemctl --user restart mcp-authd-tokens.socket"),
             (|now| now.tokens.enabled = "disabled".into(), "next login", "authctl service install"),
             (
-                |now| (now.service.active, now.service.exit_code, now.service.told) = (Runs::Failed, Some(78), "c:1: no.".into()),
+                |now| {
+                    (now.service.active, now.service.exit_code, now.service.told) =
+                        (Runs::Failed, Some(78), "cannot serve: c:1: no.".into())
+                },
                 "has failed: c:1: no (exit code 78).",
                 "authctl service logs -n 20 && authctl daemon start",
             ),

@@ -10,6 +10,9 @@ use super::unit::{ADMIN, SERVICE, TOKENS};
 const PROPERTIES: &str = "--property=Id,LoadState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,ActiveState,SubState,Result,\
                           ExecMainCode,ExecMainStatus,MainPID,NRestarts,ActiveEnterTimestamp,StatusText";
 
+/// How a daemon begins that tells its manager why it cannot serve (the daemon's `host/notify.rs`).
+const CANNOT_SERVE: &str = "cannot serve: ";
+
 /// The three units, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct UnitsNow {
@@ -86,6 +89,23 @@ impl UnitNow {
     /// Whether something of it runs, or is about to.
     pub(crate) fn is_up(&self) -> bool {
         !matches!(self.active, Runs::Not | Runs::Failed)
+    }
+
+    /// Why it does not serve, where it fails: its own last words before the manager's.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let is_tried_again = self.active == Runs::Begins && self.sub == "auto-restart" && self.result != "success";
+        let words = self.told.strip_prefix(CANNOT_SERVE).map(|words| words.trim().trim_end_matches('.'));
+        let how = match self.exit_code {
+            Some(code) if code != 0 => format!("exit code {code}"),
+            _ => self.result.clone(),
+        };
+        match (words, self.active) {
+            (Some(words), Runs::Failed | Runs::Begins | Runs::Not) if how == "success" => Some(words.to_owned()),
+            (Some(words), Runs::Failed | Runs::Begins | Runs::Not) => Some(format!("{words} ({how})")),
+            (None, Runs::Failed) => Some(format!("it has ended ({how})")),
+            (None, _) if is_tried_again => Some(format!("it has ended ({how})")),
+            _ => None,
+        }
     }
 }
 

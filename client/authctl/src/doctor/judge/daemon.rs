@@ -29,6 +29,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     match &facts.daemon {
         Heard::Answers(examined) => answers(examined, facts),
         Heard::Nothing => vec![nothing(facts), own_clock(own)],
+        Heard::NotAsked => not_asked(facts).into_iter().chain([own_clock(own)]).collect(),
         Heard::Fails(error) => fails(error, facts).into_iter().chain([own_clock(own)]).collect(),
     }
 }
@@ -139,6 +140,17 @@ fn nothing(facts: &Facts) -> Finding {
         _ => "authctl daemon start && authctl doctor".to_owned(),
     };
     Finding::worth_knowing(Check::Daemon, message, fix).ending(Exit::NotRunning)
+}
+
+/// It waits for the first who asks; where it fails, or its manager is out of reach, the service has told it.
+fn not_asked(facts: &Facts) -> Option<Finding> {
+    let fails = facts.service.units().is_some_and(|now| now.service.failure().is_some());
+    if fails {
+        return None;
+    }
+    let message = "It does not run, and the first call starts it. Until then nobody can be asked about the key, the limits, the \
+                   accounts and their servers.";
+    Some(if facts.service.waits() { Finding::well(Check::Daemon, message) } else { nothing(facts) })
 }
 
 fn fails(error: &CallError, facts: &Facts) -> Option<Finding> {

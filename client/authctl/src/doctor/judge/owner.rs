@@ -102,7 +102,7 @@ fn start(facts: &Facts) -> Option<Finding> {
     let marked = facts.situation.stop_mark.is_some() && facts.named == Naming::Usual;
     match &facts.situation.plan {
         _ if marked => {
-            let running = !matches!(facts.daemon, Heard::Nothing);
+            let running = !matches!(facts.daemon, Heard::Nothing | Heard::NotAsked);
             let until = if running { "It runs; once it ends, no program starts it" } else { "No program starts it" };
             let message = format!("`authctl daemon stop` has left its mark. {until} until you do.");
             Some(Finding::worth_knowing(Check::Start, message, "authctl daemon start"))

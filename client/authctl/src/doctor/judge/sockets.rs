@@ -66,6 +66,7 @@ fn socket(door: &Door, other: &Door, facts: &Facts) -> Option<Finding> {
         (Ok(()), Standing::Stands(found)) if found.mode & OPEN_TO_OTHERS != 0 => {
             wrong(format!("The socket is open to other users (mode {:o}).", found.mode & 0o777), format!("chmod 600 {path}"))
         }
+        (Ok(()), _) if facts.service.waits() => Some(Finding::well(Check::Sockets, "The service manager listens.")),
         (Ok(()), _) => Some(Finding::well(Check::Sockets, "A server of yours takes connections.")),
         (Err(ConnectError::NoDaemon { .. }), standing) => nobody(standing, (door, other), facts),
         (Err(ConnectError::WrongOwner { uid, own, .. }), _) => wrong(

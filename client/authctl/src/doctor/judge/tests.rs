@@ -22,6 +22,7 @@ use super::*;
 use crate::exit::Exit;
 use crate::fixture::account;
 use crate::screen::{self, Page, Paint};
+use crate::service::{Managed, Runs, UnitsNow, Unreachable, installed};
 use cases::cases;
 
 const PAGE: Page = Page { width: 80, paint: Paint::Plain };
@@ -110,6 +111,7 @@ fn healthy() -> Facts {
         situation,
         owner: Some(Process { name: Some("mcp-authd".into()), is_stopped: false }),
         kept: Some(kept),
+        service: Managed::No,
         daemon: Heard::Answers(Box::new(examined())),
         servers: vec![asked(found(good_server()))],
         asking: Asking::Each,
@@ -127,6 +129,25 @@ fn absent() -> Facts {
         servers: vec![],
         ..healthy()
     }
+}
+
+/// A service that waits for the first who asks.
+fn waits() -> Facts {
+    let doors = vec![Doors { tokens: door("tokens.sock"), admin: door("admin.sock") }];
+    let units = UnitsNow { service: Default::default(), ..installed() };
+    managed(without(|facts| (facts.doors, facts.daemon) = (doors, Heard::NotAsked)), units)
+}
+
+/// A service with something wrong.
+fn wrong(change: impl FnOnce(&mut UnitsNow)) -> Facts {
+    let mut units = installed();
+    change(&mut units);
+    managed(waits(), units)
+}
+
+fn managed(facts: Facts, mut units: UnitsNow) -> Facts {
+    units.service.load = installed().service.load;
+    Facts { service: Managed::Units(Box::new(units)), ..facts }
 }
 
 fn with(change: impl FnOnce(&mut Facts)) -> Facts {
@@ -249,6 +270,17 @@ fn the_page_of_a_healthy_house() {
 #[test]
 fn the_page_where_no_daemon_runs() {
     insta::assert_snapshot!(page::render(&judge(&absent()), PAGE));
+}
+
+#[test]
+fn the_page_of_a_service_that_waits_and_of_one_that_fails() {
+    let failing = wrong(|now| {
+        now.service.active = Runs::Failed;
+        (now.service.exit_code, now.service.told) =
+            (Some(78), "cannot serve: /h/config.toml:3: there is no setting \"flwo\".".into());
+    });
+    let pages = [page::render(&judge(&waits()), PAGE), page::render(&judge(&failing), PAGE)];
+    insta::assert_snapshot!(pages.join("----\n"));
 }
 
 /// Much at once, with names of 200 characters.

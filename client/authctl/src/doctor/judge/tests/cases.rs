@@ -273,6 +273,35 @@ fn servers() -> Vec<Case> {
     ]
 }
 
+fn services() -> Vec<Case> {
+    let wrong_with = |fix| (Check::Service, Level::Wrong, fix);
+    let failed = |now: &mut UnitsNow| (now.service.active, now.service.exit_code) = (Runs::Failed, Some(78));
+    let out_of_reach = without(|facts| {
+        (facts.service, facts.daemon) = (Managed::OutOfReach(Unreachable::NoRuntime), Heard::NotAsked);
+    });
+    vec![
+        ("waits", waits(), (Check::Service, Level::Well, ""), Exit::Done),
+        ("serves", managed(healthy(), installed()), (Check::Service, Level::Well, ""), Exit::Done),
+        ("fails", wrong(failed), wrong_with("authctl service logs -n 20 && authctl daemon start"), Exit::NotRunning),
+        (
+            "disabled",
+            managed(healthy(), {
+                let mut units = installed();
+                units.admin.enabled = "disabled".into();
+                units
+            }),
+            wrong_with("authctl service install"),
+            Exit::Failed,
+        ),
+        (
+            "out of reach",
+            out_of_reach,
+            (Check::Service, Level::WorthKnowing, "export XDG_RUNTIME_DIR=/run/user/$(id -u)"),
+            Exit::NotRunning,
+        ),
+    ]
+}
+
 pub(super) fn cases() -> Vec<Case> {
-    [sockets(), files(), owners(), daemons(), servers()].concat()
+    [sockets(), files(), owners(), daemons(), services(), servers()].concat()
 }
