@@ -352,7 +352,7 @@ impl Running {
     /// Signals and calls go on meanwhile.
     fn reload(&self) {
         let roster = self.roster.clone();
-        self.tasks.work("reload", async move { tell(&roster.reload().await) });
+        self.tasks.errand("reload", async move { tell(&roster.reload().await) });
     }
 
     /// Ends when another daemon has taken the store: then this one must not spend anything any more.

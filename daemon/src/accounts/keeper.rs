@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mcp_authd_oauth::profile::RefreshEnds;
+use mcp_authd_oauth::time::Now;
 use tokio::sync::{oneshot, watch};
 
 use super::client_secret::Client;
@@ -128,7 +129,7 @@ impl Keeper {
         self.has_ticked = false;
         let event = tokio::select! {
             biased;
-            Some(ordered) = self.reception.orders.recv() => return (event(ordered.order), Some(ordered.done)),
+            Some(ordered) = self.reception.orders.recv() => return (obeyed(ordered.order, account, now), Some(ordered.done)),
             Some(event) = self.reception.news.next() => event,
             Ok(()) = self.key.changed() => Event::KeyChanged(*self.key.borrow_and_update()),
             Some(mail) = self.reception.letters.recv() => {
@@ -164,8 +165,13 @@ impl Keeper {
     }
 }
 
-fn event(order: Order) -> Event {
+fn obeyed(order: Order, account: &Account, now: Now) -> Event {
     match order {
+        Order::Tell(asked) => {
+            // Whoever asked may have gone.
+            let _ = asked.send(account.business(now));
+            Event::Tick
+        }
         Order::Change(config) => Event::Changed(policy(config)),
         Order::Move(config) => Event::Moved(policy(config)),
         Order::Return(config, revision) => Event::Returned(policy(config), revision),

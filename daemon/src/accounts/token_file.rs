@@ -168,7 +168,8 @@ fn obeyed(order: &Order) -> Happening {
     match order {
         Order::Remove => Happening::Removed,
         // An account with a login is another one: nobody orders it here.
-        Order::Change(_) | Order::Move(_) | Order::Return(..) => Happening::TimePassed,
+        // And it needs no daemon for itself.
+        Order::Change(_) | Order::Move(_) | Order::Return(..) | Order::Tell(_) => Happening::TimePassed,
     }
 }
 

@@ -27,8 +27,8 @@ use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::paste::NotCompleted;
 use crate::accounts::probe::{KnownAccounts, NotProbed, Probed, Question};
 use crate::accounts::{
-    AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, SignInRequest, Stored, Upstream,
-    Vault,
+    AccountConfig, AccountName, KeyOpener, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, SignInRequest, Stored,
+    Upstream, Vault,
 };
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::tasks::Tasks;
@@ -175,6 +175,10 @@ impl Vault for Memory {
 
     fn key_state(&self) -> watch::Receiver<KeyState> {
         self.key.subscribe()
+    }
+
+    fn key_opener(&self) -> KeyOpener {
+        KeyOpener::Machine
     }
 }
 
