@@ -173,11 +173,11 @@ impl Account {
         }
     }
 
-    fn was_forced(&self, now: Instant) -> bool {
+    pub(super) fn was_forced(&self, now: Instant) -> bool {
         self.forced_at.is_some_and(|at| now.since(at) < FORCED_DISTANCE)
     }
 
-    fn was_refreshed(&self, grant: &Grant, now: Instant) -> bool {
+    pub(super) fn was_refreshed(&self, grant: &Grant, now: Instant) -> bool {
         grant.refreshed_at.is_some() && self.refreshed_at.is_some_and(|at| now.since(at) < FORCED_DISTANCE)
     }
 

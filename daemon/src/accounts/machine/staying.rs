@@ -6,7 +6,6 @@ use mcp_authd_oauth::time::{Instant, Now};
 
 use super::Account;
 use super::credential::{Absent, Credential, Erasure, Rest, Resting};
-use super::schedule::FORCED_DISTANCE;
 use super::sign_in::{Kept, Pause, SignIn};
 use crate::accounts::idle::Business;
 
@@ -50,7 +49,7 @@ impl Account {
             Credential::None(_) | Credential::Held(_) | Credential::Spending(_) | Credential::Unsaved(_) => false,
         };
         let pauses = matches!(&self.sign_in, SignIn::Idle(Pause::Until { at, .. }) if *at > now);
-        let was_just_asked = |at: Option<Instant>| at.is_some_and(|at| now.since(at) < FORCED_DISTANCE);
-        rests || pauses || was_just_asked(self.forced_at) || was_just_asked(self.refreshed_at)
+        let was_refreshed = self.credential.grant().is_some_and(|grant| self.was_refreshed(grant, now));
+        rests || pauses || was_refreshed || self.was_forced(now)
     }
 }
