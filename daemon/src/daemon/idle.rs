@@ -86,3 +86,69 @@ impl Idle {
 async fn never<T>() -> T {
     std::future::pending().await
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use futures_util::FutureExt as _;
+    use tempfile::TempDir;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::accounts::keeper::tests::scene;
+    use crate::config::{ConfigFile, Network};
+
+    const PATIENCE: Duration = Duration::from_secs(600);
+
+    fn idle(sockets: HeldBy) -> (Idle, TempDir) {
+        let (scene, folder) = (scene(Duration::ZERO), tempfile::tempdir().unwrap());
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "").unwrap();
+        let network = tokio::sync::watch::channel(Network::default()).0;
+        let roster = Roster::begin(scene.house.clone(), ConfigFile::at(file).load().unwrap(), network).unwrap();
+        (Idle { company: Company::default(), roster, tasks: scene.house.tasks, sockets, patience: Some(PATIENCE) }, folder)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_door_is_shut_when_nobody_has_been_connected_for_so_long_and_whoever_comes_begins_that_anew() {
+        let (idle, _folder) = idle(HeldBy::Manager);
+        let begun = Instant::now();
+        let visited = async {
+            for _ in 0..3 {
+                tokio::time::sleep(PATIENCE * 9 / 10).await;
+                let guest = idle.company.enter();
+                tokio::time::sleep(PATIENCE * 2).await;
+                drop(guest);
+            }
+        };
+        let (shut, ()) = tokio::join!(idle.over(), visited);
+        assert_eq!(begun.elapsed().as_secs(), (PATIENCE * 97 / 10).as_secs());
+        assert!(idle.company.opened().now_or_never().is_none());
+        drop(shut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_keeps_it_is_looked_at_again_and_the_door_is_open_meanwhile() {
+        let (idle, _folder) = idle(HeldBy::Manager);
+        let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+        idle.tasks.errand("revoke", async move { drop(is_done.await) });
+        let over = idle.over();
+        tokio::pin!(over);
+        assert!(tokio::time::timeout(PATIENCE * 10, &mut over).await.is_err());
+        assert!(idle.company.opened().now_or_never().is_some());
+        // Somebody comes, who is served, and goes.
+        let guest = idle.company.enter();
+        assert!(tokio::time::timeout(PATIENCE * 10, &mut over).await.is_err());
+        drop((done, guest));
+        assert!(tokio::time::timeout(PATIENCE * 11 / 10, over).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_manager_and_without_patience_it_stays() {
+        let (own, _folder) = idle(HeldBy::Daemon);
+        assert!(tokio::time::timeout(PATIENCE * 100, own.over()).await.is_err());
+        let (mut never, _folder) = idle(HeldBy::Manager);
+        never.patience = None;
+        assert!(tokio::time::timeout(PATIENCE * 100, never.over()).await.is_err());
+    }
+}

@@ -26,7 +26,7 @@ use super::activation::{Handed, Unfit};
 use super::folder::{FileError, Folder, Unsafe, failed, refused};
 use super::lock::{self, Acquired, Identity, Owned, Standing};
 use super::peer::Peer;
-pub use company::{Company, Shut};
+pub use company::{Company, Guest, Shut};
 use places::Place;
 pub use places::Places;
 

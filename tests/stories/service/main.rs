@@ -6,6 +6,7 @@
 
 mod hand_over;
 mod handed;
+mod idle;
 mod restarts;
 mod units;
 

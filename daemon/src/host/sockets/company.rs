@@ -26,7 +26,7 @@ enum Door {
 
 /// One who is connected, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Guest(Company);
+pub struct Guest(Company);
 
 /// The door is shut. It opens again when this is dropped.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Company {
     }
 
     /// Ends when the door is open.
-    pub(super) async fn opened(&self) {
+    pub async fn opened(&self) {
         self.is(|hall| hall.door == Door::Open).await;
     }
 
@@ -73,7 +73,8 @@ impl Company {
     }
 
     /// One more, whatever the door: the daemon runs on one thread, and nothing comes between an accept and this.
-    pub(super) fn enter(&self) -> Guest {
+    #[must_use]
+    pub fn enter(&self) -> Guest {
         self.0.send_modify(|hall| hall.guests += 1);
         Guest(self.clone())
     }
