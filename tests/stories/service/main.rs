@@ -9,6 +9,7 @@ mod handed;
 mod idle;
 mod restarts;
 mod units;
+mod upgrade;
 
 use std::time::Duration;
 
