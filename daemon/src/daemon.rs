@@ -381,8 +381,11 @@ impl Running {
     /// Ends when another daemon has taken the store: then this one must not spend anything any more.
     async fn keep_owning(&self) -> Failure {
         let mut newer: Option<Owned> = None;
+        // As the doors look, and in step with them.
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::time::sleep(LOOK).await;
+            looks.tick().await;
             if newer.as_ref().unwrap_or(&self.owner).standing() == Standing::Held {
                 continue;
             }

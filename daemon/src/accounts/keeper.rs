@@ -19,7 +19,7 @@ use super::handle::{AccountHandle, Described, Order, Reception};
 use super::machine::{Account, Beginning, Effect, Event, Policy, WaiterId};
 use super::need::Answer;
 use super::{AccountConfig, KeyState, Upstream, Vault};
-use crate::host::clock::{Clock, LONGEST_NAP};
+use crate::host::clock::{Clock, LONGEST_NAP, until_beat};
 use crate::host::tasks::Tasks;
 use errands::Errands;
 
@@ -121,7 +121,8 @@ impl Keeper {
 
     async fn next(&mut self, account: &Account) -> (Event, Option<oneshot::Sender<()>>) {
         let now = self.clock.now();
-        let left = account.next_deadline(now).map_or(LONGEST_NAP, |at| at.since(now.instant).min(LONGEST_NAP));
+        let nap = until_beat(now.instant, LONGEST_NAP);
+        let left = account.next_deadline(now).map_or(nap, |at| at.since(now.instant).min(nap));
         // Under a stream of calls the timer below begins anew with each and never ends: what is due goes first, once.
         if left.is_zero() && !std::mem::replace(&mut self.has_ticked, true) {
             return (Event::Tick, None);
