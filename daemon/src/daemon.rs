@@ -2,6 +2,8 @@
 //!
 //! Must never: do the work of a room.
 
+mod idle;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Vault;
+use crate::accounts::idle::HeldBy;
 use crate::accounts::keeper::House;
 use crate::accounts::registry::Registry;
 use crate::accounts::roster::{NotReloaded, Reloaded, Roster};
@@ -27,13 +30,14 @@ use crate::host::hand_over::{self, Manner, NotOwned};
 use crate::host::hardening::{self, Weakness};
 use crate::host::lock::{Owned, Standing};
 use crate::host::memory::Ebb;
-use crate::host::notify::{News, Notifier};
+use crate::host::notify::{Leaving, News, Notifier};
 use crate::host::signals::{Asked, Signals};
-use crate::host::sockets::{BindError, Places};
+use crate::host::sockets::{BindError, Company, Places, Shut};
 use crate::host::tasks::{Broken, Tasks};
 use crate::rpc::{self, Face, Facts, StartedBy};
 use crate::store::{KeyFile, OpenError, SealedStore};
 use crate::upstream::HttpUpstream;
+use idle::Idle;
 
 /// The mark that `authctl daemon stop` leaves in the state folder.
 const STOP_MARK: &str = "stopped";
@@ -62,6 +66,8 @@ pub struct Options {
     pub started: Started,
     /// The sockets that a service manager hands over.
     pub activation: Result<Activation, Unfit>,
+    /// How long nobody must be connected before a daemon leaves that its service manager starts again. `None`: it never does.
+    pub idle_exit: Option<Duration>,
 }
 
 /// Who starts it, and so what is done about another owner and about the person's stop mark (DESIGN, section 5).
@@ -173,11 +179,22 @@ pub async fn run(options: Options) -> Result<(), Failure> {
             }
             return Err(failure);
         }
-        Ok(running) => running,
+        Ok(running) => {
+            drop(callers);
+            running
+        }
     };
     let ending = running.wait(&mut signals).await;
-    running.leave(&mut signals).await;
-    ending
+    let why = if matches!(ending, Ok(Ending::Idle(_))) { Leaving::Idle } else { Leaving::Asked };
+    running.leave(&mut signals, why).await;
+    ending.map(drop)
+}
+
+/// How it ended well.
+enum Ending {
+    Asked,
+    /// Nobody comes in any more.
+    Idle(#[expect(dead_code, reason = "holds the door")] Shut),
 }
 
 struct Running {
@@ -188,6 +205,7 @@ struct Running {
     tokens_socket: PathBuf,
     owner: Arc<Owned>,
     manager: Arc<Notifier>,
+    idle: Idle,
 }
 
 async fn start(options: Options) -> Result<Running, Failure> {
@@ -207,8 +225,10 @@ async fn start(options: Options) -> Result<Running, Failure> {
     }
     let store = open_store(&places, &state, (&tasks, &clock)).await?;
     // Before any account begins: one that finds the sockets taken leaves, and must not have spent anything by then.
-    let ebb = Ebb::default();
-    let doors = Doors::open(&places, activation, (&owner, &ebb)).await?;
+    let (ebb, company) = (Ebb::default(), Company::default());
+    let sockets = if activation.is_by_both() { HeldBy::Manager } else { HeldBy::Daemon };
+    let most = |places| Places::among(&company, places, &ebb);
+    let doors = Doors::open(&places, activation, (&owner, &most)).await?;
     let (accounts, facts) =
         (config.accounts.len() + config.token_files.len(), facts(&places, &config, &store, (clock.now().wall, options.started)));
     let roster = begin_accounts(config, &store, (&tasks, &clock))?;
@@ -235,7 +255,8 @@ async fn start(options: Options) -> Result<Running, Failure> {
     if manager.is_heard() {
         tasks.service("tell the service manager", tell_manager(manager.clone(), roster.registry(), tasks.clone()));
     }
-    Ok(Running { tasks, roster, stop, state, tokens_socket: places.tokens_socket, owner, manager })
+    let idle = Idle { company, roster: roster.clone(), tasks: tasks.clone(), sockets, patience: options.idle_exit };
+    Ok(Running { tasks, roster, stop, state, tokens_socket: places.tokens_socket, owner, manager, idle })
 }
 
 /// Ready, then how it goes whenever that changes, and at its times that this loop, which answers all calls, is alive.
@@ -301,11 +322,15 @@ struct Doors {
 }
 
 impl Doors {
-    async fn open(places: &Directories, mut activation: Activation, (owner, ebb): (&Arc<Owned>, &Ebb)) -> Result<Self, Failure> {
+    async fn open(
+        places: &Directories,
+        mut activation: Activation,
+        (owner, most): (&Arc<Owned>, &dyn Fn(usize) -> Places),
+    ) -> Result<Self, Failure> {
         let (programs, tools) = most_connections(hardening::descriptors());
         // The tokens socket comes last: whoever has waited for it finds the other one, too.
-        let admin = door(activation.admin(), &places.admin_socket, (Places::new(tools, ebb), owner)).await?;
-        let tokens = door(activation.tokens(), &places.tokens_socket, (Places::new(programs, ebb), owner)).await?;
+        let admin = door(activation.admin(), &places.admin_socket, (most(tools), owner)).await?;
+        let tokens = door(activation.tokens(), &places.tokens_socket, (most(programs), owner)).await?;
         Ok(Self { admin, tokens })
     }
 }
@@ -339,16 +364,17 @@ fn serve(face: &Face, Doors { admin, tokens }: Doors) {
 
 impl Running {
     /// Ends when the daemon is asked to leave, or must.
-    async fn wait(&self, signals: &mut Signals) -> Result<(), Failure> {
-        let lost = self.keep_owning();
-        tokio::pin!(lost);
+    async fn wait(&self, signals: &mut Signals) -> Result<Ending, Failure> {
+        let (lost, idle) = (self.keep_owning(), self.idle.over());
+        tokio::pin!(lost, idle);
         loop {
             tokio::select! {
                 asked = signals.next() => match asked {
-                    Asked::Stop => return Ok(()),
+                    Asked::Stop => return Ok(Ending::Asked),
                     Asked::Reload => self.reload(),
                 },
-                () = self.stop.cancelled() => return Ok(()),
+                () = self.stop.cancelled() => return Ok(Ending::Asked),
+                shut = &mut idle => return Ok(Ending::Idle(shut)),
                 broken = self.tasks.broken() => return Err(broken.into()),
                 failure = &mut lost => return Err(failure),
             }
@@ -358,14 +384,17 @@ impl Running {
     /// Signals and calls go on meanwhile.
     fn reload(&self) {
         let roster = self.roster.clone();
-        self.tasks.work("reload", async move { tell(&roster.reload().await) });
+        self.tasks.errand("reload", async move { tell(&roster.reload().await) });
     }
 
     /// Ends when another daemon has taken the store: then this one must not spend anything any more.
     async fn keep_owning(&self) -> Failure {
         let mut newer: Option<Owned> = None;
+        // As the doors look, and in step with them.
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::time::sleep(LOOK).await;
+            looks.tick().await;
             if newer.as_ref().unwrap_or(&self.owner).standing() == Standing::Held {
                 continue;
             }
@@ -384,9 +413,9 @@ impl Running {
 
     /// Begins nothing, goes on answering from memory, waits for what is in flight, then ends every task. A second signal ends
     /// the wait: what is in flight then is left with its intent on the disk.
-    async fn leave(&self, signals: &mut Signals) {
+    async fn leave(&self, signals: &mut Signals, why: Leaving) {
         tracing::info!("leaving");
-        self.manager.tell(News::Stopping);
+        self.manager.tell(News::Stopping(why));
         let registry = self.roster.registry();
         let leave = registry.leave();
         tokio::select! {

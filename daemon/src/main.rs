@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 /// level (error, warn, info, debug, trace).
 ///
 /// Exit codes:
-///    0  asked to leave
+///    0  asked to leave, or idle
 ///   75  another mcp-authd already serves
 ///   77  stopped by hand
 ///   78  the configuration, or what a service manager hands over, does not hold
@@ -37,9 +37,20 @@ struct Arguments {
     /// Do not serve where `authctl daemon stop` has left its mark. For programs that start the daemon.
     #[arg(long, conflicts_with = "take_over")]
     unless_stopped: bool,
+    /// Leave when nobody has been connected for so long and nothing is left to do; 0: never.
+    ///
+    /// Only where a service manager holds both sockets, and so starts the next one when
+    /// somebody connects. It stays while a login waits, while anything is not saved, and
+    /// for a day after an account was last used, to renew its tokens ahead of their end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, verbatim_doc_comment)]
+    idle_exit: u32,
 }
 
 impl Arguments {
+    fn idle_exit(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.idle_exit.into())).filter(|patience| !patience.is_zero())
+    }
+
     fn started(&self) -> Started {
         match (self.take_over, self.unless_stopped) {
             (true, _) => Started::ByManager,
@@ -63,7 +74,9 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("no runtime: {error}. Next: look at the limits of this user with: ulimit -a"), 1),
     };
-    let ended = runtime.block_on(daemon::run(Options { config: arguments.config, weaknesses, started, activation }));
+    let idle_exit = arguments.idle_exit();
+    let options = Options { config: arguments.config, weaknesses, started, activation, idle_exit };
+    let ended = runtime.block_on(daemon::run(options));
     // A thread that the operating system holds in a file call must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match ended {

@@ -22,6 +22,7 @@ mod stage;
 mod start;
 mod table;
 mod unary;
+mod wakeups;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -44,7 +45,7 @@ Usage: tests/bench [--quick] [MEASURE...]
 Measures, all of them unless some are named:";
 
 /// In this order: from `push` on the daemon refreshes a brief token every now and then.
-const MEASURES: [&str; 9] = ["unary", "calls", "cached", "commands", "start", "memory", "peer", "push", "herd"];
+const MEASURES: [&str; 10] = ["unary", "calls", "cached", "commands", "start", "memory", "wakeups", "peer", "push", "herd"];
 
 struct Order {
     effort: Effort,
@@ -114,6 +115,7 @@ async fn measured(order: &Order) -> Result<(Vec<Row>, bool)> {
             "commands" => commands::measure(&mut stage, order.effort).await,
             "start" => start::measure(&mut stage, order.effort).await,
             "memory" => memory::measure(&mut stage, order.effort).await,
+            "wakeups" => wakeups::measure(order.effort).await,
             "peer" => peer::measure(&mut stage, order.effort).await,
             "push" => push::measure(&mut stage, order.effort).await,
             _ => herd::measure(&mut stage, order.effort).await,

@@ -1,5 +1,5 @@
-//! What the daemon holds of the machine's memory (`VmRSS`): when nothing happens, with a thousand programs connected, and when they
-//! have gone.
+//! What the daemon holds of the machine's memory (`VmRSS`): when nothing happens, after ten thousand calls, with a thousand programs
+//! connected, and when they have gone.
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,11 @@ pub(crate) async fn measure(stage: &mut Stage, effort: Effort) -> Result<Vec<Row
     calls(&[stage.connected().await?], effort.of(1000, 10)).await?;
     let patience = Duration::from_millis(u64::try_from(effort.of(10_000, 10))?);
     let idle = settled(stage, IDLE_AT_MOST, patience).await?;
+    // Of a hundred programs at once.
+    let crowd = stage.crowd(effort.of(100, 2)).await?;
+    calls(&crowd, 100).await?;
+    drop(crowd);
+    let after_calls = settled(stage, IDLE_AT_MOST, patience).await?;
     let programs = effort.of(1000, 10);
     let connected = stage.crowd(programs).await?;
     let busy = resident(stage)?;
@@ -27,6 +32,7 @@ pub(crate) async fn measure(stage: &mut Stage, effort: Effort) -> Result<Vec<Row
     let after = settled(stage, IDLE_AT_MOST, patience).await?;
     Ok(vec![
         Row::alone("resident, idle", Unit::Megabytes, idle, Goal::AtMost(IDLE_AT_MOST)),
+        Row::alone("resident, after 10,000 calls", Unit::Megabytes, after_calls, Goal::AtMost(IDLE_AT_MOST)),
         Row::alone("resident, 1,000 connections", Unit::Megabytes, busy, Goal::AtMost(40.0)),
         Row::alone("resident, after they have gone", Unit::Megabytes, after, Goal::AtMost(IDLE_AT_MOST)),
     ])

@@ -15,6 +15,7 @@
 //! | [`persona`] | providers as they are documented, and some odd ones: our own server in the words of another |
 //! | [`plain_http`] | one request, one connection, no cleverness |
 //! | [`started`] | daemons that a program has started: found by the lock of their store, ended with the story |
+//! | [`replaced`] | a program that is replaced while it runs, as packages do it |
 //! | [`skip`] | a story that cannot run here says so aloud, and fails in CI |
 //!
 //! A story in short:
@@ -52,6 +53,7 @@ pub mod persona;
 pub mod plain_http;
 pub mod programs;
 pub mod real_idp;
+pub mod replaced;
 pub mod sentinel;
 pub mod server;
 pub mod service;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 /// What the table of the README tells, by the beginnings of its rows.
-const ROWS: [&str; 31] = [
+const ROWS: [&str; 35] = [
     "GetToken, one core, p50 ",
     "GetToken, one core, p99 ",
     "GetToken, one core, p50, to bare tonic ",
@@ -26,8 +26,12 @@ const ROWS: [&str; 31] = [
     "authctl token, to a bare client ",
     "start to first answer ",
     "resident, idle ",
+    "resident, after 10,000 calls ",
     "resident, 1,000 connections ",
     "resident, after they have gone ",
+    "wake-ups a minute, no account ",
+    "wake-ups a minute, 1 login ",
+    "wake-ups a minute, 50 logins ",
     "calls, 64 on own channels, to oidc-agent ",
     "calls, 64, each on a new connection, to oidc-agent ",
     "push to 1 watcher ",

@@ -24,6 +24,7 @@ mod real_server;
 mod refresh;
 mod rejection;
 mod reload;
+mod resident;
 mod restart;
 mod sockets;
 mod starting;

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::client_secret::{Client, NotKept};
 use super::description::Description;
+use super::idle::Business;
 use super::machine::{Event, WaiterId};
 use super::need::{Answer, Need};
 use super::news::{self, News, Teller};
@@ -91,6 +92,8 @@ pub(super) enum Order {
     Return(Arc<AccountConfig>, u64),
     /// It is gone.
     Remove,
+    /// It tells what it needs a daemon for; whoever keeps nothing to himself tells nothing.
+    Tell(oneshot::Sender<Option<Business>>),
 }
 
 /// The keeper has ended: the account is gone, or the daemon is leaving.
@@ -197,6 +200,13 @@ impl AccountHandle {
         let (done, taken) = oneshot::channel();
         self.0.orders.send(Ordered { order, done }).map_err(|_| KeeperGone)?;
         taken.await.map_err(|_| KeeperGone)
+    }
+
+    /// What it needs a daemon for, now. `None`: nothing, or its keeper has ended.
+    pub(super) async fn business(&self) -> Option<Business> {
+        let (tell, told) = oneshot::channel();
+        self.obey(Order::Tell(tell)).await.ok()?;
+        told.await.ok().flatten()
     }
 
     /// Whether its keeper has ended.

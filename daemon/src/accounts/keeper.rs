@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mcp_authd_oauth::profile::RefreshEnds;
+use mcp_authd_oauth::time::Now;
 use tokio::sync::{oneshot, watch};
 
 use super::client_secret::Client;
@@ -18,7 +19,7 @@ use super::handle::{AccountHandle, Described, Order, Reception};
 use super::machine::{Account, Beginning, Effect, Event, Policy, WaiterId};
 use super::need::Answer;
 use super::{AccountConfig, KeyState, Upstream, Vault};
-use crate::host::clock::{Clock, LONGEST_NAP};
+use crate::host::clock::{Clock, LONGEST_NAP, until_beat};
 use crate::host::tasks::Tasks;
 use errands::Errands;
 
@@ -120,7 +121,8 @@ impl Keeper {
 
     async fn next(&mut self, account: &Account) -> (Event, Option<oneshot::Sender<()>>) {
         let now = self.clock.now();
-        let left = account.next_deadline(now).map_or(LONGEST_NAP, |at| at.since(now.instant).min(LONGEST_NAP));
+        let nap = until_beat(now.instant, LONGEST_NAP);
+        let left = account.next_deadline(now).map_or(nap, |at| at.since(now.instant).min(nap));
         // Under a stream of calls the timer below begins anew with each and never ends: what is due goes first, once.
         if left.is_zero() && !std::mem::replace(&mut self.has_ticked, true) {
             return (Event::Tick, None);
@@ -128,7 +130,7 @@ impl Keeper {
         self.has_ticked = false;
         let event = tokio::select! {
             biased;
-            Some(ordered) = self.reception.orders.recv() => return (event(ordered.order), Some(ordered.done)),
+            Some(ordered) = self.reception.orders.recv() => return (obeyed(ordered.order, account, now), Some(ordered.done)),
             Some(event) = self.reception.news.next() => event,
             Ok(()) = self.key.changed() => Event::KeyChanged(*self.key.borrow_and_update()),
             Some(mail) = self.reception.letters.recv() => {
@@ -164,8 +166,13 @@ impl Keeper {
     }
 }
 
-fn event(order: Order) -> Event {
+fn obeyed(order: Order, account: &Account, now: Now) -> Event {
     match order {
+        Order::Tell(asked) => {
+            // Whoever asked may have gone.
+            let _ = asked.send(account.business(now));
+            Event::Tick
+        }
         Order::Change(config) => Event::Changed(policy(config)),
         Order::Move(config) => Event::Moved(policy(config)),
         Order::Return(config, revision) => Event::Returned(policy(config), revision),

@@ -9,6 +9,7 @@ pub mod description;
 pub mod gate;
 pub mod grant;
 pub mod handle;
+pub mod idle;
 pub mod keeper;
 pub mod machine;
 pub mod need;
@@ -29,6 +30,7 @@ use mcp_authd_oauth::registration::Registration;
 use mcp_authd_oauth::secret::{AccessToken, ClientSecret, RefreshToken, SecretText};
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::{Issuer, Scopes};
+use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{Binding, Granted, RefreshOutcome};
 
 pub use crate::config::{AccountConfig, AccountName, TokenFileConfig};
@@ -70,6 +72,11 @@ pub trait Upstream: Send + Sync + 'static {
     /// Forgets the client that we registered at this issuer (RFC 7591), and what bounds the next registration there (D59); `Ok`
     /// where there is none. Runs to its end whoever goes away.
     fn forget_client(&self, issuer: Issuer) -> BoxFuture<'static, Result<(), SaveError>>;
+
+    /// Until when some server is left alone that the next daemon would not leave alone (D59). `None`: there is none.
+    fn leaves_alone_until(&self) -> Option<Instant> {
+        None
+    }
 
     /// Gives tokens back (RFC 7009): the refresh token first (D63). Its end is logged and changes nothing.
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()>;
@@ -139,6 +146,8 @@ pub trait Vault: Send + Sync + 'static {
     fn forget_registration(&self, issuer: &Issuer) -> BoxFuture<'static, Result<(), SaveError>>;
     /// The key's state, and each change of it.
     fn key_state(&self) -> tokio::sync::watch::Receiver<KeyState>;
+    /// Who opens the key.
+    fn key_opener(&self) -> KeyOpener;
 }
 
 /// What the store holds of an account.
@@ -163,6 +172,15 @@ pub enum KeyState {
     Locked,
     /// The key is not the one that the records were sealed with.
     Wrong,
+}
+
+/// Who opens the key of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOpener {
+    /// This machine does, at each start of a daemon.
+    Machine,
+    /// A person has to, each time.
+    Person,
 }
 
 /// Why nothing could be loaded.

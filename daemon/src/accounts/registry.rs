@@ -96,6 +96,12 @@ impl Registry {
         self.0.borrow().present.values().cloned().collect()
     }
 
+    /// Those, and those that were taken out and may still erase.
+    pub(super) fn all(&self) -> Vec<AccountHandle> {
+        let accounts = self.0.borrow();
+        accounts.present.values().chain(accounts.leaving.values()).cloned().collect()
+    }
+
     /// Tells of every coming and going from now on.
     #[must_use]
     pub fn changes(&self) -> Changes {

@@ -24,6 +24,7 @@ use super::registry::Registry;
 use super::status::Status;
 use super::{AccountConfig, AccountName, TokenFileConfig, Upstream, Vault, token_file};
 use crate::config::{AccountDraft, Added, Change, Config, ConfigErrors, ConfigFile, EditError, Network, Origin, ProviderView};
+use crate::host::clock::Clock;
 use crate::host::entropy::{self, NoEntropy};
 
 /// Which accounts there are; a handle, cheap to clone.
@@ -175,6 +176,10 @@ impl Roster {
         &self.0.house.upstream
     }
 
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.house.clock
+    }
+
     pub(super) fn vault(&self) -> &Arc<dyn Vault> {
         &self.0.house.vault
     }
@@ -269,7 +274,7 @@ impl Roster {
     {
         let (tell, told) = oneshot::channel();
         let turn = turn(self.0.clone());
-        self.0.house.tasks.work("change the accounts", async move {
+        self.0.house.tasks.errand("change the accounts", async move {
             // Whoever asked may have gone.
             let _ = tell.send(turn.await);
         });

@@ -25,7 +25,7 @@ use super::handle::{AccountHandle, Described, Order, Reception};
 use super::keeper::House;
 use super::machine::{Event, WaiterId};
 use super::need::Answer;
-use crate::host::clock::Clock;
+use crate::host::clock::{Clock, until_beat};
 use crate::host::private_file::{self, Reason, Unusable};
 use crate::host::tasks::Tasks;
 use machine::{Effect, FileAccount, Happening, LOOK_WATCHED, Moment, Watched};
@@ -97,7 +97,8 @@ impl Keeper {
     async fn next(&mut self, account: &FileAccount) -> Option<Happening> {
         let moment = self.moment();
         let due = account.next_deadline(moment);
-        let left = due.map_or(LOOK_WATCHED, |at| at.since(moment.now.instant).min(LOOK_WATCHED));
+        let nap = until_beat(moment.now.instant, LOOK_WATCHED);
+        let left = due.map_or(nap, |at| at.since(moment.now.instant).min(nap));
         tokio::select! {
             biased;
             Some(ordered) = self.reception.orders.recv() => {
@@ -168,7 +169,8 @@ fn obeyed(order: &Order) -> Happening {
     match order {
         Order::Remove => Happening::Removed,
         // An account with a login is another one: nobody orders it here.
-        Order::Change(_) | Order::Move(_) | Order::Return(..) => Happening::TimePassed,
+        // And it needs no daemon for itself.
+        Order::Change(_) | Order::Move(_) | Order::Return(..) | Order::Tell(_) => Happening::TimePassed,
     }
 }
 

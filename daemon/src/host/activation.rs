@@ -134,6 +134,12 @@ impl Activation {
         Callers(handed.filter_map(|handed| handed.listener.try_clone().ok()).collect())
     }
 
+    /// Whether it holds both: then whoever comes finds a daemon, wherever this one has gone.
+    #[must_use]
+    pub fn is_by_both(&self) -> bool {
+        self.tokens.is_some() && self.admin.is_some()
+    }
+
     /// The socket for programs, where it was handed over.
     pub fn tokens(&mut self) -> Option<Handed> {
         self.tokens.take()

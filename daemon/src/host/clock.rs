@@ -11,6 +11,15 @@ use nix::time::{ClockId, clock_gettime};
 /// Nobody sleeps longer without looking at the clock: a timer of the runtime stands still while the machine sleeps (I10).
 pub const LONGEST_NAP: Duration = Duration::from_secs(30);
 
+/// How long it is until the next full `period` of the clock that counts sleep. Those who look every now and then, however many, look at
+/// these moments, together: the machine wakes once for all of them.
+#[must_use]
+pub fn until_beat(now: Instant, period: Duration) -> Duration {
+    let period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
+    let passed = now.as_millis().rem_euclid(period);
+    Duration::from_millis(u64::try_from(period - passed).unwrap_or(1))
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const COUNTS_SLEEP: ClockId = ClockId::CLOCK_BOOTTIME;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -45,11 +54,12 @@ impl Clock {
     /// Ends at `at` or soon after, also where the machine slept in between.
     pub async fn sleep_until(&self, at: Instant) {
         loop {
-            let left = at.since(self.now().instant);
+            let now = self.now().instant;
+            let left = at.since(now);
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LONGEST_NAP)).await;
+            tokio::time::sleep(left.min(until_beat(now, LONGEST_NAP))).await;
         }
     }
 }
@@ -90,6 +100,23 @@ mod tests {
         let second = Clock::system().now();
         assert!(second.instant >= first.instant);
         assert!(first.wall > WallTime::from_millis(1_700_000_000_000));
+    }
+
+    #[test]
+    fn beats_are_the_same_for_all_and_never_further_away_than_their_period() {
+        let seconds = Duration::from_secs;
+        for (millis, left) in [
+            (0, seconds(30)),
+            (1, Duration::from_millis(29_999)),
+            (29_999, Duration::from_millis(1)),
+            (-1, Duration::from_millis(1)),
+        ] {
+            assert_eq!(until_beat(Instant::from_millis(millis), seconds(30)), left, "{millis}");
+        }
+        let whenever = (0..100_000).step_by(77).map(Instant::from_millis);
+        assert!(whenever.clone().all(|now| (now + until_beat(now, seconds(10))).as_millis() % 10_000 == 0));
+        assert!(whenever.map(|now| until_beat(now, seconds(10))).all(|left| !left.is_zero() && left <= seconds(10)));
+        assert_eq!(until_beat(Instant::from_millis(5), Duration::ZERO), Duration::from_millis(1), "a loop without rest");
     }
 
     #[tokio::test(start_paused = true)]

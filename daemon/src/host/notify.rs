@@ -43,7 +43,16 @@ pub enum News<'a> {
     /// It cannot serve, and ends; why, for whoever looks at the service afterwards.
     Failing(&'a str),
     /// It leaves.
-    Stopping,
+    Stopping(Leaving),
+}
+
+/// Why it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// It was asked to, or must.
+    Asked,
+    /// Nobody is connected, and nothing is left to do.
+    Idle,
 }
 
 impl Notifier {
@@ -117,7 +126,10 @@ impl News<'_> {
             Self::Status(status) => format!("STATUS={}", one_line(status)),
             Self::Failing(why) => format!("STATUS={CANNOT_SERVE}{}", beginning(&one_line(why))),
             Self::Alive => "WATCHDOG=1".to_owned(),
-            Self::Stopping => "STOPPING=1\nSTATUS=leaving".to_owned(),
+            Self::Stopping(Leaving::Asked) => "STOPPING=1\nSTATUS=leaving".to_owned(),
+            Self::Stopping(Leaving::Idle) => {
+                "STOPPING=1\nSTATUS=left, as nobody was connected: the next client starts it".to_owned()
+            }
         }
     }
 }
@@ -179,11 +191,13 @@ mod tests {
         notifier.tell(News::Ready("2 accounts"));
         notifier.tell(News::Status("1 account\nMAINPID=1"));
         notifier.tell(News::Alive);
-        notifier.tell(News::Stopping);
+        notifier.tell(News::Stopping(Leaving::Asked));
+        notifier.tell(News::Stopping(Leaving::Idle));
         assert_eq!(heard(manager), "READY=1\nSTATUS=2 accounts");
         assert_eq!(heard(manager), "STATUS=1 account MAINPID=1", "a status never says more than a status");
         assert_eq!(heard(manager), "WATCHDOG=1");
         assert_eq!(heard(manager), "STOPPING=1\nSTATUS=leaving");
+        assert!(heard(manager).starts_with("STOPPING=1\nSTATUS=left, as nobody was connected"));
     }
 
     #[test]

@@ -27,9 +27,11 @@ use super::activation::{Handed, Unfit};
 use super::folder::{FileError, Folder, Unsafe, failed, refused};
 use super::lock::{self, Acquired, Identity, Owned, Standing};
 use super::peer::Peer;
+pub use company::{Company, Guest, Shut};
 use places::Place;
 pub use places::Places;
 
+mod company;
 mod places;
 
 /// How often the path is looked at (B11: a loss is noticed within 30 s).
@@ -140,11 +142,18 @@ impl Listener {
     /// The next connection of this uid. May be dropped and called again without losing any.
     ///
     /// Never fails: where the operating system has no descriptors left it waits (B23), other users are refused (P1), and what
-    /// is above the number of places is closed at once (B22).
+    /// is above the number of places is closed at once (B22). While the door of the company is shut nobody is taken in.
     pub async fn accept(&self) -> Connection {
         let mut pause = SHORTEST_PAUSE;
+        let company = self.places.company();
         loop {
-            match self.system.accept().await {
+            company.opened().await;
+            let accepted = tokio::select! {
+                biased;
+                () = company.was_shut() => continue,
+                accepted = self.system.accept() => accepted,
+            };
+            match accepted {
                 Ok(stream) => {
                     pause = SHORTEST_PAUSE;
                     if let Some(connection) = self.admit(stream) {

@@ -4,6 +4,8 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -39,6 +41,7 @@ pub struct Tasks {
     stopping: CancellationToken,
     dropped: CancellationToken,
     broken: watch::Sender<Option<Broken>>,
+    errands: Arc<AtomicUsize>,
 }
 
 /// A task ended that must not.
@@ -61,6 +64,7 @@ impl Tasks {
             stopping: CancellationToken::new(),
             dropped: CancellationToken::new(),
             broken: watch::Sender::new(None),
+            errands: Arc::default(),
         }
     }
 
@@ -72,6 +76,21 @@ impl Tasks {
     /// Begins work that ends by itself. It outlives a soft shutdown.
     pub fn work(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.begin(name, work, false);
+    }
+
+    /// Begins work that somebody has asked for, who need not wait for it: a daemon does not leave for want of clients before its end.
+    pub fn errand(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let under_way = UnderWay::one_more(&self.errands);
+        self.work(name, async move {
+            work.await;
+            drop(under_way);
+        });
+    }
+
+    /// How many errands are under way.
+    #[must_use]
+    pub fn errands(&self) -> usize {
+        self.errands.load(Ordering::SeqCst)
     }
 
     // `allow`, not `expect`: the list of what is disallowed counts only where .ci/check says so.
@@ -154,6 +173,22 @@ fn set_first(broken: &mut Option<Broken>, new: Broken) -> bool {
     first
 }
 
+/// Counts while it stands.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn one_more(errands: &Arc<AtomicUsize>) -> Self {
+        errands.fetch_add(1, Ordering::SeqCst);
+        Self(errands.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 struct Guard {
     name: &'static str,
     broken: watch::Sender<Option<Broken>>,
@@ -186,6 +221,22 @@ mod tests {
         tasks.work("refresh", async {});
         tasks.work("revoke", async { std::panic::resume_unwind(Box::new("boom")) });
         assert_eq!(tasks.broken().await, Broken::Panicked("revoke"));
+    }
+
+    #[tokio::test]
+    async fn an_errand_counts_from_its_beginning_to_its_end_however_it_ends() {
+        let tasks = Tasks::new();
+        let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+        tasks.errand("revoke", async move { drop(is_done.await) });
+        tasks.errand("refresh", async { std::panic::resume_unwind(Box::new("boom")) });
+        tasks.errand("sign in", std::future::pending());
+        tasks.work("keeper", std::future::pending());
+        assert_eq!(tasks.errands(), 3);
+        tasks.broken().await;
+        assert_eq!(tasks.errands(), 2);
+        let _ = done.send(());
+        tasks.finish(Duration::from_millis(1)).await;
+        assert_eq!(tasks.errands(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ pub(super) async fn set(
     let name = account.name().to_string();
     let (tell, told) = oneshot::channel();
     let registry = face.registry.clone();
-    face.tasks.work("keep a client secret", async move {
+    face.tasks.errand("keep a client secret", async move {
         let kept = account.keep_client_secret(&client_secret).await;
         if kept.is_ok() {
             let what = if client_secret.is_empty() { "forgotten" } else { "kept" };

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::accounts::KeyOpener;
 use crate::host::entropy;
 use crate::host::folder::{Created, FileError, Folder};
 use crate::host::tasks::Tasks;
@@ -46,6 +47,8 @@ pub enum KeyOutcome {
 pub trait KeySource: Send + Sync + 'static {
     /// Opens it within `patience`. Who takes longer is taken as locked, and asked again.
     fn open(&self, patience: Duration) -> BoxFuture<'static, KeyOutcome>;
+    /// Who opens it.
+    fn opener(&self) -> KeyOpener;
 }
 
 impl Key {
@@ -206,6 +209,10 @@ impl KeySource for KeyFile {
             let opened = tasks.blocking("key file", move || source.open_now()).await;
             opened.unwrap_or_else(|| KeyOutcome::Locked("reading the key file failed".to_owned()))
         })
+    }
+
+    fn opener(&self) -> KeyOpener {
+        KeyOpener::Machine
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{GrantRecord, SignInRecord};
-use crate::accounts::{AccountConfig, AccountName, KeyState, LoadError, SaveError, Stored, Vault};
+use crate::accounts::{AccountConfig, AccountName, KeyOpener, KeyState, LoadError, SaveError, Stored, Vault};
 use crate::host::clock::Clock;
 use crate::host::folder::{FileError, Folder};
 use crate::host::tasks::Tasks;
@@ -42,6 +42,7 @@ struct Inner {
     tasks: Tasks,
     clock: Clock,
     key: OnceLock<Arc<Key>>,
+    opener: KeyOpener,
     state: watch::Sender<KeyState>,
     problem: Mutex<Option<String>>,
 }
@@ -85,6 +86,7 @@ impl SealedStore {
             tasks,
             clock,
             key: OnceLock::new(),
+            opener: source.opener(),
             state: watch::Sender::new(KeyState::Loading),
             problem: Mutex::new(None),
         }));
@@ -300,6 +302,10 @@ impl Vault for SealedStore {
 
     fn key_state(&self) -> watch::Receiver<KeyState> {
         self.0.state.subscribe()
+    }
+
+    fn key_opener(&self) -> KeyOpener {
+        self.0.opener
     }
 }
 

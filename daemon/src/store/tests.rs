@@ -38,7 +38,7 @@ use super::{Key, KeyFile, KeyOutcome, KeySource, OpenError, SealedStore};
 use crate::accounts::grant::{
     Ended, Grant, GrantRecord, HeldToken, Intent, PendingRecord, Purpose, Renewal, Rotation, SignInEnd, SignInRecord,
 };
-use crate::accounts::{AccountName, KeyState, LoadError, SaveError, Stored, Vault};
+use crate::accounts::{AccountName, KeyOpener, KeyState, LoadError, SaveError, Stored, Vault};
 use crate::host::clock::{Clock, follows_tokio};
 use crate::host::folder::Folder;
 use crate::host::tasks::Tasks;
@@ -99,6 +99,10 @@ impl KeySource for Told {
             Some(answer) => Box::pin(async move { answer() }),
             None => Box::pin(std::future::pending()),
         }
+    }
+
+    fn opener(&self) -> KeyOpener {
+        KeyOpener::Person
     }
 }
 

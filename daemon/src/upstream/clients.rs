@@ -81,6 +81,11 @@ impl Clients {
         lock(&self.attempts).not_before(issuer)
     }
 
+    /// Before when some issuer is not asked for a registration again (D59): the next daemon would not know of attempts that failed.
+    pub(super) fn leaves_alone_until(&self) -> Option<Instant> {
+        lock(&self.attempts).latest()
+    }
+
     /// Until they are dropped nobody else registers a client there, or changes what is kept of one.
     pub(super) async fn turn(&self, issuer: &Issuer) -> (OwnedMutexGuard<()>, OwnedMutexGuard<()>) {
         (self.turns.take(issuer).await, self.changes.take(issuer).await)

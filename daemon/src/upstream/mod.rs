@@ -44,6 +44,7 @@ use mcp_authd_oauth::revocation::{Revocation, RevocationFlow, RevocationRequest}
 use mcp_authd_oauth::secret::SecretText;
 use mcp_authd_oauth::sign_in::{PendingSignIn, SignInFailure};
 use mcp_authd_oauth::terms::Issuer;
+use mcp_authd_oauth::time::Instant;
 use mcp_authd_oauth::token::{Binding, ErrorAnswer, Granted, OutcomeUnknown, RefreshOutcome};
 use tokio::sync::{oneshot, watch};
 
@@ -113,7 +114,7 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
         async move {
             // I7: whoever waits for this may go away; the request does not notice. Only the end of the daemon ends it.
             let (settled, outcome) = oneshot::channel();
-            tasks.work("refresh", async move {
+            tasks.errand("refresh", async move {
                 let outcome = wire.refresh(&account, request).await;
                 tracing::debug!(account = %account.name, outcome = word(&outcome), "a refresh has ended");
                 let _ = settled.send(outcome);
@@ -156,12 +157,16 @@ impl<T: Transport> Upstream for HttpUpstream<T> {
         let (wire, tasks) = (self.wire.clone(), self.tasks.clone());
         async move {
             let (forgotten, told) = oneshot::channel();
-            tasks.work("forget a client", async move {
+            tasks.errand("forget a client", async move {
                 let _ = forgotten.send(wire.forget_client(&issuer).await);
             });
             told.await.unwrap_or_else(|_| Err(SaveError::Io("the daemon is about to end".to_owned())))
         }
         .boxed()
+    }
+
+    fn leaves_alone_until(&self) -> Option<Instant> {
+        self.wire.clients.leaves_alone_until()
     }
 
     fn revoke(&self, account: Arc<AccountConfig>, request: RevokeRequest) -> BoxFuture<'static, ()> {

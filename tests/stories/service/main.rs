@@ -7,10 +7,12 @@
 mod broken;
 mod hand_over;
 mod handed;
+mod idle;
 mod installed;
 mod restarts;
 mod ruled;
 mod units;
+mod upgrade;
 
 use std::time::Duration;
 

@@ -7,8 +7,10 @@ mod refused;
 mod ruled;
 mod serviced;
 mod together;
+mod upgraded;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Stdio;
 
 use mcp_authd_client::{Answer, Client, Need, Request, SignInMode};
@@ -90,11 +92,16 @@ impl Program {
         Self::of(machine.any_program(std::env::current_exe().unwrap()), machine)
     }
 
-    fn of(mut command: Command, machine: &Daemon) -> Self {
+    fn of(command: Command, machine: &Daemon) -> Self {
+        Self::that_starts(&machine.file_of("mcp-authd"), command)
+    }
+
+    /// One that starts this daemon where it finds none.
+    fn that_starts(daemon: &Path, mut command: Command) -> Self {
         command
             .args(["--exact", "starting::the_program_does_what_it_reads", "--nocapture"])
             .env(ROLE, "program")
-            .env("MCP_AUTHD_BIN", machine.file_of("mcp-authd"))
+            .env("MCP_AUTHD_BIN", daemon)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);

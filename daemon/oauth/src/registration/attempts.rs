@@ -35,6 +35,12 @@ impl Attempts {
         self.0.get(issuer).copied()
     }
 
+    /// Until when any issuer is left alone.
+    #[must_use]
+    pub fn latest(&self) -> Option<Instant> {
+        self.0.values().max().copied()
+    }
+
     /// The person's own word counts more: `authctl client forget`.
     pub fn forget(&mut self, issuer: &Issuer) {
         self.0.remove(issuer);

@@ -52,7 +52,7 @@ impl Errands {
             Effect::BeginRefresh(id, config, request) => {
                 let refresh = self.house.upstream.refresh(config, *request);
                 let events = self.events.clone();
-                self.house.tasks.work("refresh", async move {
+                self.house.tasks.errand("refresh", async move {
                     events.tell(Event::RefreshSettled(id, refresh.await));
                 });
             }
@@ -71,7 +71,7 @@ impl Errands {
             Effect::TradeIn(_) => self.gate.cancel(),
             Effect::AbortSignIn(_) => self.login.cancel(),
             Effect::Revoke(config, request) => {
-                self.house.tasks.work("revoke", self.house.upstream.revoke(config, *request));
+                self.house.tasks.errand("revoke", self.house.upstream.revoke(config, *request));
             }
         }
     }
@@ -91,7 +91,7 @@ impl Errands {
         self.gate = keep.open;
         let answered = keep.answered;
         let (aborted, tasks, events) = (self.login.clone(), self.house.tasks.clone(), self.events.clone());
-        self.house.tasks.work("sign in", async move {
+        self.house.tasks.errand("sign in", async move {
             tokio::select! {
                 () = aborted.cancelled() => {}
                 () = tasks.stopping() => {}

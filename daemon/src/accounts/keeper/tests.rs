@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,10 +27,10 @@ use crate::accounts::need::{Answer, AnswerState, Need, SignInMode};
 use crate::accounts::paste::NotCompleted;
 use crate::accounts::probe::{KnownAccounts, NotProbed, Probed, Question};
 use crate::accounts::{
-    AccountConfig, AccountName, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, SignInRequest, Stored, Upstream,
-    Vault,
+    AccountConfig, AccountName, KeyOpener, KeyState, LoadError, RefreshRequest, RevokeRequest, SaveError, SignInRequest, Stored,
+    Upstream, Vault,
 };
-use crate::host::clock::{Clock, follows_tokio};
+use crate::host::clock::{Clock, LONGEST_NAP, follows_tokio};
 use crate::host::tasks::Tasks;
 
 /// A server whose token endpoint takes a while.
@@ -175,6 +175,10 @@ impl Vault for Memory {
 
     fn key_state(&self) -> watch::Receiver<KeyState> {
         self.key.subscribe()
+    }
+
+    fn key_opener(&self) -> KeyOpener {
+        KeyOpener::Machine
     }
 }
 
@@ -418,4 +422,29 @@ fn what_the_machine_does_about_a_refresh_is_what_the_profile_says() {
     let profile = Profile { replay: ReplayTime::AtTokenEnd, refresh_ends: RefreshEnds::AccessTokensToo, ..Profile::default() };
     let strict = super::policy(Arc::new(AccountConfig { profile: Arc::new(profile), ..config("client") }));
     assert_eq!((strict.replay, strict.refresh_ends_access_tokens), (ReplayTime::AtTokenEnd, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_keepers_wake_the_machine_as_often_as_one() {
+    // given accounts that have nothing to do, begun one after the other
+    let scene = scene(Duration::ZERO);
+    let (inner, moments) = (scene.house.clock.clone(), Arc::new(Mutex::new(BTreeSet::new())));
+    let noted = moments.clone();
+    let clock = Clock::from_fn(move || {
+        let now = inner.now();
+        noted.lock().unwrap().insert(now.instant);
+        now
+    });
+    let house = House { clock, ..scene.house.clone() };
+    let mut accounts = Vec::new();
+    for number in 0..50 {
+        let config = AccountConfig { name: AccountName::parse(&format!("account-{number}")).unwrap(), ..config("client") };
+        accounts.push(super::begin(&house, Arc::new(config), Beginning { seed: number, revision: 0 }));
+        tokio::time::sleep(Duration::from_millis(777)).await;
+    }
+    // when ten minutes pass
+    moments.lock().unwrap().clear();
+    tokio::time::sleep(LONGEST_NAP * 20).await;
+    // then they have looked twice a minute (I10), all at once
+    assert_eq!(moments.lock().unwrap().len(), 20);
 }

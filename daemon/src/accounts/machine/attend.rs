@@ -146,7 +146,10 @@ impl Account {
         match &self.credential {
             // A leaving daemon waits for the refresh that is out (B6): so do its callers.
             Credential::Spending(_) => Verdict::Wait,
-            _ if self.leaving => self.living_or(grant, need, now, leaving),
+            _ if self.leaving => match served(grant, need, now.instant) {
+                Some(token) => Verdict::Answer(AnswerState::Token(token)),
+                None => until_the_end(need.sign_in),
+            },
             Credential::Held(_) if rejected && self.was_forced(now.instant) => refuse(Refusal::TokenRejected),
             Credential::Held(_) if is_born_dead(grant) && self.was_refreshed(grant, now.instant) => {
                 refuse(Refusal::Configuration {
@@ -173,11 +176,11 @@ impl Account {
         }
     }
 
-    fn was_forced(&self, now: Instant) -> bool {
+    pub(super) fn was_forced(&self, now: Instant) -> bool {
         self.forced_at.is_some_and(|at| now.since(at) < FORCED_DISTANCE)
     }
 
-    fn was_refreshed(&self, grant: &Grant, now: Instant) -> bool {
+    pub(super) fn was_refreshed(&self, grant: &Grant, now: Instant) -> bool {
         grant.refreshed_at.is_some() && self.refreshed_at.is_some_and(|at| now.since(at) < FORCED_DISTANCE)
     }
 
@@ -205,9 +208,9 @@ impl Account {
         }
         let begin = Verdict::SignIn { purpose, scopes: self.scopes_for(&waiter.need.scopes) };
         match mode {
-            _ if self.leaving => refuse(leaving()),
-            SignInMode::Person(_) => begin,
             SignInMode::Never => refuse(Refusal::LoginRequired(reason)),
+            _ if self.leaving => until_the_end(mode),
+            SignInMode::Person(_) => begin,
             SignInMode::StartAndReturn | SignInMode::StartAndWait => match self.history.end() {
                 Some(SignInEnd::Denied | SignInEnd::Cancelled) => refuse(Refusal::Denied),
                 Some(SignInEnd::OtherSubject) => refuse(Refusal::AccountMismatch),
@@ -245,6 +248,7 @@ impl Account {
             (Credential::Unsaved(_), _) => "the new token is still being saved",
             (_, SignIn::Starting(_)) => "the authorization server has not yet answered the login request",
             (_, SignIn::Prompted(_)) => "the login is still being saved",
+            _ if self.leaving && self.is_settled() => return AnswerState::Refusal(leaving()),
             _ => "the authorization server has not yet answered the refresh",
         };
         AnswerState::Refusal(Refusal::Unavailable { retry_after: Some(Duration::from_secs(1)), why: why.to_owned() })
@@ -300,6 +304,15 @@ fn is_rejected(grant: &Grant, need: &Need) -> bool {
 
 fn is_born_dead(grant: &Grant) -> bool {
     matches!(&grant.access, Some(HeldToken { life: Life::Known(Duration::ZERO), .. }))
+}
+
+/// What a leaving daemon begins no more, the next one does: a program that waits for the end of this one asks again there, and is
+/// told of none of it. A person is told.
+fn until_the_end(mode: SignInMode) -> Verdict {
+    match mode {
+        SignInMode::Person(_) => refuse(leaving()),
+        SignInMode::Never | SignInMode::StartAndReturn | SignInMode::StartAndWait => Verdict::Wait,
+    }
 }
 
 fn leaving() -> Refusal {

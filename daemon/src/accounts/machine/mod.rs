@@ -15,6 +15,7 @@ mod resting;
 mod schedule;
 mod sign_in;
 mod sign_out;
+mod staying;
 mod view;
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ pub struct Account {
     start_failures: u32,
     /// No refresh ahead of time before: spread after a resume (D53).
     ahead_not_before: Option<Instant>,
-    /// The save of the grant that was asked for last.
+    /// The save of the grant that was asked for last, while the store has not answered for it.
     last_save: Option<SaveId>,
     /// What the store said when it last refused.
     save_trouble: Option<String>,

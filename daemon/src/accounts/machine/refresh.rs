@@ -46,6 +46,7 @@ impl Account {
             }
             _ => None,
         };
+        self.last_save = self.last_save.filter(|last| *last != save);
         match (std::mem::replace(&mut self.credential, Credential::LOADING), result) {
             (Credential::Spending(spending), result) if spending.stage == Stage::Saving(save) => {
                 self.intent_saved(spending, result, work);

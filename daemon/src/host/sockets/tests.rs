@@ -246,3 +246,27 @@ async fn a_folder_that_somebody_opens_up_does_not_lose_its_socket() {
     fs::set_permissions(house.path.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
     assert_eq!(listener.standing(), Standing::Held);
 }
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_shut_door_nobody_is_taken_in_and_nobody_is_turned_away() {
+    let house = house();
+    let company = Company::default();
+    let places = || Places::among(&company, 8, &Ebb::default());
+    let listener = Listener::bind(&house.path, places(), Leftover::Erase, &house.owner).unwrap();
+    // An accept that is under way already when the door is shut.
+    let (shut, waits) = tokio::join!(async { company.shut().unwrap() }, tokio::time::timeout(LOOK, listener.accept()));
+    assert!(waits.is_err(), "nobody is there yet");
+    let mut caller = UnixStream::connect(&house.path).await.unwrap();
+    caller.write_all(b"hello").await.unwrap();
+    let accepting = listener.accept();
+    tokio::pin!(accepting);
+    assert!(tokio::time::timeout(LOOK * 10, &mut accepting).await.is_err(), "the door is shut");
+    assert_eq!(company.guests(), 0);
+    drop(shut);
+    let mut connection = accepting.await;
+    let mut heard = [0; 5];
+    connection.read_exact(&mut heard).await.unwrap();
+    assert_eq!((&heard, company.guests()), (b"hello", 1));
+    drop(connection);
+    assert_eq!(company.guests(), 0);
+}

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::accounts::client_secret::SecretError;
 use crate::accounts::grant::{GrantRecord, SignInRecord};
-use crate::accounts::{KeyState, LoadError, SaveError, Stored, Vault};
+use crate::accounts::{KeyOpener, KeyState, LoadError, SaveError, Stored, Vault};
 
 /// A vault that keeps the secret of one client at one server, and counts who asks; and clients that were registered.
 #[derive(Clone, Default)]
@@ -95,6 +95,10 @@ impl Vault for Keeps {
 
     fn key_state(&self) -> watch::Receiver<KeyState> {
         unreachable!("upstream waits for no key")
+    }
+
+    fn key_opener(&self) -> KeyOpener {
+        unreachable!("upstream opens no key")
     }
 }
 

@@ -17,4 +17,5 @@ mod refreshing;
 mod removing;
 mod resting;
 mod signing_in;
+mod staying;
 mod world;

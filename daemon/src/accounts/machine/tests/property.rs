@@ -10,6 +10,7 @@ use proptest::test_runner::RngSeed;
 
 use super::super::fixture::policy;
 use super::super::{Event, Policy, ReplayTime, WaiterId};
+use super::staying::loses_nothing;
 use super::world::{Disk, Login, Reply, World};
 use crate::accounts::need::{PersonWants, SignInMode};
 
@@ -239,6 +240,7 @@ fn check(world: &World, books: &mut Books, action: &Action) {
         assert!(deadline.is_none_or(|at| at > world.now.instant), "a deadline that has passed does not come again: {deadline:?}");
     }
     check_prompts(world, books, action);
+    loses_nothing(world);
 }
 
 /// P18, and that a denial is final for programs.
