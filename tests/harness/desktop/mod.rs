@@ -54,7 +54,9 @@ impl Default for Settings {
 /// A call of `Notify`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
-    /// What was answered.
+    /// Who asks, by the name that the bus gave.
+    pub from: String,
+    /// What was answered: the one that it replaces, as the specification has it, or a new one.
     pub id: u32,
     /// 0: none.
     pub replaces: u32,
@@ -151,6 +153,19 @@ impl Desktop {
         self.tell("NotificationClosed", &(id, why)).await;
     }
 
+    /// A program that is no notification service says to somebody that a button was pressed.
+    ///
+    /// # Panics
+    /// If the bus does not take it.
+    pub async fn stranger_presses(address: &str, (to, id): (&str, u32)) {
+        let stranger = zbus::connection::Builder::address(address).build().await.expect("a bus takes strangers");
+        let told = stranger.emit_signal(Some(to), NOTIFICATIONS_PATH, NOTIFICATIONS, "ActionInvoked", &(id, "open")).await;
+        told.expect("the bus takes signals");
+        // Whatever was sent before was passed on before this is answered.
+        let asked = stranger.call_method(Some("org.freedesktop.DBus"), "/", Some("org.freedesktop.DBus"), "GetId", &()).await;
+        asked.expect("the bus answers");
+    }
+
     async fn tell(&self, signal: &str, body: &(impl serde::Serialize + zbus::DynamicType)) {
         let told = self.connection.emit_signal(None::<&str>, NOTIFICATIONS_PATH, NOTIFICATIONS, signal, body).await;
         told.expect("the bus takes signals");
@@ -173,6 +188,14 @@ struct Notifications {
     last: Arc<Mutex<u32>>,
 }
 
+impl Notifications {
+    fn next(&self) -> u32 {
+        let mut last = self.last.lock().expect("nobody panics with it");
+        *last += 1;
+        *last
+    }
+}
+
 #[zbus::interface(name = "org.freedesktop.Notifications")]
 impl Notifications {
     async fn get_capabilities(&self) -> fdo::Result<Vec<String>> {
@@ -191,16 +214,14 @@ impl Notifications {
         actions: Vec<String>,
         hints: HashMap<String, OwnedVariant>,
         expires: i32,
+        #[zbus(header)] header: zbus::message::Header<'_>,
     ) -> fdo::Result<u32> {
         behave(&self.book, self.manner).await?;
-        let id = {
-            let mut last = self.last.lock().expect("nobody panics with it");
-            *last += 1;
-            *last
-        };
+        let id = if replaces == 0 { self.next() } else { replaces };
+        let from = header.sender().map(ToString::to_string).unwrap_or_default();
         let urgency = hints.get("urgency").and_then(|value| u8::try_from(value.clone()).ok());
         let resident = hints.get("resident").and_then(|value| bool::try_from(value.clone()).ok());
-        let notice = Notice { id, replaces, application, summary, body, actions, urgency, resident, expires };
+        let notice = Notice { from, id, replaces, application, summary, body, actions, urgency, resident, expires };
         self.book.send_modify(|asked| asked.notices.push(notice));
         Ok(id)
     }

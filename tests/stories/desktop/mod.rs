@@ -85,7 +85,7 @@ async fn a_login_that_eight_programs_ask_for_is_told_once_opened_by_its_button_a
     let asked = desktop.wait_for(|asked| asked.notices.len() == 2).await;
     assert_eq!(asked.opened, [page]);
     let again = asked.notices[1].clone();
-    assert_eq!((again.replaces, &again.body), (notice.id, &notice.body));
+    assert_eq!((again.replaces, again.id, &again.body), (notice.id, notice.id, &notice.body));
 
     // when the person answers, then all are served, and the notice goes; nothing more was told
     let mut watches = crowd.watch(&named("work"));
@@ -133,7 +133,7 @@ async fn where_the_person_wants_it_the_page_is_opened_without_being_asked_for_on
     let shown = asks(&daemon, "work").await;
     let page = format!("{}/device", server.issuer());
     let asked = desktop.wait_for(|asked| !asked.notices.is_empty()).await;
-    assert_eq!(asked.opened, [page.clone()], "before the notice, which stands beside it with the code");
+    assert_eq!(asked.opened, std::slice::from_ref(&page), "before the notice, which stands beside it with the code");
     assert!(asked.notices[0].body.contains(code(&shown)));
 
     // other programs, and another life of the daemon, open nothing more

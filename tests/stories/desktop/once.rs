@@ -73,3 +73,26 @@ async fn who_wants_no_notices_has_none_from_the_next_login_on() {
     let asked = desktop.asked();
     assert_eq!((asked.notices.len(), first_of(&asked, "work").len()), (1, 0));
 }
+
+#[tokio::test]
+async fn a_button_that_is_pressed_again_and_again_opens_three_pages_and_only_the_desktop_presses_it() {
+    let Some((bus, desktop, server, daemon)) = stage("a button that is pressed again and again").await else { return };
+    asks(&daemon, "work").await;
+    let asked = desktop.wait_for(|asked| !asked.notices.is_empty()).await;
+    let (from, id) = (asked.notices[0].from.clone(), asked.notices[0].id);
+    for _ in 0..5 {
+        Desktop::stranger_presses(&bus.address(), (&from, id)).await;
+    }
+    assert_eq!(desktop.asked().opened, [""; 0]);
+    for _ in 0..5 {
+        desktop.press(id, "open").await;
+    }
+    desktop.press(id + 1, "open").await;
+    desktop.press(id, "something else").await;
+    desktop.wait_for(|asked| asked.notices.len() == 4).await;
+
+    // the next thing that the desktop is asked of this login comes after all of them
+    tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
+    let asked = desktop.wait_for(|asked| asked.closed.len() == 1).await;
+    assert_eq!(asked.opened, vec![format!("{}/device", server.issuer()); 3]);
+}
