@@ -20,6 +20,7 @@ use crate::accounts::registry::Registry;
 use crate::accounts::roster::{NotReloaded, Reloaded, Roster};
 use crate::accounts::summary::Watch;
 use crate::config::{Config, ConfigErrors};
+use crate::desktop;
 use crate::host::activation::{Activation, Handed, Unfit};
 use crate::host::clock::Clock;
 use crate::host::directories::{Directories, Environment, Layout, NoPlace};
@@ -251,6 +252,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
+    tasks.service("tell the desktop", desktop::attend(&roster, face.facts.started_at, (&tasks, &clock)));
     let manager = Arc::new(Notifier::of_this_process());
     if manager.is_heard() {
         tasks.service("tell the service manager", tell_manager(manager.clone(), roster.registry(), tasks.clone()));

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod config;
 pub mod daemon;
+pub mod desktop;
 pub mod host;
 pub mod rpc;
 pub mod store;

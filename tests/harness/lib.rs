@@ -10,6 +10,7 @@
 //! | [`mcp_hosts`] | real MCP clients (the official SDK, run with Node, `tests/mcp`) that start copies of a stdio server |
 //! | [`conformance`] | the public MCP conformance suite, run with a Node of its own (`tests/conformance`) |
 //! | [`moved_clocks`] | a daemon whose clocks are moved while it runs, by a library before libc's |
+//! | [`desktop`] | a desktop on a session bus of its own: a notification service and a portal, with manners |
 //! | [`listening`] | the ports that a program has open, as the kernel lists them |
 //! | [`sentinel`] | finds a leaked secret: every secret that [`server`] issues carries a mark |
 //! | [`persona`] | providers as they are documented, and some odd ones: our own server in the words of another |
@@ -44,6 +45,7 @@
 pub mod bare;
 pub mod conformance;
 pub mod daemon;
+pub mod desktop;
 pub mod listening;
 pub mod mcp_hosts;
 pub mod moved_clocks;

@@ -17,7 +17,9 @@ fn room(of: &str, path: &[String]) -> Option<Result<String, String>> {
         "mcp_authd" => match path.first().map(String::as_str) {
             None => "daemon".to_owned(),
             Some("*") => return Some(Err("names the whole crate at once".to_owned())),
-            Some(room @ ("accounts" | "config" | "daemon" | "host" | "rpc" | "store" | "upstream")) => room.to_owned(),
+            Some(room @ ("accounts" | "config" | "daemon" | "desktop" | "host" | "rpc" | "store" | "upstream")) => {
+                room.to_owned()
+            }
             Some(other) => return Some(Err(format!("`{other}` is no room of the map"))),
         },
         _ => return None,

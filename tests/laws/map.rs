@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::tree;
 
 /// Every word that the arrows may use.
-const ROOMS: [&str; 10] = ["oauth", "config", "host", "accounts", "upstream", "store", "rpc", "daemon", "proto", "client"];
+const ROOMS: [&str; 11] =
+    ["oauth", "config", "host", "accounts", "upstream", "store", "desktop", "rpc", "daemon", "proto", "client"];
 
 /// Who may know whom, and what may not be named.
 #[derive(Debug, PartialEq, Eq)]

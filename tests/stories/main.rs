@@ -10,6 +10,7 @@ mod by_hand;
 mod client_secret;
 mod conformance;
 mod demo;
+mod desktop;
 mod discovered;
 mod doctor;
 mod identity;

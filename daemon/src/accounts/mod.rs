@@ -21,6 +21,7 @@ pub mod roster;
 pub mod status;
 pub mod summary;
 pub mod token_file;
+pub mod waiting;
 
 use futures_util::future::BoxFuture;
 use std::sync::Arc;

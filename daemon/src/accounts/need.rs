@@ -6,7 +6,7 @@ use mcp_authd_oauth::client_authentication::NotAuthenticated;
 use mcp_authd_oauth::secret::{AccessToken, TokenHash};
 use mcp_authd_oauth::sign_in::{NotBegun, Prompt};
 use mcp_authd_oauth::terms::{Resource, Scopes};
-use mcp_authd_oauth::time::Instant;
+use mcp_authd_oauth::time::{Instant, WallTime};
 
 use super::grant::Purpose;
 use super::token_file::TokenFileRefusal;
@@ -100,6 +100,14 @@ pub struct SignInPrompt {
     pub asked_by: String,
     /// What it asks for beyond what is held, where its purpose is [`Purpose::MoreAccess`]; else none.
     pub more: Scopes,
+}
+
+impl SignInPrompt {
+    /// Whether it was begun before this time, and so by a daemon before the one that has begun at it: logins are named by the calendar.
+    #[must_use]
+    pub fn is_from_before(&self, time: WallTime) -> bool {
+        self.id < time.as_millis()
+    }
 }
 
 /// Why there is no token, named after what the caller does next.

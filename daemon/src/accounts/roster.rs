@@ -23,7 +23,9 @@ use super::probe::{KnownAccounts, NotProbed, Probed, Question};
 use super::registry::Registry;
 use super::status::Status;
 use super::{AccountConfig, AccountName, TokenFileConfig, Upstream, Vault, token_file};
-use crate::config::{AccountDraft, Added, Change, Config, ConfigErrors, ConfigFile, EditError, Network, Origin, ProviderView};
+use crate::config::{
+    AccountDraft, Added, Change, Config, ConfigErrors, ConfigFile, Desktop, EditError, Network, Origin, ProviderView,
+};
 use crate::host::clock::Clock;
 use crate::host::entropy::{self, NoEntropy};
 
@@ -42,6 +44,7 @@ struct Inner {
     house: House,
     registry: Registry,
     network: watch::Sender<Network>,
+    desktop: watch::Sender<Desktop>,
     /// What is served. Whoever holds it has the turn.
     served: Mutex<Config>,
 }
@@ -163,13 +166,20 @@ impl Roster {
             }
         }
         let file = ConfigFile::at(&config.path);
-        Ok(Self(Arc::new(Inner { file, house, registry, network, served: Mutex::new(config) })))
+        let desktop = watch::Sender::new(config.desktop);
+        Ok(Self(Arc::new(Inner { file, house, registry, network, desktop, served: Mutex::new(config) })))
     }
 
     /// The accounts.
     #[must_use]
     pub fn registry(&self) -> Registry {
         self.0.registry.clone()
+    }
+
+    /// What the desktop is told of logins, as the file that is served says.
+    #[must_use]
+    pub fn desktop(&self) -> watch::Receiver<Desktop> {
+        self.0.desktop.subscribe()
     }
 
     pub(super) fn upstream(&self) -> &Arc<dyn Upstream> {
@@ -306,6 +316,7 @@ impl Inner {
         if done.network_changed {
             self.network.send_replace(newer.network.clone());
         }
+        self.desktop.send_replace(newer.desktop);
         for (name, step) in steps {
             self.perform(name, step, &mut done).await;
         }

@@ -59,7 +59,7 @@ impl Watch {
 }
 
 /// One whose keeper has ended changes no more; the registry tells that it is gone.
-async fn changed(status: &mut Receiver<Status>) {
+pub(super) async fn changed(status: &mut Receiver<Status>) {
     if status.changed().await.is_err() {
         std::future::pending::<()>().await;
     }

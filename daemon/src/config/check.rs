@@ -10,6 +10,7 @@ use mcp_authd_oauth::profile::ClientNeed;
 use toml_edit::Document;
 
 use super::account::{Account, AccountConfig, AccountName, TokenFileConfig};
+use super::desktop::{self, Desktop};
 use super::error::{ConfigErrors, Hint, Problem, printable};
 use super::network::{self, Network};
 use super::profile::{self, OfAccount, Provider, ProviderView, Providers};
@@ -17,7 +18,7 @@ use super::raw::{Entry, Findings, Reported, Section};
 use super::{client, parameters, request, server, token_file};
 
 /// What stands at the top of the file.
-pub(super) const TOP: &[&str] = &["accounts", "network", "providers"];
+pub(super) const TOP: &[&str] = &["accounts", "desktop", "network", "providers"];
 /// What stands below `[accounts.NAME]`.
 pub(super) const ACCOUNT: &[&str] = &[
     "issuer",
@@ -40,12 +41,13 @@ pub(super) const ACCOUNT: &[&str] = &[
     token_file::KEY,
 ];
 
-/// Every account of the text, and how the network is reached.
+/// Every account of the text, how the network is reached, and what the desktop is told.
 #[derive(Default)]
 pub(super) struct Checked {
     pub(super) accounts: BTreeMap<AccountName, Arc<AccountConfig>>,
     pub(super) token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
     pub(super) network: Network,
+    pub(super) desktop: Desktop,
     pub(super) providers: Vec<ProviderView>,
 }
 
@@ -81,6 +83,8 @@ pub(super) fn whole(text: &str, path: &Path) -> Result<Checked, ConfigErrors> {
     let network = top.entry("network", &findings).map(|entry| network::check(&entry, &mut findings));
     // Where it did not hold, that stands in the findings.
     checked.network = network.and_then(Result::ok).unwrap_or_default();
+    let desktop = top.entry("desktop", &findings).map(|entry| desktop::check(&entry, &mut findings));
+    checked.desktop = desktop.and_then(Result::ok).unwrap_or_default();
     findings.settle(checked, path)
 }
 

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 
 use super::account::{AccountConfig, AccountName, TokenFileConfig};
 use super::check;
+use super::desktop::Desktop;
 use super::error::{ConfigError, ConfigErrors, Problem, shell_word};
 use super::network::Network;
 use super::profile::{self, ProviderView};
@@ -36,6 +37,8 @@ pub struct Config {
     pub token_files: BTreeMap<AccountName, Arc<TokenFileConfig>>,
     /// How the network is reached.
     pub network: Network,
+    /// What the desktop is told of logins.
+    pub desktop: Desktop,
     /// The providers that it describes itself, by their names.
     pub(super) providers: Vec<ProviderView>,
 }
@@ -84,8 +87,8 @@ impl Config {
         if let Some(at) = text.find('\0') {
             return Err(ConfigErrors::one(path, Some(line_of(text.as_bytes(), at)), Problem::NulByte));
         }
-        let check::Checked { accounts, token_files, network, providers } = check::whole(text, path)?;
-        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, network, providers })
+        let check::Checked { accounts, token_files, network, desktop, providers } = check::whole(text, path)?;
+        Ok(Self { path: path.to_owned(), origin: Origin::File, accounts, token_files, network, desktop, providers })
     }
 
     /// Every provider that an account can name, in the order of their names: those of the file, and the shipped ones that none of the
@@ -102,6 +105,7 @@ impl Config {
             accounts: BTreeMap::new(),
             token_files: BTreeMap::new(),
             network: Network::default(),
+            desktop: Desktop::default(),
             providers: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ mod account;
 mod change;
 mod check;
 mod client;
+mod desktop;
 mod draft;
 mod draft_errors;
 mod edit;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use account::{AccountConfig, AccountName, ClientConfig, InvalidName, ServerConfig, TokenFileConfig};
 pub use change::Change;
+pub use desktop::Desktop;
 pub use draft::AccountDraft;
 pub use draft_errors::DraftErrors;
 pub use edit_error::{ByHand, EditError};

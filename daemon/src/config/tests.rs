@@ -12,6 +12,7 @@ use super::*;
 
 mod arbitrary;
 mod changes;
+mod desktop;
 mod drafts;
 mod edits;
 mod manual;
@@ -399,7 +400,7 @@ fn a_file_that_others_may_write_is_refused_together_with_what_it_says() {
             Config::load(&path).unwrap_err().to_string(),
             format!(
                 "{shown}: the group or others may write this file, and could send your logins elsewhere. Run: chmod go-w '{shown}'\n\
-                 {shown}:1: `x` is no key of the top of the file. Known here: `accounts`, `network`, `providers`"
+                 {shown}:1: `x` is no key of the top of the file. Known here: `accounts`, `desktop`, `network`, `providers`"
             )
         );
     }

@@ -32,12 +32,26 @@ pub(super) enum Verdict {
     },
 }
 
+/// A program that tells no name, and whose file cannot be seen from here.
+const NAMELESS: &str = "a program without a name";
+
 impl SignInMode {
     /// Whether a program asks, and whether another subject may take the account over.
     pub(super) fn who(self) -> (bool, bool) {
         match self {
             Self::Never | Self::StartAndReturn | Self::StartAndWait => (true, false),
             Self::Person(wants) => (false, wants == PersonWants::Replace),
+        }
+    }
+}
+
+impl Need {
+    /// Who begins a login by this call: empty where the person does, and only there.
+    pub(super) fn asked_by(&self) -> String {
+        match (self.sign_in, self.client_name.as_str()) {
+            (SignInMode::Person(_), _) => String::new(),
+            (_, "") => NAMELESS.to_owned(),
+            (_, name) => name.to_owned(),
         }
     }
 }

@@ -290,7 +290,7 @@ impl Account {
             }
             Verdict::SignIn { purpose, scopes } => {
                 let (by_program, replace) = waiter.need.sign_in.who();
-                let asked_by = if by_program { waiter.need.client_name.clone() } else { String::new() };
+                let asked_by = waiter.need.asked_by();
                 let noted = by_program.then_some(work.now.wall);
                 let start = Start { id: SignInId(self.name()), purpose, scopes, asked_by, replace, noted };
                 self.begin_sign_in(start, work);

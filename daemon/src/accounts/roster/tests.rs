@@ -172,3 +172,14 @@ async fn a_program_that_knows_a_url_finds_the_account_of_the_nearest_resource_ar
         assert_eq!(at(none), Err(false), "{none}");
     }
 }
+
+#[tokio::test]
+async fn what_the_desktop_is_told_changes_with_the_file() {
+    let home = Home::with(WORK);
+    let mut desktop = home.roster.desktop();
+    assert_eq!(*desktop.borrow_and_update(), Desktop::default());
+    home.reload_with(&format!("{WORK}[desktop]\nnotify = false\nopen_browser = true\n")).await.unwrap();
+    assert_eq!(*desktop.borrow_and_update(), Desktop { notify: false, open_browser: true });
+    assert!(home.reload_with(&format!("{WORK}[desktop]\nnotify = 1\n")).await.is_err());
+    assert!(!desktop.has_changed().unwrap(), "a file that does not hold changes nothing");
+}

@@ -3,7 +3,7 @@
 use mcp_authd_packaging::{Format, Term};
 
 use super::*;
-use crate::config::{check, network};
+use crate::config::{check, desktop, network};
 
 const ACCOUNT: &[Term] = &[
     ("issuer", "The authorization server, where it publishes its metadata (RFC 8414)."),
@@ -40,6 +40,11 @@ const NETWORK: &[Term] = &[
     ("proxy", "The URL of a proxy. Loopback never goes through it."),
 ];
 
+const DESKTOP: &[Term] = &[
+    ("notify", "false: the desktop is not told of a login that a program has begun. Without it a notification is shown, once."),
+    ("open_browser", "true: the desktop opens the page of such a login without being asked, once."),
+];
+
 const PROVIDERS: &[Term] =
     &[("[providers.NAME]", "A provider of your own. authctl provider show NAME prints one that is shipped, in the same format.")];
 
@@ -52,7 +57,7 @@ const PAGE: Format = Format {
         "Every mistake is told at once, with its line. authctl reload, or SIGHUP, has the file read again: whole or not at all. \
          authctl account add and authctl account remove write it, and leave every other byte as it is.",
     ],
-    sections: &[("[accounts.NAME]", ACCOUNT), ("[network]", NETWORK), ("[providers]", PROVIDERS)],
+    sections: &[("[accounts.NAME]", ACCOUNT), ("[desktop]", DESKTOP), ("[network]", NETWORK), ("[providers]", PROVIDERS)],
     example: r#"[accounts.work]
 issuer = "https://auth.example.com"
 client_id = "abc"
@@ -67,7 +72,10 @@ client_id = "abc"
 token_file = "/run/secrets/token"
 
 [network]
-proxy = "http://proxy.example:3128""#,
+proxy = "http://proxy.example:3128"
+
+[desktop]
+open_browser = true"#,
     see_also: &["mcp-authd(1)", "authctl(1)", "authctl-account-add(1)"],
 };
 
@@ -87,6 +95,7 @@ fn the_manual_names_every_key_and_no_other_and_its_example_holds() {
     let named = |terms: &'static [Term]| sorted(terms.iter().map(|(key, _)| *key));
     assert_eq!(named(ACCOUNT), sorted(check::ACCOUNT.iter().copied()));
     assert_eq!(named(NETWORK), sorted(network::KEYS.iter().copied()));
+    assert_eq!(named(DESKTOP), sorted(desktop::KEYS.iter().copied()));
     let heads = PAGE.sections.iter().map(|(head, _)| head.trim_matches(['[', ']']).trim_end_matches(".NAME"));
     assert_eq!(sorted(heads), sorted(check::TOP.iter().copied()));
     let config = parse(PAGE.example).expect("the example holds");

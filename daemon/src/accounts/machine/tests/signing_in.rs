@@ -9,7 +9,7 @@ use mcp_authd_oauth::terms::Scopes;
 use super::super::{Event, WaiterId};
 use super::world::{Login, World};
 use crate::accounts::grant::{Purpose, SignInEnd};
-use crate::accounts::need::{AnswerState, LoginReason, PersonWants, Refusal, SignInMode};
+use crate::accounts::need::{AnswerState, LoginReason, PersonWants, Refusal, SignInMode, SignInPrompt};
 use crate::accounts::status::Health;
 
 fn empty() -> World {
@@ -148,6 +148,41 @@ fn a_login_survives_a_restart_with_the_same_code() {
     world.save_all();
     let caller = world.ask(SignInMode::Never);
     assert!(world.token(caller).starts_with("at-"));
+}
+
+fn prompt_of(world: &World, id: WaiterId) -> &SignInPrompt {
+    match world.answer(id) {
+        Some(AnswerState::SignIn(prompt)) => prompt,
+        other => panic!("no prompt but {other:?}"),
+    }
+}
+
+#[test]
+fn a_login_names_the_program_that_asked_and_nobody_only_where_the_person_did() {
+    let program = |name: &str| (SignInMode::StartAndReturn, name.to_owned());
+    let person = (SignInMode::Person(PersonWants::ToBeSignedIn), "authctl".to_owned());
+    for ((mode, name), told) in [(program("editor"), "editor"), (program(""), "a program without a name"), (person, "")] {
+        let mut world = empty();
+        let asks = world.ask_with(|need| (need.sign_in, need.client_name) = (mode, name));
+        world.prompt();
+        assert_eq!(prompt_of(&world, asks).asked_by, told);
+    }
+}
+
+#[test]
+fn a_login_from_before_a_restart_is_known_by_its_name() {
+    let mut world = empty();
+    let begun = world.now.wall;
+    let asks = world.ask(SignInMode::StartAndReturn);
+    world.prompt();
+    assert!(!prompt_of(&world, asks).is_from_before(begun));
+    world.save_all();
+    world.advance(5);
+    world.crash();
+    world.save_all();
+    let restarted = world.now.wall;
+    let asks = world.ask(SignInMode::StartAndReturn);
+    assert!(prompt_of(&world, asks).is_from_before(restarted));
 }
 
 #[test]

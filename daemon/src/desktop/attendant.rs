@@ -1,0 +1,77 @@
+//! The one service of this room: looks which logins wait, and begins a session at the desktop for each that is to be told.
+//!
+//! Must never: connect by itself, or wait for a session.
+
+use std::collections::BTreeMap;
+
+use mcp_authd_oauth::time::WallTime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::address::Address;
+use super::session::Session;
+use super::told::{Step, Told};
+use crate::accounts::AccountName;
+use crate::accounts::roster::Roster;
+use crate::accounts::waiting::{Logins, Waiting};
+use crate::config::Desktop;
+use crate::host::clock::Clock;
+use crate::host::tasks::Tasks;
+
+/// What the service holds.
+struct Attendant {
+    logins: Logins,
+    wishes: watch::Receiver<Desktop>,
+    clock: Clock,
+    tasks: Tasks,
+}
+
+/// Tells the desktop of each login that is begun after `since`, when this daemon began, until the daemon leaves. What is shown then
+/// stays: the login goes on with the next daemon.
+pub fn attend(roster: &Roster, since: WallTime, (tasks, clock): (&Tasks, &Clock)) -> impl Future<Output = ()> + Send + use<> {
+    let (logins, wishes) = (Logins::new(roster.registry()), roster.desktop());
+    let attendant = Attendant { logins, wishes, clock: clock.clone(), tasks: tasks.clone() };
+    async move {
+        match Address::of_this_process() {
+            Some(address) => attendant.attend(Told::since(since), &address).await,
+            None => attendant.tasks.stopping().await,
+        }
+    }
+}
+
+impl Attendant {
+    async fn attend(mut self, mut told: Told, address: &Address) {
+        let mut sessions: BTreeMap<AccountName, CancellationToken> = BTreeMap::new();
+        loop {
+            for step in told.look(self.logins.look()) {
+                match step {
+                    Step::Over(account) => drop(sessions.remove(&account).map(|over| over.cancel())),
+                    Step::Tell(login) => {
+                        let over = CancellationToken::new();
+                        sessions.insert(login.account.clone(), over.clone());
+                        self.begin(login, over, address);
+                    }
+                }
+            }
+            tokio::select! {
+                () = self.tasks.stopping() => return,
+                () = self.logins.changed() => {}
+            }
+        }
+    }
+
+    fn begin(&self, login: Waiting, over: CancellationToken, address: &Address) {
+        let wishes = *self.wishes.borrow();
+        if !wishes.notify && !wishes.open_browser {
+            return;
+        }
+        let session = Session { login, wishes, clock: self.clock.clone(), over };
+        let (tasks, address) = (self.tasks.clone(), address.clone());
+        self.tasks.work("tell the desktop of a login", async move {
+            tokio::select! {
+                () = tasks.stopping() => {}
+                () = session.attend(&address) => {}
+            }
+        });
+    }
+}

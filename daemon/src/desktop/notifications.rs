@@ -1,0 +1,110 @@
+//! The notification service, as the Desktop Notifications Specification 1.2 has it.
+
+use std::time::Duration;
+
+use super::bus::{Bus, Unheard};
+use super::notice::{Abilities, Notice};
+use super::wire::{Body, Kind, Message, Service, Variant};
+
+const SERVICE: Service = Service {
+    name: "org.freedesktop.Notifications",
+    path: "/org/freedesktop/Notifications",
+    interface: "org.freedesktop.Notifications",
+};
+/// The key of the button.
+const OPEN: &str = "open";
+/// The key of a click on the notification itself.
+const DEFAULT: &str = "default";
+/// "Normal": it is told, and does not break into what the person has asked to be left alone in.
+const URGENCY: u8 = 1;
+/// An icon of every theme (Icon Naming Specification).
+const ICON: &str = "dialog-password";
+
+/// A notification that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    id: u32,
+    /// Who shows it: nobody else is believed about it.
+    by: String,
+}
+
+/// What the service says of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The person wants the page.
+    Pressed,
+    /// It is not shown any more.
+    Closed,
+}
+
+impl Shown {
+    /// The next that is said of this one. It may be dropped and called again without losing any.
+    ///
+    /// # Errors
+    /// Where the bus has gone.
+    pub(super) async fn heard(&self, bus: &mut Bus) -> Result<Heard, Unheard> {
+        loop {
+            let signal = bus.signal().await?;
+            if let Some(heard) = self.meant(&signal) {
+                return Ok(heard);
+            }
+        }
+    }
+
+    fn meant(&self, signal: &Message) -> Option<Heard> {
+        let Kind::Signal(interface, name) = &signal.kind else { return None };
+        if signal.sender != self.by || interface != SERVICE.interface {
+            return None;
+        }
+        match name.as_str() {
+            "ActionInvoked" => {
+                let mut body = signal.body("us")?;
+                (body.unsigned()? == self.id && [OPEN, DEFAULT].contains(&body.string()?)).then_some(Heard::Pressed)
+            }
+            "NotificationClosed" => (signal.body("uu")?.unsigned()? == self.id).then_some(Heard::Closed),
+            _ => None,
+        }
+    }
+}
+
+/// Wishes to hear from now on what it says.
+///
+/// # Errors
+/// Where the bus does not take the wish.
+pub(super) async fn listen(bus: &mut Bus) -> Result<(), Unheard> {
+    bus.listen(SERVICE).await
+}
+
+/// What it can do.
+///
+/// # Errors
+/// Where there is no such service, or none that answers.
+pub(super) async fn abilities(bus: &mut Bus) -> Result<Abilities, Unheard> {
+    let answer = bus.call(SERVICE, "GetCapabilities", &Body::default()).await?;
+    let able = answer.body("as").and_then(|mut body| body.strings()).ok_or(Unheard::Broken)?;
+    Ok(Abilities { buttons: able.contains(&"actions"), markup: able.contains(&"body-markup") })
+}
+
+/// Shows a notice for so long, in the place of one that was shown before.
+///
+/// # Errors
+/// Where the service refuses it, or does not answer.
+pub(super) async fn show(bus: &mut Bus, notice: &Notice, (left, before): (Duration, Option<&Shown>)) -> Result<Shown, Unheard> {
+    let actions: Vec<&str> = notice.button.iter().flat_map(|button| [DEFAULT, *button, OPEN, *button]).collect();
+    let milliseconds = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+    let body = Body::default().string("mcp-authd").unsigned(before.map_or(0, |shown| shown.id)).string(ICON);
+    let body = body.string(&notice.summary).string(&notice.body).strings(&actions);
+    // Resident: the code is to be seen after the button was pressed.
+    let body = body.options(&[("urgency", Variant::Byte(URGENCY)), ("resident", Variant::Boolean(true))]).signed(milliseconds);
+    let answer = bus.call(SERVICE, "Notify", &body).await?;
+    let id = answer.body("u").and_then(|mut body| body.unsigned()).ok_or(Unheard::Broken)?;
+    Ok(Shown { id, by: answer.sender })
+}
+
+/// Takes it away.
+///
+/// # Errors
+/// Where it is gone already, or the service does not answer.
+pub(super) async fn close(bus: &mut Bus, shown: &Shown) -> Result<(), Unheard> {
+    bus.call(SERVICE, "CloseNotification", &Body::default().unsigned(shown.id)).await.map(drop)
+}

@@ -1,0 +1,117 @@
+//! One login at the desktop, from its first notice to its end.
+//!
+//! Must never: be waited for. It is a task of its own, and what it cannot do is a line of the log.
+
+use std::time::Duration;
+
+use mcp_authd_oauth::sign_in::Prompt;
+use tokio_util::sync::CancellationToken;
+
+use super::address::Address;
+use super::bus::{Bus, Unheard};
+use super::notice::{Abilities, Notice};
+use super::notifications::{self, Heard, Shown};
+use super::page::Page;
+use super::portal;
+use crate::accounts::waiting::Waiting;
+use crate::config::Desktop;
+use crate::host::clock::Clock;
+
+/// How often the page of one login is opened, at most: by itself, and for whoever presses the button again because nothing came.
+const MOST_OPENED: u32 = 3;
+
+/// A login, and what its desktop is told of it.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) login: Waiting,
+    pub(super) wishes: Desktop,
+    pub(super) clock: Clock,
+    /// The login has ended.
+    pub(super) over: CancellationToken,
+}
+
+impl Session {
+    /// Tells it, and stays until it ends, or the person has put it aside.
+    pub(super) async fn attend(self, address: &Address) {
+        let account = self.login.account.as_str();
+        match self.tell(address).await {
+            Ok(()) => {}
+            Err(why @ Unheard::NoBus(_)) => tracing::debug!(account, %why, "the desktop is not told of a login"),
+            Err(why) => tracing::info!(account, %why, "the desktop is not told of a login; it waits all the same"),
+        }
+    }
+
+    async fn tell(&self, address: &Address) -> Result<(), Unheard> {
+        let bus = Bus::connect(address).await?;
+        let mut desk = Desk { session: self, bus, page: Page::of(&self.login.prompt.prompt), opened: 0 };
+        if self.wishes.open_browser {
+            desk.open().await;
+        }
+        if self.wishes.notify {
+            return desk.notify().await;
+        }
+        if desk.opened > 0 {
+            // The portal may have a question to the person first.
+            self.over.cancelled().await;
+        }
+        Ok(())
+    }
+
+    fn left(&self) -> Duration {
+        self.login.prompt.expires.since(self.clock.now().instant)
+    }
+}
+
+/// A login, and the bus that it is told on.
+struct Desk<'a> {
+    session: &'a Session,
+    bus: Bus,
+    page: Option<Page>,
+    opened: u32,
+}
+
+impl Desk<'_> {
+    async fn notify(&mut self) -> Result<(), Unheard> {
+        // First: whatever is said of the notice from its beginning is heard.
+        notifications::listen(&mut self.bus).await?;
+        let can = notifications::abilities(&mut self.bus).await?;
+        let mut shown = self.show(can, None).await?;
+        tracing::info!(account = self.session.login.account.as_str(), "the desktop was told of a login");
+        loop {
+            let heard = tokio::select! {
+                () = self.session.over.cancelled() => break,
+                heard = shown.heard(&mut self.bus) => heard?,
+            };
+            match heard {
+                Heard::Pressed if self.opened < MOST_OPENED => {
+                    self.open().await;
+                    if matches!(self.session.login.prompt.prompt, Prompt::Device(_)) {
+                        // Most desktops have closed it by now, and the person needs the code.
+                        shown = self.show(can, Some(&shown)).await?;
+                    }
+                }
+                // Once a button was pressed that is no answer of the person's.
+                Heard::Closed if self.opened == 0 => return Ok(()),
+                Heard::Pressed | Heard::Closed => {}
+            }
+        }
+        // Where it is gone already that is an error, and all is well.
+        let _ = notifications::close(&mut self.bus, &shown).await;
+        Ok(())
+    }
+
+    async fn show(&mut self, can: Abilities, before: Option<&Shown>) -> Result<Shown, Unheard> {
+        let left = self.session.left();
+        notifications::show(&mut self.bus, &Notice::of(&self.session.login, left, can), (left, before)).await
+    }
+
+    async fn open(&mut self) {
+        let Some(page) = &self.page else { return };
+        let account = self.session.login.account.as_str();
+        self.opened += 1;
+        match portal::open(&mut self.bus, page).await {
+            Ok(()) => tracing::info!(account, page = page.origin(), "the desktop was asked to open the page of a login"),
+            Err(why) => tracing::info!(account, %why, "the desktop opens no pages; the login waits all the same"),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! No desktop, one that hangs, one that refuses: nobody who asks for a token notices any of it.
+
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use mcp_authd_tests::daemon::Daemon;
+use mcp_authd_tests::desktop::{Desktop, Manner, PrivateBus, Settings as Manners};
+use mcp_authd_tests::programs::{a_token, approve, program, until, watched};
+use mcp_authd_tests::server::{AuthorizationServer, Settings};
+use mcp_authd_tests::skip::{Skip, skipped};
+
+use super::{asks, bus, config_at, named, there};
+
+/// Far below the five seconds that a step on the bus may take.
+const AT_ONCE: Duration = Duration::from_secs(2);
+/// Every machine has this user.
+const NOBODY: u32 = 65_534;
+
+/// Programs ask, the person answers, the daemon leaves: each as quickly as without any desktop. Then the log says `why`.
+async fn callers_are_served(address: &str, why: &str) {
+    let server = AuthorizationServer::start(Settings::default());
+    let config = config_at(&server, address).text("[desktop]\nopen_browser = true");
+    let mut daemon = Daemon::start(config).await;
+    let mut watch = program(&daemon).watch(named("work"));
+    let shown = tokio::time::timeout(AT_ONCE, asks(&daemon, "work")).await.expect("the first answer comes at once");
+    until(&format!("the log says: {why}"), || daemon.logs().contains(why)).await;
+    let served = async {
+        approve(&shown).await;
+        watched(&mut watch, a_token).await;
+    };
+    tokio::time::timeout(AT_ONCE * 5, served).await.expect("the login goes its way");
+
+    // while the next one is being told it leaves
+    asks(&daemon, "other").await;
+    let left = tokio::time::timeout(AT_ONCE, daemon.stop()).await.expect("it leaves at once");
+    assert!(left.success(), "{left}");
+}
+
+async fn callers_are_served_beside(desktop: Manners, why: &str) {
+    let Some(bus) = bus(&format!("{desktop:?}")) else { return };
+    let _desktop = Desktop::on(&bus.address(), desktop).await;
+    callers_are_served(&bus.address(), why).await;
+}
+
+#[tokio::test]
+async fn without_a_bus_callers_are_served_as_before() {
+    callers_are_served("unix:path=/nowhere/at/all", "there is no session bus").await;
+}
+
+#[tokio::test]
+async fn nothing_is_started_where_a_bus_would_have_to_be() {
+    let server = AuthorizationServer::start(Settings::default());
+    let daemon = Daemon::start(config_at(&server, "autolaunch:;unixexec:path=/bin/true")).await;
+    let mut watch = program(&daemon).watch(named("work"));
+    approve(&asks(&daemon, "work").await).await;
+    watched(&mut watch, a_token).await;
+    assert!(!daemon.logs().contains("the desktop"), "there is no address, so nothing is tried");
+}
+
+#[tokio::test]
+async fn beside_a_bus_that_hangs_callers_are_served_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("bus");
+    // The kernel takes connections for it.
+    let _never_answers = UnixListener::bind(&socket).unwrap();
+    callers_are_served(&format!("unix:path={}", socket.display()), "does not answer within 5 s").await;
+}
+
+#[tokio::test]
+async fn beside_a_bus_that_is_broken_callers_are_served_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("bus");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let answers = std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let _has_gone = connection.and_then(|mut connection| std::io::Write::write_all(&mut connection, &[0xff; 4096]));
+        }
+    });
+    callers_are_served(&format!("unix:path={}", socket.display()), "the session bus is broken or has gone").await;
+    drop(answers);
+}
+
+#[tokio::test]
+async fn beside_a_bus_without_services_callers_are_served_as_before() {
+    let none = Manners { notifications: Manner::Absent, portal: Manner::Absent, ..Manners::default() };
+    callers_are_served_beside(none, "the answer is the error org.freedesktop.DBus.Error.").await;
+}
+
+#[tokio::test]
+async fn beside_services_that_hang_callers_are_served_as_before() {
+    let hang = Manners { notifications: Manner::Hangs, portal: Manner::Hangs, ..Manners::default() };
+    callers_are_served_beside(hang, "the desktop is not told of a login; it waits all the same").await;
+}
+
+#[tokio::test]
+async fn beside_services_that_refuse_callers_are_served_as_before() {
+    let refuse = Manners { notifications: Manner::Refuses, portal: Manner::Refuses, ..Manners::default() };
+    callers_are_served_beside(refuse, "the answer is the error org.freedesktop.DBus.Error.AccessDenied").await;
+}
+
+#[tokio::test]
+async fn a_notice_is_shown_although_the_portal_hangs() {
+    let Some(bus) = bus("a notice is shown although the portal hangs") else { return };
+    let desktop = Desktop::on(&bus.address(), Manners { portal: Manner::Hangs, ..Manners::default() }).await;
+    let server = AuthorizationServer::start(Settings::default());
+    let config = config_at(&server, &bus.address()).text("[desktop]\nopen_browser = true");
+    let daemon = Daemon::start(config).await;
+    asks(&daemon, "work").await;
+    let asked = desktop.wait_for(|asked| !asked.notices.is_empty()).await;
+    assert!(asked.opened.is_empty());
+}
+
+#[tokio::test]
+async fn the_bus_of_another_user_is_told_nothing() {
+    const STORY: &str = "the bus of another user is told nothing";
+    if !nix::unistd::geteuid().is_root() {
+        return skipped(STORY, &Skip("only root can run a bus as another user: run the tests as root".to_owned()));
+    }
+    let Some(strange) = there(STORY, PrivateBus::start_as(NOBODY)) else { return };
+    let desktop = Desktop::on(&strange.address(), Manners::default()).await;
+    callers_are_served(&strange.address(), "the session bus belongs to the user 65534").await;
+    assert_eq!(desktop.asked().calls, 0);
+}

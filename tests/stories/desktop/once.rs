@@ -1,0 +1,98 @@
+//! The desktop is told once for each login, and of no other than a program's.
+
+use mcp_authd_tests::daemon::Daemon;
+use mcp_authd_tests::desktop::{Desktop, Settings as Manners};
+use mcp_authd_tests::programs::{account_is, code, deny, prompted, tool};
+use mcp_authd_tests::server::{AuthorizationServer, Settings};
+
+use super::{asks, bus, config_at, first_of, told_of_other};
+
+async fn stage(story: &str) -> Option<(super::PrivateBus, Desktop, AuthorizationServer, Daemon)> {
+    let bus = bus(story)?;
+    let desktop = Desktop::on(&bus.address(), Manners::default()).await;
+    let server = AuthorizationServer::start(Settings::default());
+    let daemon = Daemon::start(config_at(&server, &bus.address())).await;
+    Some((bus, desktop, server, daemon))
+}
+
+#[tokio::test]
+async fn a_notice_that_the_person_puts_aside_does_not_come_back_and_the_login_waits() {
+    let Some((_bus, desktop, _server, daemon)) = stage("a notice that is put aside does not come back").await else { return };
+    let shown = asks(&daemon, "work").await;
+    let asked = desktop.wait_for(|asked| !asked.notices.is_empty()).await;
+    desktop.gone(asked.notices[0].id, 2).await;
+
+    // programs are told the same code, and the person nothing
+    assert_eq!(code(&asks(&daemon, "work").await), code(&shown));
+    told_of_other(&desktop, &daemon).await;
+    assert_eq!(desktop.asked().notices.len(), 2, "the other one's is the second");
+}
+
+#[tokio::test]
+async fn a_login_that_waits_over_a_restart_was_told_before_it() {
+    let Some((_bus, desktop, _server, mut daemon)) = stage("a login that waits over a restart").await else { return };
+    let shown = asks(&daemon, "work").await;
+    desktop.wait_for(|asked| !asked.notices.is_empty()).await;
+
+    // ends in order, and then by force
+    daemon.restart().await;
+    daemon.kill();
+    daemon.start_again().await;
+    assert_eq!(code(&asks(&daemon, "work").await), code(&shown));
+    told_of_other(&desktop, &daemon).await;
+    let asked = desktop.asked();
+    assert_eq!((first_of(&asked, "work").len(), asked.closed.len()), (1, 0), "it is shown all the while");
+}
+
+#[tokio::test]
+async fn the_next_login_of_an_account_is_told_too() {
+    let Some((_bus, desktop, _server, daemon)) = stage("the next login is told too").await else { return };
+    let first = asks(&daemon, "work").await;
+    desktop.wait_for(|asked| asked.notices.len() == 1).await;
+    tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
+    desktop.wait_for(|asked| asked.closed.len() == 1).await;
+
+    // the person's own is shown where it is begun, and not here
+    let own = prompted(&daemon, "work").await;
+    assert_ne!(code(&own), code(&first));
+    deny(&own).await;
+    account_is(&tool(&daemon), "work", |status| status.sign_in.is_none()).await;
+    told_of_other(&desktop, &daemon).await;
+    assert_eq!(first_of(&desktop.asked(), "work").len(), 1);
+}
+
+#[tokio::test]
+async fn who_wants_no_notices_has_none_from_the_next_login_on() {
+    let Some((bus, desktop, server, daemon)) = stage("who wants no notices has none").await else { return };
+    daemon.write_config(&config_at(&server, &bus.address()).text("[desktop]\nnotify = false"));
+    tool(&daemon).reload().await.unwrap();
+    asks(&daemon, "work").await;
+    daemon.write_config(&config_at(&server, &bus.address()));
+    tool(&daemon).reload().await.unwrap();
+    told_of_other(&desktop, &daemon).await;
+    let asked = desktop.asked();
+    assert_eq!((asked.notices.len(), first_of(&asked, "work").len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_button_that_is_pressed_again_and_again_opens_three_pages_and_only_the_desktop_presses_it() {
+    let Some((bus, desktop, server, daemon)) = stage("a button that is pressed again and again").await else { return };
+    asks(&daemon, "work").await;
+    let asked = desktop.wait_for(|asked| !asked.notices.is_empty()).await;
+    let (from, id) = (asked.notices[0].from.clone(), asked.notices[0].id);
+    for _ in 0..5 {
+        Desktop::stranger_presses(&bus.address(), (&from, id)).await;
+    }
+    assert_eq!(desktop.asked().opened, [""; 0]);
+    for _ in 0..5 {
+        desktop.press(id, "open").await;
+    }
+    desktop.press(id + 1, "open").await;
+    desktop.press(id, "something else").await;
+    desktop.wait_for(|asked| asked.notices.len() == 4).await;
+
+    // the next thing that the desktop is asked of this login comes after all of them
+    tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
+    let asked = desktop.wait_for(|asked| asked.closed.len() == 1).await;
+    assert_eq!(asked.opened, vec![format!("{}/device", server.issuer()); 3]);
+}
