@@ -254,12 +254,12 @@ async fn behind_a_shut_door_nobody_is_taken_in_and_nobody_is_turned_away() {
     let places = || Places::among(&company, 8, &Ebb::default());
     let listener = Listener::bind(&house.path, places(), Leftover::Erase, &house.owner).unwrap();
     // An accept that is under way already when the door is shut.
-    let (shut, waits) = tokio::join!(async { company.shut().unwrap() }, tokio::time::timeout(LOOK, listener.accept()));
-    assert!(waits.is_err(), "nobody is there yet");
-    let mut caller = UnixStream::connect(&house.path).await.unwrap();
-    caller.write_all(b"hello").await.unwrap();
     let accepting = listener.accept();
     tokio::pin!(accepting);
+    assert!(tokio::time::timeout(LOOK, &mut accepting).await.is_err(), "nobody is there yet");
+    let shut = company.shut().unwrap();
+    let mut caller = UnixStream::connect(&house.path).await.unwrap();
+    caller.write_all(b"hello").await.unwrap();
     assert!(tokio::time::timeout(LOOK * 10, &mut accepting).await.is_err(), "the door is shut");
     assert_eq!(company.guests(), 0);
     drop(shut);

@@ -173,6 +173,13 @@ fn a_server_that_is_left_alone_is_left_alone_by_one_daemon_to_the_end() {
     assert!(world.answer(caller).is_some());
     assert_eq!(business(&world), Some(Business::RefreshOwed), "its user has just asked");
 
+    // One that nobody will ask for any more, as its user was last seen a day ago: its rest is kept to the end all the same.
+    world.account.used_at = None;
+    world.advance(60);
+    assert_eq!(business(&world), Some(Business::LeavesAlone));
+    world.advance(600);
+    assert_eq!(business(&world), None);
+
     // A login that could not begin: the next call may try in a while.
     let mut world = World::empty();
     world.save_all();
