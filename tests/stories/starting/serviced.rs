@@ -30,9 +30,9 @@ async fn the_log_of_a_daemon_that_a_program_has_started_is_shown_and_named() {
     let machine = machine(&server);
     assert_eq!(super::authctl(&machine, &["daemon", "start"]).await.code, Some(0));
     let serving = format!("serving accounts=1 socket={}", machine.tokens_socket().display());
-    let said = super::authctl(&machine, &["service", "logs", "-n", "5"]).await;
+    let said = super::authctl(&machine, &["service", "logs", "-n", "5000"]).await;
     assert!(said.code == Some(0) && said.out.contains(&serving), "{said:?}");
-    assert!(said.err.starts_with("authctl: of the daemon that a program has started: tail -n 5 -- /"), "{said:?}");
+    assert!(said.err.starts_with("authctl: of the daemon that a program has started: tail -n 5000 -- /"), "{said:?}");
     assert!(pid(&machine).await > 0);
     assert_eq!(super::authctl(&machine, &["daemon", "stop"]).await.code, Some(0));
 }

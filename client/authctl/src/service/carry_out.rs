@@ -12,7 +12,6 @@ use mcp_authd_client::start::StopMark;
 use mcp_authd_client::status::{DaemonStatus, StartedBy};
 use mcp_authd_client::{AdminClient, CallError, ConnectError};
 use nix::libc::O_NOFOLLOW;
-use tokio::time::Instant;
 
 use super::launchd;
 use super::program::{self, NotRun};
@@ -94,8 +93,15 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
 
 /// Waits until the daemon of the service manager answers.
 async fn answer(client: &AdminClient) -> Result<DaemonStatus, Failure> {
-    let begin = Instant::now();
-    while begin.elapsed() < ANSWER_LIMIT {
+    let late = |_| {
+        let message = format!("the service has not answered within {} s", ANSWER_LIMIT.as_secs());
+        Failure::new(Exit::NotRunning, message, "authctl service status")
+    };
+    tokio::time::timeout(ANSWER_LIMIT, answered(client)).await.map_err(late)?
+}
+
+async fn answered(client: &AdminClient) -> Result<DaemonStatus, Failure> {
+    loop {
         match client.status().await {
             Ok(status) if status.started_by == StartedBy::Manager => return Ok(status),
             // One that a program has started is about to hand over; or nobody answers yet.
@@ -114,23 +120,20 @@ async fn answer(client: &AdminClient) -> Result<DaemonStatus, Failure> {
         }
         tokio::time::sleep(LOOK).await;
     }
-    let message = format!("the service has not answered within {} s", ANSWER_LIMIT.as_secs());
-    Err(Failure::new(Exit::NotRunning, message, "authctl service status"))
 }
 
 /// Waits until nothing of the service runs any more.
 async fn ended() -> Result<(), Failure> {
-    let begin = Instant::now();
-    while begin.elapsed() < END_LIMIT {
-        match UnitsNow::ask().await {
-            Ok(now) if !now.are_up() => return Ok(()),
-            Ok(_) => tokio::time::sleep(LOOK).await,
-            Err(not_run) => {
-                let message = not_run.sentence(&super::units_now::question());
-                return Err(Failure::new(Exit::Failed, message, "authctl service status"));
+    let failed = |message: String| Failure::new(Exit::Failed, message, "authctl service status");
+    let gone = async {
+        loop {
+            match UnitsNow::ask().await {
+                Ok(now) if !now.are_up() => return Ok(()),
+                Ok(_) => tokio::time::sleep(LOOK).await,
+                Err(not_run) => return Err(failed(not_run.sentence(&super::units_now::question()))),
             }
         }
-    }
-    let message = format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs());
-    Err(Failure::new(Exit::Failed, message, "authctl service status"))
+    };
+    let late = |_| failed(format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs()));
+    tokio::time::timeout(END_LIMIT, gone).await.map_err(late)?
 }
