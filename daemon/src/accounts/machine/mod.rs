@@ -15,6 +15,7 @@ mod resting;
 mod schedule;
 mod sign_in;
 mod sign_out;
+mod told;
 mod view;
 
 #[cfg(test)]
@@ -406,6 +407,7 @@ impl Account {
         if record.generation < moved_at || !belongs(&record.grant.binding, &self.policy.config) {
             // The configuration was changed while nobody looked: never served, and never spent at the new server (P14).
             tracing::warn!(
+                account = %self.policy.config.name,
                 "the login was another server's, client's or resource's than the configuration names now; it is ended"
             );
             self.generation = self.generation.max(record.generation);
