@@ -26,6 +26,7 @@ use crate::host::folder::{FileError, Folder};
 use crate::host::hand_over::{self, Manner, NotOwned};
 use crate::host::hardening::{self, Weakness};
 use crate::host::lock::{Owned, Standing};
+use crate::host::log::Ring;
 use crate::host::memory::Ebb;
 use crate::host::notify::{News, Notifier};
 use crate::host::signals::{Asked, Signals};
@@ -62,6 +63,8 @@ pub struct Options {
     pub started: Started,
     /// The sockets that a service manager hands over.
     pub activation: Result<Activation, Unfit>,
+    /// What is kept of the log.
+    pub log: Ring,
 }
 
 /// Who starts it, and so what is done about another owner and about the person's stop mark (DESIGN, section 5).
@@ -214,6 +217,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
         tasks: tasks.clone(),
         facts,
         stop: stop.clone(),
+        log: options.log,
     };
     serve(&face, doors);
     // A start needs more than serving does.
