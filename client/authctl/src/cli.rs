@@ -5,6 +5,7 @@
 pub(crate) mod account;
 pub(crate) mod client;
 pub(crate) mod doctor;
+pub(crate) mod log;
 #[cfg(test)]
 mod manual;
 pub(crate) mod provider;
@@ -19,6 +20,7 @@ use crate::exit;
 use account::{AccountCommand, Reload};
 use client::ClientCommand;
 use doctor::Doctor;
+use log::Log;
 use provider::ProviderCommand;
 
 /// The person's tool for mcp-authd: log in, look, log out, hand a token to a script.
@@ -48,6 +50,9 @@ pub(crate) enum Command {
     /// Say what is wrong, and the command that mends it. Starts nothing
     #[command(after_help = doctor::help())]
     Doctor(Doctor),
+    /// Tell what has happened to the accounts, and which program was given which token. Starts nothing
+    #[command(after_help = log::help())]
+    Log(Log),
     /// Add, look at and remove accounts
     Account {
         /// What to do.
@@ -296,7 +301,7 @@ mod tests {
         let mut command = Cli::command().term_width(80);
         command.build();
         insta::assert_snapshot!("help", command.render_help().to_string());
-        for name in ["login", "token", "status", "doctor"] {
+        for name in ["login", "token", "status", "doctor", "log"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             insta::assert_snapshot!(format!("help_{name}"), help);
         }

@@ -18,6 +18,7 @@ use crate::json;
 use crate::screen::{self, Page};
 
 pub(crate) use page::{health, needs_more_access, no_account, token};
+pub(crate) use watch::passes;
 
 /// `authctl status`.
 pub(crate) async fn run(options: Status) -> Result<Exit, Failure> {
