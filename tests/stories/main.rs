@@ -13,6 +13,7 @@ mod demo;
 mod discovered;
 mod doctor;
 mod identity;
+mod log;
 mod logged_in;
 mod login;
 mod mcp;

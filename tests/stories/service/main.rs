@@ -6,6 +6,7 @@
 
 mod hand_over;
 mod handed;
+mod journal;
 mod restarts;
 mod units;
 
