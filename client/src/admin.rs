@@ -6,6 +6,7 @@ mod accounts;
 mod by_hand;
 mod clients;
 mod examine;
+mod log;
 mod probe;
 mod providers;
 
@@ -31,6 +32,7 @@ pub use accounts::{AccountDescription, Added, ConfigProblem, NotWritten, Reloade
 pub use by_hand::Completion;
 pub use clients::{ForgottenClient, RegisteredClient, RegisteredClients};
 pub use examine::{ConfigState, Examination, Examined};
+pub use log::{LogEntries, LogEntry, LogKind, LogLevel, LogQuery};
 pub use probe::{
     Finding, MetadataPlace, NotProbed, PassedOver, Probed, ProbedClient, ProbedResource, ProbedServer, Probing, Question,
     ScopesFrom, Way,

@@ -30,6 +30,7 @@ use crate::host::folder::{FileError, Folder};
 use crate::host::hand_over::{self, Manner, NotOwned};
 use crate::host::hardening::{self, Weakness};
 use crate::host::lock::{Owned, Standing};
+use crate::host::log::Ring;
 use crate::host::memory::Ebb;
 use crate::host::notify::{Leaving, News, Notifier};
 use crate::host::signals::{Asked, Signals};
@@ -69,6 +70,8 @@ pub struct Options {
     pub activation: Result<Activation, Unfit>,
     /// How long nobody must be connected before a daemon leaves that its service manager starts again. `None`: it never does.
     pub idle_exit: Option<Duration>,
+    /// What is kept of the log.
+    pub log: Ring,
 }
 
 /// Who starts it, and so what is done about another owner and about the person's stop mark (DESIGN, section 5).
@@ -241,6 +244,7 @@ async fn start(options: Options) -> Result<Running, Failure> {
         tasks: tasks.clone(),
         facts,
         stop: stop.clone(),
+        log: options.log,
     };
     serve(&face, doors);
     // A start needs more than serving does.

@@ -2,7 +2,7 @@
 //!
 //! Must never: hold a secret.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use std::time::Duration;
 use clap::Parser;
 use mcp_authd::daemon::{self, Options, Started};
 use mcp_authd::host::activation::Activation;
-use mcp_authd::host::{hardening, inherited, tasks};
-use tracing_subscriber::EnvFilter;
+use mcp_authd::host::{hardening, inherited, log, tasks};
 
 /// Owns every OAuth credential of this user, and hands short-lived access tokens to local programs.
 ///
 /// It serves two sockets in $XDG_RUNTIME_DIR/mcp-authd: tokens.sock for programs,
-/// admin.sock for authctl. The log goes to standard error; MCP_AUTHD_LOG sets its
-/// level (error, warn, info, debug, trace).
+/// admin.sock for authctl. The log goes to standard error, or with its fields to the
+/// systemd journal where that stands behind it; MCP_AUTHD_LOG sets its level (error,
+/// warn, info, debug, trace).
 ///
 /// Exit codes:
 ///    0  asked to leave, or idle
@@ -67,15 +67,13 @@ fn main() -> ExitCode {
     let weaknesses = hardening::harden();
     let arguments = Arguments::parse();
     let started = arguments.started();
-    let level = EnvFilter::try_from_env("MCP_AUTHD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_ansi(colour).init();
+    let log = log::begin();
     let runtime = match tasks::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("no runtime: {error}. Next: look at the limits of this user with: ulimit -a"), 1),
     };
     let idle_exit = arguments.idle_exit();
-    let options = Options { config: arguments.config, weaknesses, started, activation, idle_exit };
+    let options = Options { config: arguments.config, weaknesses, started, activation, idle_exit, log };
     let ended = runtime.block_on(daemon::run(options));
     // A thread that the operating system holds in a file call must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use prost_types::FileDescriptorSet;
 
-const FILES: [&str; 4] = ["authd/v1/tokens.proto", "authd/v1/clients.proto", "authd/v1/providers.proto", "authd/v1/admin.proto"];
+const FILES: [&str; 5] =
+    ["authd/v1/tokens.proto", "authd/v1/clients.proto", "authd/v1/providers.proto", "authd/v1/log.proto", "authd/v1/admin.proto"];
 
 fn descriptors() -> FileDescriptorSet {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

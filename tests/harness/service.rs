@@ -42,10 +42,23 @@ pub struct Machine {
 /// If the story fails inside: with what it wrote.
 #[must_use]
 pub fn inside(story: &str) -> Option<Machine> {
+    inside_with(story, &[])
+}
+
+/// The same, on a machine with a journal.
+///
+/// # Panics
+/// If the story fails inside: with what it wrote.
+#[must_use]
+pub fn inside_with_a_journal(story: &str) -> Option<Machine> {
+    inside_with(story, &[("USER_MANAGER_JOURNAL", "yes")])
+}
+
+fn inside_with(story: &str, wishes: &[(&str, &str)]) -> Option<Machine> {
     if std::env::var_os(INSIDE).is_some() {
         return Some(Machine::here());
     }
-    let output = told_inside(story);
+    let output = told_inside(story, wishes);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     if output.status.code() == Some(CANNOT_RUN) {
@@ -59,7 +72,7 @@ pub fn inside(story: &str) -> Option<Machine> {
     None
 }
 
-fn told_inside(story: &str) -> Output {
+fn told_inside(story: &str, wishes: &[(&str, &str)]) -> Output {
     let (programs, test) = (daemon::programs(), std::env::current_exe().expect("a running test has a file"));
     // Seen from inside, whoever may look into the folders above.
     let at = |file: &Path| file.strip_prefix(&programs).map(|below| format!("../programs/{}", below.display()));
@@ -77,6 +90,7 @@ fn told_inside(story: &str) -> Output {
         story,
         "--nocapture",
     ]);
+    command.envs(wishes.iter().copied());
     command.env("USER_MANAGER_PROGRAMS", &programs).current_dir("/").output().expect("`timeout` can be run")
 }
 

@@ -14,6 +14,7 @@ mod desktop;
 mod discovered;
 mod doctor;
 mod identity;
+mod log;
 mod logged_in;
 mod login;
 mod mcp;

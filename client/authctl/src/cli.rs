@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod doctor;
 #[cfg(test)]
 mod helps;
+pub(crate) mod log;
 #[cfg(test)]
 mod manual;
 pub(crate) mod provider;
@@ -22,6 +23,7 @@ use crate::exit;
 use account::{AccountCommand, Reload};
 use client::ClientCommand;
 use doctor::Doctor;
+use log::Log;
 use provider::ProviderCommand;
 use service::ServiceCommand;
 
@@ -52,6 +54,9 @@ pub(crate) enum Command {
     /// Say what is wrong, and the command that mends it. Starts nothing
     #[command(after_help = doctor::help())]
     Doctor(Doctor),
+    /// Tell what has happened to the accounts, and which program was given which token. Starts nothing
+    #[command(after_help = log::help())]
+    Log(Log),
     /// Add, look at and remove accounts
     Account {
         /// What to do.

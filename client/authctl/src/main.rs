@@ -13,6 +13,7 @@ mod exit;
 #[cfg(test)]
 mod fixture;
 mod json;
+mod log;
 mod login;
 mod logout;
 mod provider;
@@ -57,6 +58,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Token(token) => token::run(token).await,
             Command::Status(status) => status::run(status).await,
             Command::Doctor(doctor) => doctor::run(doctor).await,
+            Command::Log(log) => log::run(log).await,
             Command::Account { command } => account::run(command).await,
             Command::Client { command } => client::run(command).await,
             Command::Provider { command } => provider::run(command).await,

@@ -27,6 +27,7 @@ use page::Shown;
 
 pub(crate) use block::{Uses, health, held, name, needs_more_access, not_granted, used};
 pub(crate) use page::no_account;
+pub(crate) use watch::passes;
 
 /// `authctl status`.
 pub(crate) async fn run(options: Status) -> Result<Exit, Failure> {

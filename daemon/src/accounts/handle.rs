@@ -1,10 +1,12 @@
-//! One account as everybody else holds it: a mailbox, a status to watch, and nothing that could be locked.
+//! One account as everybody else holds it: a mailbox, a status to watch, and nothing that could be locked for longer
+//! than a note takes.
 //!
 //! Must never: hold a request. A caller that goes away ends only its own waiting (D22).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use mcp_authd_oauth::time::WallTime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::client_secret::{Client, NotKept};
@@ -15,6 +17,7 @@ use super::need::{Answer, Need};
 use super::news::{self, News, Teller};
 use super::status::Status;
 use super::{AccountConfig, AccountName};
+use crate::host::peer::Peer;
 
 /// How many callers may stand in the mailbox of one account before the next one waits outside.
 const MAILBOX: usize = 1024;
@@ -33,6 +36,16 @@ struct Inner {
     status: watch::Receiver<Status>,
     settled: watch::Receiver<bool>,
     names: AtomicU64,
+    last_use: Mutex<Option<LastUse>>,
+}
+
+/// The last time that a program was given the account's token. No change of the status: it is told with one.
+#[derive(Debug, Clone)]
+pub struct LastUse {
+    /// When.
+    pub at: WallTime,
+    /// To whom.
+    pub by: Arc<Peer>,
 }
 
 /// What an account is at present.
@@ -113,7 +126,8 @@ impl AccountHandle {
         let (settle, settled) = watch::channel(false);
         let tell = events.clone();
         let names = AtomicU64::new(0);
-        let inner = Inner { name, described, mail, events, orders: ordering, status, settled, names };
+        let last_use = Mutex::new(None);
+        let inner = Inner { name, described, mail, events, orders: ordering, status, settled, names, last_use };
         (Self(Arc::new(inner)), Reception { letters, news, tell, orders, describe, publish, settle })
     }
 
@@ -147,6 +161,21 @@ impl AccountHandle {
         let answer = answer.await.map_err(|_| KeeperGone);
         presence.answered = true;
         answer
+    }
+
+    /// A program is given the token.
+    pub fn note_use(&self, by: &Arc<Peer>, at: WallTime) {
+        let mut last = self.0.last_use.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *last {
+            Some(last) if Arc::ptr_eq(&last.by, by) => last.at = at,
+            last => *last = Some(LastUse { at, by: by.clone() }),
+        }
+    }
+
+    /// When a program was last given the token, since the daemon has started.
+    #[must_use]
+    pub fn last_use(&self) -> Option<LastUse> {
+        self.0.last_use.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The status, and each change of it, coalesced.

@@ -18,7 +18,7 @@ use super::description::Description;
 use super::handle::{AccountHandle, Described, Order, Reception};
 use super::machine::{Account, Beginning, Effect, Event, Policy, WaiterId};
 use super::need::Answer;
-use super::{AccountConfig, KeyState, Upstream, Vault};
+use super::{AccountConfig, KeyState, Upstream, Vault, condition};
 use crate::host::clock::{Clock, LONGEST_NAP, until_beat};
 use crate::host::tasks::Tasks;
 use errands::Errands;
@@ -52,6 +52,7 @@ pub fn begin(house: &House, config: Arc<AccountConfig>, beginning: Beginning) ->
         clock: house.clock.clone(),
         house: house.clone(),
         has_ticked: false,
+        condition: condition::Teller::new(handle.name().clone()),
     };
     let tasks = house.tasks.clone();
     house.tasks.work("keeper", async move {
@@ -72,6 +73,7 @@ struct Keeper {
     clock: Clock,
     /// What is due by time has just been looked at.
     has_ticked: bool,
+    condition: condition::Teller,
 }
 
 /// Whether the keeper goes on.
@@ -157,7 +159,10 @@ impl Keeper {
                         let _ = caller.send(answer);
                     }
                 }
-                Effect::Publish(status) => drop(self.reception.publish.send_replace(status)),
+                Effect::Publish(status) => {
+                    self.condition.look(&status.health);
+                    self.reception.publish.send_replace(status);
+                }
                 Effect::End => then = Then::Ends,
                 other => self.errands.run(other),
             }

@@ -5,6 +5,7 @@
 pub mod belonging;
 pub mod client_secret;
 pub mod clients;
+mod condition;
 pub mod description;
 pub mod gate;
 pub mod grant;

@@ -334,32 +334,38 @@ impl Inner {
     }
 
     async fn perform(&self, name: AccountName, step: Step, done: &mut Reloaded) {
-        let account = self.registry.named(&name);
-        match (step, account) {
+        let registered = self.registry.named(&name);
+        let account = &name;
+        match (step, registered) {
             (Step::Begin(entry, seed), _) => {
+                tracing::info!(%account, "an account was added");
                 self.put(&name, entry, seed).await;
                 done.added.push(name);
             }
             (Step::Replace(entry, seed), _) => {
+                tracing::info!(%account, "an account was taken out, and another one of its name added");
                 self.end(&name).await;
                 self.put(&name, entry, seed).await;
                 done.removed.push(name.clone());
                 done.added.push(name);
             }
             (Step::Remove, _) => {
+                tracing::info!(%account, "an account was removed");
                 self.end(&name).await;
                 done.removed.push(name);
             }
-            (Step::Change(config), Some(account)) => {
-                told(&account, Order::Change(config)).await;
+            (Step::Change(config), Some(handle)) => {
+                tracing::info!(%account, "an account was changed");
+                told(&handle, Order::Change(config)).await;
                 done.changed.push(name);
             }
-            (Step::Move(config), Some(account)) => {
-                told(&account, Order::Move(config)).await;
+            (Step::Move(config), Some(handle)) => {
+                tracing::info!(%account, "an account was changed, which ends its login");
+                told(&handle, Order::Move(config)).await;
                 done.signed_out.push(name);
             }
-            (Step::Keep, Some(account)) => {
-                account.reloaded();
+            (Step::Keep, Some(handle)) => {
+                handle.reloaded();
                 done.unchanged.push(name);
             }
             (Step::Change(_) | Step::Move(_) | Step::Keep, None) => {}

@@ -20,6 +20,7 @@ use mcp_authd_oauth::terms::Scopes;
 use tokio::sync::oneshot;
 
 use super::TokenFileConfig;
+use super::condition;
 use super::description::Description;
 use super::handle::{AccountHandle, Described, Order, Reception};
 use super::keeper::House;
@@ -63,6 +64,7 @@ fn keep(config: &Arc<TokenFileConfig>, revision: u64, (clock, tasks): (&Clock, &
         reading: None,
         clock: clock.clone(),
         tasks: tasks.clone(),
+        condition: condition::Teller::new(config.name.clone()),
     };
     let stopping = tasks.clone();
     tasks.work("token file", async move {
@@ -82,6 +84,7 @@ struct Keeper {
     reading: Option<BoxFuture<'static, Result<AccessToken, Unusable>>>,
     clock: Clock,
     tasks: Tasks,
+    condition: condition::Teller,
 }
 
 impl Keeper {
@@ -148,7 +151,10 @@ impl Keeper {
                         let _ = caller.send(answer);
                     }
                 }
-                Effect::Publish(status) => drop(self.reception.publish.send_replace(status)),
+                Effect::Publish(status) => {
+                    self.condition.look(&status.health);
+                    self.reception.publish.send_replace(status);
+                }
                 Effect::Read => {
                     let (path, tasks) = (self.path.clone(), self.tasks.clone());
                     self.reading = Some(async move { read(&path, &tasks).await }.boxed());

@@ -1,4 +1,4 @@
-//! The operating system: clocks, entropy, memory, tasks, directories, locks, sockets, signals, hardening.
+//! The operating system: clocks, entropy, memory, tasks, directories, locks, sockets, signals, hardening, and where the log goes.
 //!
 //! Must never: know accounts, flows or secrets.
 
@@ -12,6 +12,7 @@ pub mod hand_over;
 pub mod hardening;
 pub mod inherited;
 pub mod lock;
+pub mod log;
 pub mod memory;
 pub mod notify;
 pub mod peer;

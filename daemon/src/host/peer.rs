@@ -5,6 +5,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use mcp_authd_oauth::time::Instant;
+
 /// The other end of a connection: made once, at accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
@@ -14,6 +16,8 @@ pub struct Peer {
     pub pid: Option<i32>,
     /// The file name of its program, at most 64 printable characters. Best effort.
     pub executable: Option<String>,
+    /// When the process was started, which tells it from an earlier one of this pid. Best effort, to a hundredth of a second.
+    pub started: Option<Instant>,
 }
 
 impl Peer {
@@ -24,7 +28,7 @@ impl Peer {
     pub fn of(connection: &impl AsFd) -> io::Result<Self> {
         let (uid, pid) = credentials(connection)?;
         let pid = pid.filter(|pid| *pid > 0);
-        Ok(Self { uid, pid, executable: pid.and_then(executable) })
+        Ok(Self { uid, pid, executable: pid.and_then(executable), started: pid.and_then(started) })
     }
 }
 
@@ -61,6 +65,29 @@ fn executable(_pid: i32) -> Option<String> {
     None
 }
 
+/// Of proc_pid_stat(5), on the clock that counts sleep, as the kernel counts it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn started(pid: i32) -> Option<Instant> {
+    use nix::unistd::{SysconfVar, sysconf};
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let ticks_a_second = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
+    let millis = started_at_tick(&stat)?.checked_mul(1000)?.checked_div(ticks_a_second)?;
+    i64::try_from(millis).ok().map(Instant::from_millis)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn started(_pid: i32) -> Option<Instant> {
+    None
+}
+
+/// Field 22, counted from 1. The name, which is the second, stands in parentheses, and may hold spaces and parentheses itself.
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code, reason = "only /proc tells it"))]
+fn started_at_tick(stat: &[u8]) -> Option<u64> {
+    let end_of_name = stat.iter().rposition(|byte| *byte == b')')?;
+    let behind = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;
+    behind.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
+}
+
 /// A file name is the peer's choice: nothing of it may steer a terminal.
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code, reason = "only /proc tells names"))]
 fn printable(name: &str) -> String {
@@ -69,8 +96,9 @@ fn printable(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
+    use proptest::prelude::*;
     use std::os::unix::net::UnixStream;
 
     #[test]
@@ -83,6 +111,16 @@ mod tests {
         assert_eq!(peer.executable.as_deref(), own.file_name().unwrap().to_str());
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_was_started_after_its_parent_and_before_now() {
+        let of = |pid: nix::unistd::Pid| started(pid.as_raw()).unwrap();
+        let (own, parent) = (of(nix::unistd::getpid()), of(nix::unistd::getppid()));
+        let now = crate::host::clock::Clock::system().now().instant;
+        assert!(parent <= own && own <= now, "{parent:?} {own:?} {now:?}");
+        assert!(now.since(own).as_secs() < 3600, "a test does not run so long");
+    }
+
     #[test]
     fn what_is_not_a_socket_has_no_peer() {
         assert!(Peer::of(&std::fs::File::open("/dev/null").unwrap()).is_err());
@@ -92,5 +130,22 @@ mod tests {
     fn a_file_name_cannot_steer_a_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\u{202e}c d"), "a?[2Jb?c d");
         assert_eq!(printable(&"x".repeat(500)).len(), 64);
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_of_any_bytes_does_not_move_the_start(name in prop::collection::vec(any::<u8>(), 0..16), fields in prop::collection::vec(0_u64.., 30)) {
+            let mut stat = b"4242 (".to_vec();
+            stat.extend(&name);
+            stat.extend(b") S");
+            fields.iter().for_each(|field| stat.extend(format!(" {field}").as_bytes()));
+            // Field 3 is the state; the first of these is field 4.
+            prop_assert_eq!(started_at_tick(&stat), Some(fields[22 - 4]));
+        }
+
+        #[test]
+        fn nothing_else_makes_a_panic(stat in prop::collection::vec(any::<u8>(), 0..200)) {
+            started_at_tick(&stat);
+        }
     }
 }

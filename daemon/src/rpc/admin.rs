@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::need::{self, Asked};
 use super::watch_accounts::{self, Watched};
-use super::{Face, StartedBy, client_secret, clients, convert, examine, paste, providers, words};
+use super::{Face, StartedBy, client_secret, clients, convert, examine, paste, providers, watch_log, words};
 use crate::accounts::KeyState;
 use crate::accounts::handle::AccountHandle;
 use crate::accounts::need::{AnswerState, PersonWants, SignInMode};
@@ -150,6 +150,12 @@ impl Admin for AdminFace {
         Ok(Response::new(self.read_again().await?))
     }
 
+    type WatchLogStream = watch_log::LogStream;
+
+    async fn watch_log(&self, request: Request<v1::WatchLogRequest>) -> Result<Response<Self::WatchLogStream>, Refused> {
+        Ok(Response::new(watch_log::log(self.0.clone(), request.into_inner())))
+    }
+
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Refused> {
         tracing::info!("asked to stop on the admin socket");
         self.0.stop.cancel();
@@ -165,7 +171,7 @@ impl AdminFace {
     }
 
     pub(super) fn status_of(&self, account: &AccountHandle) -> v1::AccountStatus {
-        convert::account_status(&account.status().borrow(), &account.description(), self.0.clock.now())
+        convert::account_status(&account.status().borrow(), account, self.0.clock.now())
     }
 }
 

@@ -6,19 +6,23 @@ use mcp_authd_oauth::sign_in::Prompt;
 use mcp_authd_oauth::time::{Instant, Now, WallTime};
 use mcp_authd_proto::v1;
 
+use super::audit::{Giving, Receipt};
 use super::words;
-use crate::accounts::AccountName;
 use crate::accounts::description::Description;
 use crate::accounts::grant::{Purpose, SignInEnd};
+use crate::accounts::handle::{AccountHandle, LastUse};
 use crate::accounts::need::{Answer, AnswerState, ServedToken, SignInPrompt};
 use crate::accounts::status::{GrantStatus, Health, Status};
 use crate::config::{ConfigErrors, EditError};
 
-/// An answer on the wire.
-pub(super) fn token_state(answer: &Answer, account: &AccountName, now: Now) -> v1::TokenState {
-    let name = account.as_str();
+/// An answer on the wire. A token in it is noted before.
+pub(super) fn token_state(answer: &Answer, giving: &Giving<'_>) -> v1::TokenState {
+    let (name, now) = (giving.account.name().as_str(), giving.now);
     let state = match &answer.state {
-        AnswerState::Token(token) => v1::token_state::State::Token(access_token(token, now)),
+        AnswerState::Token(token) => {
+            let noted = giving.note(answer.revision, token);
+            v1::token_state::State::Token(access_token(token, now, noted))
+        }
         AnswerState::SignIn(prompt) => v1::token_state::State::SignIn(sign_in(prompt, name, now)),
         AnswerState::Refusal(refusal) => v1::token_state::State::Refusal(words::refusal(refusal, name)),
     };
@@ -30,7 +34,7 @@ pub(super) fn refused(refusal: v1::Refusal) -> v1::TokenState {
     v1::TokenState { account: String::new(), revision: 0, state: Some(v1::token_state::State::Refusal(refusal)) }
 }
 
-fn access_token(token: &ServedToken, now: Now) -> v1::AccessToken {
+fn access_token(token: &ServedToken, now: Now, _: Receipt) -> v1::AccessToken {
     v1::AccessToken {
         access_token: token.access_token.expose().to_owned(),
         token_type: "Bearer".to_owned(),
@@ -87,7 +91,8 @@ fn purpose(purpose: Purpose) -> v1::Purpose {
 }
 
 /// An account as the person sees it.
-pub(super) fn account_status(status: &Status, account: &Description, now: Now) -> v1::AccountStatus {
+pub(super) fn account_status(status: &Status, handle: &AccountHandle, now: Now) -> v1::AccountStatus {
+    let account = &*handle.description();
     let name = account.name.as_str();
     let waiting = more_access(status);
     let (message, next_step) =
@@ -106,7 +111,15 @@ pub(super) fn account_status(status: &Status, account: &Description, now: Now) -
         sign_in: status.sign_in.as_ref().map(|prompt| sign_in(prompt, name, now)),
         token_file: account.kind.token_file(),
         last_sign_in_end: status.last_end.map_or(v1::SignInEnd::Unspecified, sign_in_end).into(),
-        last_use: None,
+        last_use: handle.last_use().as_ref().map(last_use),
+    }
+}
+
+fn last_use(last: &LastUse) -> v1::LastUse {
+    v1::LastUse {
+        at: Some(timestamp(last.at)),
+        program: last.by.executable.clone().unwrap_or_default(),
+        pid: last.by.pid.map_or(0, i64::from),
     }
 }
 

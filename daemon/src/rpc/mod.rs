@@ -5,6 +5,7 @@
 
 mod accounts;
 mod admin;
+mod audit;
 mod client_secret;
 mod clients;
 mod convert;
@@ -23,6 +24,7 @@ mod tokens;
 mod typed;
 mod watch;
 mod watch_accounts;
+mod watch_log;
 mod words;
 
 use std::path::PathBuf;
@@ -35,6 +37,7 @@ use crate::accounts::KeyState;
 use crate::accounts::registry::Registry;
 use crate::accounts::roster::Roster;
 use crate::host::clock::Clock;
+use crate::host::log::Ring;
 use crate::host::tasks::Tasks;
 pub use server::{serve_admin, serve_tokens};
 
@@ -53,6 +56,8 @@ pub struct Face {
     pub facts: Facts,
     /// Ends the daemon as SIGTERM does.
     pub stop: CancellationToken,
+    /// What is kept of the log.
+    pub log: Ring,
 }
 
 /// What `Status` tells about the daemon itself.

@@ -4,8 +4,10 @@ use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::tokens_server::Tokens;
 use tonic::{Request, Response, Status};
 
+use super::audit::{Giving, How};
 use super::need::{self, Asked};
-use super::{Face, convert, peer, watch, words};
+use super::peer::Caller;
+use super::{Face, convert, watch, words};
 use crate::accounts::handle::{AccountHandle, KeeperGone};
 use crate::accounts::need::{Answer, Need};
 
@@ -15,15 +17,19 @@ pub(super) struct TokensFace(pub(super) Face);
 #[tonic::async_trait]
 impl Tokens for TokensFace {
     async fn get_token(&self, request: Request<v1::GetTokenRequest>) -> Result<Response<v1::TokenState>, Status> {
-        let program = peer::program(&request);
+        let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let asked = Asked::check(request.need, program)?;
+        let asked = Asked::check(request.need, caller.program())?;
         let mode = need::mode(request.sign_in)?;
         let wait = need::max_wait(request.max_wait)?;
         let rejected = need::rejected(&request.rejected_sha256)?;
         let now = self.0.clock.now();
         let state = match self.0.ask(&asked, || Need { rejected, ..asked.need(mode, wait, now) }).await {
-            Ok((account, answer)) => convert::token_state(&answer, account.name(), self.0.clock.now()),
+            Ok((account, answer)) => {
+                let (account, asked_as) = (&account, asked.client_name.as_str());
+                let giving = Giving { caller: &caller, account, how: How::GetToken, asked_as, now: self.0.clock.now() };
+                convert::token_state(&answer, &giving)
+            }
             Err(Unanswered::NoAccount(refusal)) => convert::refused(refusal),
             Err(Unanswered::Leaving(gone)) => return Err(Status::unavailable(gone.to_string())),
         };
@@ -33,9 +39,9 @@ impl Tokens for TokensFace {
     type WatchTokenStream = watch::TokenStream;
 
     async fn watch_token(&self, request: Request<v1::Need>) -> Result<Response<Self::WatchTokenStream>, Status> {
-        let program = peer::program(&request);
-        let asked = Asked::check(Some(request.into_inner()), program)?;
-        Ok(Response::new(watch::token(self.0.clone(), asked)))
+        let caller = Caller::of(&request)?;
+        let asked = Asked::check(Some(request.into_inner()), caller.program())?;
+        Ok(Response::new(watch::token(self.0.clone(), asked, caller)))
     }
 
     async fn list_accounts(&self, _: Request<v1::ListAccountsRequest>) -> Result<Response<v1::ListAccountsResponse>, Status> {

@@ -12,7 +12,9 @@ use mcp_authd_oauth::time::{Instant, Now};
 use mcp_authd_proto::v1;
 use tonic::Status as Refused;
 
+use super::audit::{Giving, How};
 use super::need::Asked;
+use super::peer::Caller;
 use super::{Face, convert};
 use crate::accounts::AccountName;
 use crate::accounts::handle::AccountHandle;
@@ -26,8 +28,8 @@ pub(super) type TokenStream = Pin<Box<dyn Stream<Item = Result<v1::TokenState, R
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The states of a need.
-pub(super) fn token(face: Face, asked: Asked) -> TokenStream {
-    let watcher = Watcher { changes: face.registry.changes(), face: face.clone(), asked, told: None };
+pub(super) fn token(face: Face, asked: Asked, caller: Caller) -> TokenStream {
+    let watcher = Watcher { changes: face.registry.changes(), face: face.clone(), asked, caller, told: None };
     ended_with_the_daemon(face, stream::unfold(watcher, Watcher::next))
 }
 
@@ -43,6 +45,7 @@ struct Watcher {
     face: Face,
     changes: Changes,
     asked: Asked,
+    caller: Caller,
     told: Option<Told>,
 }
 
@@ -87,7 +90,9 @@ impl Watcher {
         let state = Told::State(account.name().clone(), answer.state.clone());
         if self.told.as_ref() != Some(&state) {
             self.told = Some(state);
-            return Some(Some(convert::token_state(&answer, account.name(), self.face.clock.now())));
+            let (caller, asked_as) = (&self.caller, self.asked.client_name.as_str());
+            let giving = Giving { caller, account, how: How::WatchToken, asked_as, now: self.face.clock.now() };
+            return Some(Some(convert::token_state(&answer, &giving)));
         }
         tokio::select! {
             changed = status.changed() => {

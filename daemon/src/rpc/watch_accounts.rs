@@ -108,7 +108,7 @@ impl Watcher {
     }
 
     fn tell(&mut self, account: &AccountHandle, status: &Status) {
-        self.due.push_back(convert::account_status(status, &account.description(), self.face.clock.now()));
+        self.due.push_back(convert::account_status(status, account, self.face.clock.now()));
     }
 }
 

@@ -948,6 +948,121 @@ impl WayOffered {
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchLogRequest {
+    /// Only what has to do with this account. Empty: everything.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// Stay, and tell what comes. Else the stream ends after the last one that is kept.
+    #[prost(bool, tag = "2")]
+    pub follow: bool,
+    /// How many of those that are kept are told first, at most.
+    #[prost(uint32, tag = "3")]
+    pub last: u32,
+    /// Of those that are kept, only what came after this number: for who goes on after an interruption. 0: all. A number that has
+    /// not been given yet counts as 0.
+    #[prost(uint64, tag = "4")]
+    pub after: u64,
+}
+/// One thing that has happened.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LogEntry {
+    /// Names it: rises from one to the next, also over restarts of the daemon. Those of other accounts count.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(enumeration = "LogLevel", tag = "3")]
+    pub level: i32,
+    #[prost(enumeration = "LogKind", tag = "4")]
+    pub kind: i32,
+    /// The account. Empty: it has to do with the daemon itself, or with several.
+    #[prost(string, tag = "5")]
+    pub account: ::prost::alloc::string::String,
+    /// A constant sentence.
+    #[prost(string, tag = "6")]
+    pub message: ::prost::alloc::string::String,
+    /// What belongs to it, in order.
+    #[prost(message, repeated, tag = "7")]
+    pub fields: ::prost::alloc::vec::Vec<LogField>,
+    /// How many, of any account, were lost just before this one: the reader was slower than they came.
+    #[prost(uint64, tag = "8")]
+    pub missed: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogField {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LogLevel {
+    Unspecified = 0,
+    Info = 1,
+    /// Something is wrong; the daemon goes on by itself, or a person has to do something.
+    Warning = 2,
+    Error = 3,
+}
+impl LogLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LOG_LEVEL_UNSPECIFIED",
+            Self::Info => "LOG_LEVEL_INFO",
+            Self::Warning => "LOG_LEVEL_WARNING",
+            Self::Error => "LOG_LEVEL_ERROR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LOG_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "LOG_LEVEL_INFO" => Some(Self::Info),
+            "LOG_LEVEL_WARNING" => Some(Self::Warning),
+            "LOG_LEVEL_ERROR" => Some(Self::Error),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LogKind {
+    Unspecified = 0,
+    /// Something has happened to an account or to the daemon.
+    Event = 1,
+    /// A token was given to a program: the audit line (threats.md, P12). Its fields, each where it is known:
+    /// uid, pid and process_start (milliseconds since 1970) of the process that has made the connection; program, the file name of what
+    /// it ran then; asked_as, the name by which it asked; scopes; resource; expires_in (seconds); how (get_token, watch_token); again: how
+    /// often the same connection was given the token before this one once more. A token is told once for each connection.
+    Audit = 2,
+}
+impl LogKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LOG_KIND_UNSPECIFIED",
+            Self::Event => "LOG_KIND_EVENT",
+            Self::Audit => "LOG_KIND_AUDIT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LOG_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "LOG_KIND_EVENT" => Some(Self::Event),
+            "LOG_KIND_AUDIT" => Some(Self::Audit),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartSignInRequest {
     /// Empty: the only account.
     #[prost(string, tag = "1")]
@@ -2248,6 +2363,28 @@ pub mod admin_client {
             req.extensions_mut().insert(GrpcMethod::new("authd.v1.Admin", "Reload"));
             self.inner.unary(req, path, codec).await
         }
+        /// What has happened to the accounts, and to whom each token was given: the latest, then what comes.
+        pub async fn watch_log(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::LogEntry>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/authd.v1.Admin/WatchLog");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("authd.v1.Admin", "WatchLog"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Ends the daemon as SIGTERM does.
         pub async fn stop(
             &mut self,
@@ -2384,6 +2521,17 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ReloadRequest>,
         ) -> std::result::Result<tonic::Response<super::ReloadResponse>, tonic::Status>;
+        /// Server streaming response type for the WatchLog method.
+        type WatchLogStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::LogEntry, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What has happened to the accounts, and to whom each token was given: the latest, then what comes.
+        async fn watch_log(
+            &self,
+            request: tonic::Request<super::WatchLogRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchLogStream>, tonic::Status>;
         /// Ends the daemon as SIGTERM does.
         async fn stop(
             &self,
@@ -3079,6 +3227,52 @@ pub mod admin_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/authd.v1.Admin/WatchLog" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchLogSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::ServerStreamingService<super::WatchLogRequest>
+                    for WatchLogSvc<T> {
+                        type Response = super::LogEntry;
+                        type ResponseStream = T::WatchLogStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchLogRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::watch_log(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchLogSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

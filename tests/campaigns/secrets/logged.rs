@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mcp_authd_client::Need;
-use mcp_authd_client::admin::StartSignIn;
+use mcp_authd_client::admin::{LogQuery, StartSignIn};
 use mcp_authd_proto::v1;
 use mcp_authd_proto::v1::admin_client::AdminClient;
 use mcp_authd_tests::daemon::{Account, Config, Daemon};
@@ -118,6 +118,10 @@ async fn p10_a_server_that_echoes_secrets_in_any_shape_brings_none_into_the_log(
         until("both were given back", || server.script_left(At::Revocation) == 0).await;
     }
     told.push(format!("{:?}", tool(&daemon).status().await.unwrap()));
+    // and the person reads all that is kept of it
+    let kept = tool(&daemon).log(LogQuery { last: u32::MAX, ..LogQuery::default() }).await.unwrap();
+    assert!(!kept.is_empty());
+    told.extend(kept.iter().map(|entry| format!("{entry:?}")));
 
     // then neither the log nor any answer holds a secret, in no shape, nor the first characters of one
     let log = daemon.logs();

@@ -10,6 +10,7 @@ mod hand_over;
 mod handed;
 mod idle;
 mod installed;
+mod journal;
 mod restarts;
 mod ruled;
 mod units;

@@ -84,7 +84,8 @@ async fn look(admin: &AdminClient, trigger: &mut Trigger) -> Result<Scene, Failu
     }
 }
 
-fn passes(error: &CallError) -> bool {
+/// Whether it is over when the daemon is back.
+pub(crate) fn passes(error: &CallError) -> bool {
     matches!(
         error,
         CallError::Interrupted

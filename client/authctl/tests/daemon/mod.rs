@@ -41,6 +41,7 @@ struct Face {
     reload: Arc<Mutex<Option<v1::ReloadResponse>>>,
     pasted: Arc<Mutex<Vec<String>>>,
     forgotten: Arc<Mutex<Vec<String>>>,
+    log: watch::Sender<Vec<v1::LogEntry>>,
 }
 
 impl Daemon {
@@ -57,6 +58,7 @@ impl Daemon {
             reload: Arc::default(),
             pasted: Arc::default(),
             forgotten: Arc::default(),
+            log: watch::Sender::default(),
         };
         let mut daemon = Self { directory, face, runtime: None };
         daemon.come_back();
@@ -96,6 +98,11 @@ impl Daemon {
 
     pub(crate) fn publish(&self, account: v1::AccountStatus) {
         self.face.account.send_replace(account);
+    }
+
+    /// Something has happened.
+    pub(crate) fn say(&self, entry: v1::LogEntry) {
+        self.face.log.send_modify(|log| log.push(entry));
     }
 
     pub(crate) fn cancelled(&self) -> usize {
@@ -389,6 +396,25 @@ impl Admin for Face {
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Status> {
         let answer = self.reload.lock().unwrap().clone();
         answer.map(Response::new).ok_or_else(|| Status::unimplemented(""))
+    }
+
+    type WatchLogStream = Answers<v1::LogEntry>;
+
+    /// Keeps to `after` and `follow`; the account and the number of the last ones are the real daemon's matter.
+    async fn watch_log(&self, request: Request<v1::WatchLogRequest>) -> Result<Response<Self::WatchLogStream>, Status> {
+        let asked = request.into_inner();
+        let mut told = asked.after;
+        let looks: Answers<Vec<v1::LogEntry>> = if asked.follow {
+            Box::pin(WatchStream::new(self.log.subscribe()).map(Ok))
+        } else {
+            Box::pin(tokio_stream::once(Ok(self.log.borrow().clone())))
+        };
+        let new = looks.flat_map(move |log| {
+            let new: Vec<_> = log.unwrap_or_default().into_iter().filter(|entry| entry.number > told).collect();
+            told = new.last().map_or(told, |last| last.number);
+            tokio_stream::iter(new.into_iter().map(Ok))
+        });
+        Ok(Response::new(Box::pin(new)))
     }
 
     async fn stop(&self, _: Request<v1::StopRequest>) -> Result<Response<v1::StopResponse>, Status> {

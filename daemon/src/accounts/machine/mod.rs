@@ -1,7 +1,6 @@
 //! The account machine: two small states side by side, behind one `handle(self, event, now)` (DESIGN, section 3).
 //!
-//! It is level-triggered: an event changes the state, and then everybody who waits is looked at again by the state that stands
-//! now. A waiter is therefore never bound to the moment at which something happened.
+//! Level-triggered: an event changes the state, and then everybody who waits is looked at again by the state that stands now.
 //!
 //! Must never: read a clock, do I/O, or hold a lock (I6).
 
@@ -16,6 +15,7 @@ mod schedule;
 mod sign_in;
 mod sign_out;
 mod staying;
+mod told;
 mod view;
 
 #[cfg(test)]
@@ -407,6 +407,7 @@ impl Account {
         if record.generation < moved_at || !belongs(&record.grant.binding, &self.policy.config) {
             // The configuration was changed while nobody looked: never served, and never spent at the new server (P14).
             tracing::warn!(
+                account = %self.policy.config.name,
                 "the login was another server's, client's or resource's than the configuration names now; it is ended"
             );
             self.generation = self.generation.max(record.generation);

@@ -140,7 +140,15 @@ impl Account {
         }
         match std::mem::replace(&mut self.credential, Credential::LOADING) {
             Credential::Spending(spending) if spending.stage == Stage::Sent => {
-                tracing::info!(outcome = outcome_name(&outcome), attempt = ?spending.attempt, "a refresh has ended");
+                tracing::info!(
+                    account = %self.policy.config.name,
+                    outcome = outcome_name(&outcome),
+                    attempt = match spending.attempt {
+                        Intent::First => "first",
+                        Intent::Replay => "replay",
+                    },
+                    "a refresh has ended"
+                );
                 self.settle(spending, outcome, work);
             }
             other => self.credential = other,
@@ -239,8 +247,9 @@ impl Account {
 
     /// The grant cannot be renewed any more: its access token serves to its end (D45, D56).
     fn end_renewal(&mut self, mut grant: Grant, why: NotRenewable, work: &mut Work) {
+        tracing::warn!(account = %self.policy.config.name, ?why, "the grant cannot be renewed any more");
         let refresh_token = grant.refresh_token().map(RefreshToken::sha256);
-        tracing::warn!(?why, ?refresh_token, "the grant cannot be renewed any more");
+        tracing::debug!(account = %self.policy.config.name, ?refresh_token, "which grant it was");
         grant.renewal = Renewal::Not(why);
         self.save_grant(&grant, None, work);
         self.credential = Credential::Held(grant);

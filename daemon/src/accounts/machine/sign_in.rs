@@ -163,6 +163,7 @@ impl Account {
         } else {
             self.history.refused = Scopes::default();
         }
+        self.tell_login_begun(&start);
         let held = self.credential.grant().map(|grant| grant.binding.clone());
         let request = SignInRequest { scopes: start.scopes.clone(), held };
         work.then(Effect::BeginSignIn(start.id, self.policy.config.clone(), Box::new(request)));
@@ -226,6 +227,7 @@ impl Account {
         let stranger = self.stranger(&granted);
         if let (false, Some(end)) = (replace, stranger) {
             self.give_back(issued(&granted), work);
+            self.tell_end_of_login(end);
             self.end_sign_in(end, Pause::Over, work);
             return;
         }
@@ -233,6 +235,7 @@ impl Account {
         let misbehaved = granted.success.token.as_ref().err().cloned();
         let Some(grant) = grant_of(granted, work.now) else {
             let why = misbehaved.map_or_else(String::new, |misbehaved| misbehaved.to_string());
+            self.tell_vain_login(&why);
             self.pause_after_failure(Refusal::Configuration { why }, work);
             return;
         };
@@ -244,7 +247,7 @@ impl Account {
         }
         self.overtake_refresh(super::Fate::Dropped);
         self.generation += 1;
-        tracing::info!(generation = self.generation, ?purpose, "a login has ended well");
+        self.tell_login(purpose);
         self.forced_at = None;
         self.refreshed_at = Some(work.now.instant);
         let then = match misbehaved {
@@ -275,7 +278,7 @@ impl Account {
     }
 
     fn sign_in_failed(&mut self, failure: &SignInFailure, work: &mut Work) {
-        tracing::info!(%failure, "a login has ended without tokens");
+        self.tell_vain_login(failure);
         let noted = if let SignIn::Starting(start) = &self.sign_in { start.noted } else { None };
         match failure {
             SignInFailure::Denied => {
@@ -357,6 +360,7 @@ impl Account {
     pub(super) fn abort_sign_in(&mut self, end: SignInEnd, work: &mut Work) {
         if self.sign_in.id().is_some() {
             self.give_up_sign_in(work);
+            self.tell_end_of_login(end);
             self.end_sign_in(end, Pause::Over, work);
         }
     }
@@ -448,7 +452,7 @@ impl Account {
         };
         let belongs = |pending: &PendingRecord| belongs(pending.login.binding(), &self.policy.config);
         if has_moved || !record.pending.as_ref().is_none_or(belongs) {
-            tracing::warn!("what was known of logins was another server's or client's than the configuration names now");
+            tracing::warn!(account = %self.policy.config.name, "what was known of logins was another server's or client's than the configuration names now");
             self.start_over(work);
             self.save_sign_in(work);
             return;
@@ -460,6 +464,7 @@ impl Account {
             work.then(Effect::ResumeSignIn(SignInId(pending.id), config, login));
             self.sign_in = SignIn::Waiting(pending);
         } else {
+            self.tell_end_of_login(SignInEnd::Expired);
             self.end_sign_in(SignInEnd::Expired, Pause::Over, work);
         }
     }

@@ -169,10 +169,11 @@ impl FileAccount {
         }
         match &content {
             Content::Token(token) => {
-                tracing::info!(account = %self.config.name, token = ?token.sha256(), "a token was read from its file");
+                tracing::info!(account = %self.config.name, "a token was read from its file");
+                tracing::debug!(account = %self.config.name, token = ?token.sha256(), "which one it is");
             }
-            Content::Unusable(why) => tracing::warn!(account = %self.config.name, %why, "the file of a token cannot be used"),
-            Content::Unread | Content::Removed => {}
+            // The condition of the account tells it.
+            Content::Unusable(_) | Content::Unread | Content::Removed => {}
         }
         self.content = content;
         self.revision += 1;

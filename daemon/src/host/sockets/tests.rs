@@ -141,7 +141,7 @@ async fn connections_above_the_places_are_closed_and_a_free_place_serves_again()
 
 #[test]
 fn only_our_own_uid_is_welcome_and_root_is_not() {
-    let peer = |uid| Peer { uid, pid: None, executable: None };
+    let peer = |uid| Peer { uid, pid: None, executable: None, started: None };
     assert!(is_welcome(&peer(1000), 1000));
     assert!(!is_welcome(&peer(0), 1000));
     assert!(!is_welcome(&peer(1001), 1000));
