@@ -243,6 +243,7 @@ mod tests {
         let activation = Activation { tokens: Some(handed), admin: None };
         let (mut waits, gone) = (UnixStream::connect(&path).unwrap(), UnixStream::connect(&path).unwrap());
         drop(gone);
+        waits.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         activation.callers().turn_away();
         assert_eq!(waits.read(&mut [0]).unwrap(), 0);
         // Nobody is left whom the manager would start another daemon for.
