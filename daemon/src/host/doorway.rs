@@ -194,7 +194,8 @@ mod tests {
                 }
             }
         };
-        let (_stream, next) = tokio::join!(knocks, connections.next());
+        let both = async { tokio::join!(knocks, connections.next()) };
+        let (_stream, next) = tokio::time::timeout(LOOK * 10, both).await.unwrap();
         next.unwrap().unwrap();
     }
 
