@@ -25,6 +25,7 @@ pub(crate) async fn measure(stage: &mut Stage, effort: Effort) -> Result<Vec<Row
     calls(&crowd, 100).await?;
     drop(crowd);
     let after_calls = settled(stage, IDLE_AT_MOST, patience).await?;
+    let own = of_this_kind(stage, "RssAnon:")?;
     let programs = effort.of(1000, 10);
     let connected = stage.crowd(programs).await?;
     let busy = resident(stage)?;
@@ -33,6 +34,8 @@ pub(crate) async fn measure(stage: &mut Stage, effort: Effort) -> Result<Vec<Row
     Ok(vec![
         Row::alone("resident, idle", Unit::Megabytes, idle, Goal::AtMost(IDLE_AT_MOST)),
         Row::alone("resident, after 10,000 calls", Unit::Megabytes, after_calls, Goal::AtMost(IDLE_AT_MOST)),
+        // The rest are pages of the program's file and of libc, which the kernel shares with all who map them, and may drop.
+        Row::alone("of it the daemon's own", Unit::Megabytes, own, Goal::Unset),
         Row::alone("resident, 1,000 connections", Unit::Megabytes, busy, Goal::AtMost(40.0)),
         Row::alone("resident, after they have gone", Unit::Megabytes, after, Goal::AtMost(IDLE_AT_MOST)),
     ])
@@ -52,8 +55,12 @@ async fn settled(stage: &Stage, little: f64, patience: Duration) -> Result<f64> 
 }
 
 fn resident(stage: &Stage) -> Result<f64> {
+    of_this_kind(stage, "VmRSS:")
+}
+
+fn of_this_kind(stage: &Stage, kind: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", stage.daemon.pid()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel tells what is resident")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)).context("the kernel tells what is resident")?;
     let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kibibytes * 1024.0 / 1e6)
 }
