@@ -11,10 +11,11 @@ use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{self, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
+use tracing_subscriber::{Layer, Registry};
 
 use super::clock::Clock;
 use journal::Journal;
@@ -37,12 +38,18 @@ pub fn begin() -> Ring {
 
 /// To whom it is said.
 fn voice() -> Box<dyn Layer<Registry> + Send + Sync> {
-    let level = EnvFilter::try_from_env("MCP_AUTHD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = wished(std::env::var("MCP_AUTHD_LOG").ok().as_deref());
     if let Some(journal) = Journal::of_this_process() {
         return journal.with_filter(level).boxed();
     }
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_filter(level).boxed()
+}
+
+/// A level, or one for each target: `info,mcp_authd=debug`. What does not hold counts as not said.
+fn wished(said: Option<&str>) -> Targets {
+    let said = said.filter(|said| !said.trim().is_empty()).and_then(|said| said.parse().ok());
+    said.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
 
 /// What is kept: our own words, whatever level is asked for.
@@ -72,6 +79,19 @@ mod tests {
     use super::*;
     use mcp_authd_oauth::time::WallTime;
     use tracing::Level;
+
+    #[test]
+    fn the_level_is_the_one_that_is_wished_and_info_where_none_is_or_it_does_not_hold() {
+        let usual = wished(None);
+        assert_eq!(usual.default_level(), Some(LevelFilter::INFO));
+        for nothing in ["", " ", "loud", "mcp_authd=loud"] {
+            assert_eq!(wished(Some(nothing)), usual, "{nothing:?}");
+        }
+        assert_eq!(wished(Some("trace")).default_level(), Some(LevelFilter::TRACE));
+        let by_target = wished(Some("warn,mcp_authd::upstream=debug"));
+        assert!(by_target.would_enable("mcp_authd::upstream::drive", &Level::DEBUG));
+        assert!(!by_target.would_enable("mcp_authd::store", &Level::INFO));
+    }
 
     #[test]
     fn what_matters_is_kept_with_its_account_and_fields_and_nothing_below_it_or_of_others() {
