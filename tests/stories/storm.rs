@@ -107,7 +107,7 @@ async fn weather(idp: Arc<RealIdp>) {
 
     // then only what was in flight at a kill was sent twice, and each reuse that the server saw cost one login
     let (refreshes, reuses) = (idp.count(REFRESHES_OK).await.unwrap(), idp.count("/refresh_reuses_detected").await.unwrap());
-    let replays = u64::try_from(daemon.logs().matches("attempt=Replay").count()).unwrap();
+    let replays = u64::try_from(daemon.logs().matches("attempt=\"replay\"").count()).unwrap();
     let (kills, served) = (KILLS.len(), together.served.load(Ordering::Relaxed));
     let figures = format!(
         "{refreshes} refreshes, {PROGRAMS} programs, {} accounts, {kills} kills, {replays} refreshes in flight at a kill, \
