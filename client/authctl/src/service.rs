@@ -51,10 +51,20 @@ pub(crate) fn installed() -> UnitsNow {
 
 /// Ends the service and its sockets, where any of it runs; a refresh in flight is finished first.
 pub(crate) async fn stop(managed: &Managed) -> Result<Stopped, Failure> {
-    let steps = managed.units().map(systemd::stop).unwrap_or_default();
+    let steps = if cfg!(target_vendor = "apple") {
+        launchd::stop().await?
+    } else {
+        managed.units().map(systemd::stop).unwrap_or_default()
+    };
     let client = AdminClient::new(&Sockets::find()?).never_starting();
     carry_out::carry_out(&steps, &client).await?;
     Ok(if steps.is_empty() { Stopped::Nothing } else { Stopped::Service })
+}
+
+/// Has the manager listen again, where a stop has taken its sockets away and no call brings them back.
+pub(crate) async fn listen() -> Result<(), Failure> {
+    let steps = if cfg!(target_vendor = "apple") { launchd::listen().await? } else { Vec::new() };
+    carry_out::carry_out(&steps, &AdminClient::find()?).await.map(drop)
 }
 
 /// What has been ended.

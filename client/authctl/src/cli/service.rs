@@ -32,6 +32,8 @@ With --json, one object on standard output:
   units [{name, load, enabled, active, sub, file, drop_ins, edited}]
   service {pid, since, restarts, result, exit_code, told}
   wrong [{message, fix}]
+On macOS there is, in the place of linger, units, service and wrong:
+  agent {file, edited, loaded, pid, last_exit_code}
 What is not known is null.";
 
 /// `authctl service install`

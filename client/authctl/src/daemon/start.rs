@@ -11,13 +11,14 @@ use mcp_authd_client::{AdminClient, CallError, ConnectError, Sockets};
 use super::failed;
 use crate::exit::{Exit, Failure};
 use crate::screen::{self, Page};
-use crate::service::Managed;
+use crate::service::{self, Managed};
 
 /// `authctl daemon start`. One that runs is started already.
 pub(super) async fn run() -> Result<Exit, Failure> {
     let sockets = Sockets::find()?;
     if !sockets.are_named() {
         StopMark::find().and_then(|mark| mark.lift()).map_err(|why| failed(Exit::Failed, &why))?;
+        service::listen().await?;
     }
     // Behind the sockets of a service manager it is started by the first call.
     let managed = if sockets.are_named() { Managed::No } else { Managed::look().await };

@@ -19,7 +19,7 @@ use mcp_authd_client::shell::word;
 use mcp_authd_client::{AdminClient, start};
 
 use super::logs;
-use super::step::{self, Call};
+use super::step::{self, Call, Step};
 use super::{carry_out, program};
 use crate::cli::service::{Install, Logs, ServiceCommand, ServiceStatus, Uninstall};
 use crate::exit::{Exit, Failure};
@@ -41,6 +41,17 @@ pub(super) async fn run(command: ServiceCommand) -> Result<Exit, Failure> {
         ServiceCommand::Status(options) => status(options).await,
         ServiceCommand::Logs(options) => show_log(&options),
     }
+}
+
+/// What `authctl daemon stop` asks of launchd: the sockets go with the agent, and come back with the next login.
+pub(super) async fn stop() -> Result<Vec<Step>, Failure> {
+    Ok(plan::stop(&Here::look().await?.ground))
+}
+
+/// What `authctl daemon start` asks of it first.
+pub(super) async fn listen() -> Result<Vec<Step>, Failure> {
+    let here = Here::look().await?;
+    Ok(plan::listen(&here.ground, &here.places))
 }
 
 async fn install(options: Install) -> Result<Exit, Failure> {

@@ -60,9 +60,8 @@ pub(super) fn install(ground: &Ground, places: &Places, text: &str) -> Vec<Step>
         steps.push(Step::LiftStopMark);
     }
     if !is_written || !is_loaded {
-        let agent = places.agent.to_string_lossy();
         steps.push(Step::Run(launchctl(["enable", &ground.target()])));
-        steps.push(Step::Run(launchctl(["bootstrap", &ground.domain(), &agent])));
+        steps.push(take_up(ground, places));
     }
     // Started at once and not by the first who asks: so one that a program has started hands over now.
     steps.push(Step::Run(launchctl(["kickstart", &ground.target()])));
@@ -84,6 +83,21 @@ pub(super) fn uninstall(ground: &Ground, places: &Places) -> Vec<Step> {
         steps.push(Step::LiftStopMark);
     }
     steps
+}
+
+/// What ends the daemon and takes its sockets away, until the next login or [`listen`].
+pub(super) fn stop(ground: &Ground) -> Vec<Step> {
+    if ground.loaded == Loaded::No { Vec::new() } else { boot_out(ground).to_vec() }
+}
+
+/// What brings the sockets back, where an agent is installed.
+pub(super) fn listen(ground: &Ground, places: &Places) -> Vec<Step> {
+    let is_away = ground.loaded == Loaded::No && ground.found != Found::Nothing;
+    is_away.then(|| take_up(ground, places)).into_iter().collect()
+}
+
+fn take_up(ground: &Ground, places: &Places) -> Step {
+    Step::Run(launchctl(["bootstrap", &ground.domain(), &places.agent.to_string_lossy()]))
 }
 
 fn boot_out(ground: &Ground) -> [Step; 2] {
@@ -127,6 +141,10 @@ mod tests {
                 ("stopped", plan(&stopped)),
                 ("away", away(&ground(ours(), running()))),
                 ("away, edited", away(&ground(Found::Edited("new\n".to_owned()), running()))),
+                ("ended", shown(&stop(&ground(ours(), running())))),
+                ("ended, not running", shown(&stop(&ground(ours(), Loaded::No)))),
+                ("listens again", shown(&listen(&ground(ours(), Loaded::No), &places))),
+                ("listens already", shown(&listen(&ground(ours(), running()), &places))),
                 ("away, nothing there", away(&ground(Found::Nothing, Loaded::No))),
             ]
             .map(|(name, steps)| format!("-- {name}\n{steps}"))
