@@ -22,6 +22,7 @@ mod linger;
 mod logs;
 mod managed;
 mod program;
+mod quoted;
 mod reach;
 mod status;
 mod step;

@@ -2,10 +2,12 @@
 //!
 //! Must never: change anything, or guess where the manager can be asked.
 
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::program::{self, NotRun};
+use super::quoted;
 use super::step::Call;
 use crate::exit::{Exit, Failure};
 
@@ -49,6 +51,8 @@ pub(crate) enum Unreachable {
     },
     /// It was asked.
     NoAnswer(NotRun),
+    /// It answers, and does not tell this folder.
+    Unnamed(&'static str),
 }
 
 /// The question that shows whether the manager answers; the answer tells where it looks, and what it gives to a service.
@@ -59,7 +63,7 @@ fn question() -> Call {
 impl Seat {
     /// Looks.
     pub(crate) fn look() -> Self {
-        let variable = |name| std::env::var_os(name).filter(|value: &std::ffi::OsString| !value.is_empty());
+        let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
         let uid = nix::unistd::geteuid().as_raw();
         let of = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
         let person = ["SUDO_USER", "DOAS_USER"].into_iter().find_map(variable).map(|name| name.to_string_lossy().into_owned());
@@ -93,10 +97,16 @@ impl Seat {
 }
 
 /// The variables that the manager gives to a service, if it answers.
-pub(crate) async fn environment(seat: &Seat) -> Result<Vec<(String, String)>, Unreachable> {
+pub(crate) async fn environment(seat: &Seat) -> Result<Vec<(String, OsString)>, Unreachable> {
     seat.judged()?;
     let answer = program::run(&question()).await.map_err(Unreachable::NoAnswer)?;
-    Ok(answer.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(variables(&answer))
+}
+
+/// One that is not written as systemd writes it goes with its words: so it is no folder, and nothing else is taken in its place.
+fn variables(answer: &str) -> Vec<(String, OsString)> {
+    let pairs = answer.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), quoted::read(value).unwrap_or_else(|| value.into()))).collect()
 }
 
 impl Unreachable {
@@ -127,6 +137,10 @@ impl Unreachable {
             Self::RuntimeOfAnother { folder, owner } => (
                 format!("XDG_RUNTIME_DIR is {}, which belongs to uid {owner}: this terminal was somebody else's", folder.display()),
                 "export XDG_RUNTIME_DIR=/run/user/$(id -u)".to_owned(),
+            ),
+            Self::Unnamed(name) => (
+                format!("the service manager of this user has no {name} that names a whole path, so where its units stand is not known"),
+                "systemctl --user show-environment".to_owned(),
             ),
             Self::NoAnswer(not_run @ NotRun::Hangs) => {
                 (not_run.sentence(&question()), "systemctl --user is-system-running".to_owned())
@@ -176,6 +190,13 @@ mod tests {
     }
 
     #[test]
+    fn a_home_with_a_space_is_read_as_it_is() {
+        let read = variables("HOME=$'/home/ada b'\nLANG=C.UTF-8\nODD=$'half\n");
+        let value = |name: &str| read.iter().find(|(known, _)| known == name).unwrap().1.clone();
+        assert_eq!((value("HOME"), value("LANG"), value("ODD")), ("/home/ada b".into(), "C.UTF-8".into(), "$'half".into()));
+    }
+
+    #[test]
     fn each_of_them_ends_in_what_to_type() {
         let all = [
             Unreachable::NoSystemd,
@@ -183,6 +204,7 @@ mod tests {
             Unreachable::NoRuntime,
             Unreachable::NoManager,
             Unreachable::RuntimeOfAnother { folder: "/run/user/1000".into(), owner: 1000 },
+            Unreachable::Unnamed("HOME"),
             Unreachable::NoAnswer(NotRun::Hangs),
             Unreachable::NoAnswer(NotRun::SaysNo { said: "Failed to connect to bus: No such file or directory".into() }),
         ];
