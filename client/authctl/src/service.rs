@@ -21,6 +21,7 @@ mod launchd;
 mod linger;
 mod logs;
 mod managed;
+mod own_mark;
 mod program;
 mod quoted;
 mod reach;
