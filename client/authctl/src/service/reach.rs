@@ -11,9 +11,6 @@ use super::quoted;
 use super::step::Call;
 use crate::exit::{Exit, Failure};
 
-/// Where a machine that systemd has started has this folder (sd_booted(3)).
-const BOOTED: &str = "/run/systemd/system";
-
 /// What is so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seat {
@@ -23,8 +20,8 @@ pub(crate) struct Seat {
     pub(crate) root_for: Option<String>,
     /// `systemctl` is in PATH.
     pub(crate) has_systemctl: bool,
-    /// systemd has started this machine.
-    pub(crate) is_booted: bool,
+    /// systemd has started this machine, or a manager of it can be reached from here: what programs go by, too.
+    pub(crate) has_manager: bool,
     /// `XDG_RUNTIME_DIR`, and whose folder it is (nobody's where it does not stand).
     pub(crate) runtime: Option<(PathBuf, Option<u32>)>,
     /// The folder that `XDG_RUNTIME_DIR` would usually name stands: somebody is logged in, or lingers.
@@ -71,7 +68,7 @@ impl Seat {
             uid,
             root_for: person.filter(|name| uid == 0 && name != "root"),
             has_systemctl: program::file_of("systemctl").is_some(),
-            is_booted: Path::new(BOOTED).is_dir(),
+            has_manager: mcp_authd_client::start::has_manager(),
             runtime: variable("XDG_RUNTIME_DIR").map(PathBuf::from).map(|path| (path.clone(), of(&path))),
             has_usual_runtime: Path::new(&format!("/run/user/{uid}")).is_dir(),
         }
@@ -82,7 +79,7 @@ impl Seat {
         if let Some(person) = &self.root_for {
             return Err(Unreachable::RootFor(person.clone()));
         }
-        if !self.has_systemctl || !self.is_booted {
+        if !self.has_systemctl || !self.has_manager {
             return Err(Unreachable::NoSystemd);
         }
         match &self.runtime {
@@ -164,7 +161,7 @@ mod tests {
             uid: 1000,
             root_for: None,
             has_systemctl: true,
-            is_booted: true,
+            has_manager: true,
             runtime: Some(("/run/user/1000".into(), Some(1000))),
             has_usual_runtime: true,
         }
@@ -178,7 +175,7 @@ mod tests {
             (Seat { runtime: Some(("/nowhere".into(), None)), ..seat() }, Ok(())),
             (Seat { uid: 0, runtime: Some(("/run/user/0".into(), Some(0))), ..seat() }, Ok(())),
             (Seat { has_systemctl: false, ..seat() }, Err(Unreachable::NoSystemd)),
-            (Seat { is_booted: false, ..seat() }, Err(Unreachable::NoSystemd)),
+            (Seat { has_manager: false, ..seat() }, Err(Unreachable::NoSystemd)),
             (Seat { root_for: Some("ada".into()), ..seat() }, Err(Unreachable::RootFor("ada".into()))),
             (Seat { runtime: None, ..seat() }, Err(Unreachable::NoRuntime)),
             (Seat { runtime: None, has_usual_runtime: false, ..seat() }, Err(Unreachable::NoManager)),
