@@ -18,6 +18,11 @@ const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// Files that container programs put into a container: Docker, Podman.
 const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
+/// Where a machine that systemd has started has this folder (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+/// Where a user's manager listens, below `XDG_RUNTIME_DIR`: it may have been brought into a container that has no systemd itself.
+const MANAGERS_SOCKET: &str = "systemd/private";
+
 /// Looks at everything.
 pub(super) fn gather(place: SocketPlace, variable: Variable<'_>) -> Facts {
     let home = places::home(variable);
@@ -26,7 +31,7 @@ pub(super) fn gather(place: SocketPlace, variable: Variable<'_>) -> Facts {
         wish: wish(variable),
         state: state(variable, home.as_deref()),
         surroundings: surroundings(variable),
-        service: places::service_files(variable, home.as_deref()).into_iter().find_map(service),
+        service: managed(variable, Path::new(BOOTED)),
         program: program(variable),
     }
 }
@@ -73,11 +78,26 @@ fn by_namespace() -> Option<Confinement> {
     None
 }
 
-/// The daemon as a service of this user's service manager, by the files that describe it.
+/// The daemon as a service of this user's service manager, by the files that describe it, where a manager may run.
 #[must_use]
 pub fn installed() -> Option<Service> {
-    let variable = &places::of_this_process;
-    places::service_files(variable, places::home(variable).as_deref()).into_iter().find_map(service)
+    managed(&places::of_this_process, Path::new(BOOTED))
+}
+
+/// Whether this machine has service managers at all; files of a service alone, as of a package in an image, make none.
+#[must_use]
+pub fn has_manager() -> bool {
+    may_manage(&places::of_this_process, Path::new(BOOTED))
+}
+
+fn managed(variable: Variable<'_>, booted: &Path) -> Option<Service> {
+    let files = || places::service_files(variable, places::home(variable).as_deref());
+    may_manage(variable, booted).then(files)?.into_iter().find_map(service)
+}
+
+fn may_manage(variable: Variable<'_>, booted: &Path) -> bool {
+    let listens = |folder: PathBuf| folder.is_absolute() && folder.join(MANAGERS_SOCKET).exists();
+    cfg!(target_vendor = "apple") || booted.is_dir() || variable("XDG_RUNTIME_DIR").map(PathBuf::from).is_some_and(listens)
 }
 
 /// A file that stands. One that leads to /dev/null is a masked unit: the person wants no such service.
@@ -180,5 +200,25 @@ mod tests {
         std::fs::remove_file(units.join("mcp-authd.service")).unwrap();
         std::fs::write(units.join("mcp-authd.service"), "").unwrap();
         assert_eq!(found().unwrap().command().1, ["--user", "start", "mcp-authd.service"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn unit_files_make_no_service_where_no_manager_can_run() {
+        let root = tempfile::tempdir().unwrap();
+        let (units, booted, runtime) = (root.path().join("systemd/user"), root.path().join("booted"), root.path().join("run"));
+        std::fs::create_dir_all(&units).unwrap();
+        std::fs::write(units.join("mcp-authd.service"), "").unwrap();
+        let variables = among(vec![("XDG_CONFIG_HOME", root.path().into()), ("XDG_RUNTIME_DIR", runtime.clone())]);
+        assert_eq!(managed(&variables, &booted), None);
+        std::fs::create_dir_all(runtime.join("systemd")).unwrap();
+        assert_eq!(managed(&variables, &booted), None);
+        std::fs::write(runtime.join(MANAGERS_SOCKET), "").unwrap();
+        assert!(managed(&variables, &booted).is_some(), "a manager that was brought here");
+        std::fs::remove_file(runtime.join(MANAGERS_SOCKET)).unwrap();
+        std::fs::create_dir(&booted).unwrap();
+        assert!(managed(&variables, &booted).is_some());
+        // Over SSH, or in a job: that no manager can be found is told by it, and no other daemon is started.
+        assert!(managed(&among(vec![("XDG_CONFIG_HOME", root.path().into())]), &booted).is_some());
     }
 }

@@ -29,7 +29,7 @@ mod refusal;
 mod situation;
 mod starter;
 
-pub use facts::installed;
+pub use facts::{has_manager, installed};
 pub use kept::{At, Kept};
 pub use launch::program;
 pub use mark::StopMark;

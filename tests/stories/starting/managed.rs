@@ -21,6 +21,9 @@ fn managed_by(manager: &str, server: &AuthorizationServer) -> Daemon {
     let units = machine.dirs().config().join("systemd/user");
     fs::create_dir_all(&units).unwrap();
     fs::write(units.join("mcp-authd.service"), "[Service]\n").unwrap();
+    // Where a manager listens; files of a unit alone would make none.
+    fs::create_dir_all(machine.dirs().runtime().join("systemd")).unwrap();
+    fs::write(machine.dirs().runtime().join("systemd/private"), "").unwrap();
     symlink(machine.file_of("mcp-authd"), machine.dirs().home().join("mcp-authd")).unwrap();
     machine
 }

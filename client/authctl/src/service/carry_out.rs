@@ -14,6 +14,7 @@ use mcp_authd_client::{AdminClient, CallError, ConnectError};
 use nix::libc::O_NOFOLLOW;
 
 use super::launchd;
+use super::own_mark::{OwnMark, told_to_end};
 use super::program::{self, NotRun};
 use super::step::{Awaited, Step, typed};
 use super::units_now::UnitsNow;
@@ -26,7 +27,17 @@ const END_LIMIT: Duration = Duration::from_secs(80);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Carries it out; `client` reaches the daemon that the service manager starts. The status, where an answer was waited for.
+/// Whatever ends it before its end, a stop mark that it has left is lifted again.
 pub(crate) async fn carry_out(steps: &[Step], client: &AdminClient) -> Result<Option<DaemonStatus>, Failure> {
+    let mark = OwnMark::default();
+    if !steps.contains(&Step::LeaveStopMark) {
+        // Then a signal may end us as it ends any program.
+        return walk(steps, client, &mark).await;
+    }
+    mark.guard(walk(steps, client, &mark), told_to_end(), lift).await
+}
+
+async fn walk(steps: &[Step], client: &AdminClient, mark: &OwnMark) -> Result<Option<DaemonStatus>, Failure> {
     let mut answered = None;
     for step in steps {
         match step {
@@ -38,14 +49,25 @@ pub(crate) async fn carry_out(steps: &[Step], client: &AdminClient) -> Result<Op
                 Err(NotRun::SaysNo { said }) if launchd::goes_on(call, &said) => {}
                 Err(not_run) => return Err(Failure::new(Exit::Failed, not_run.sentence(call), "authctl service status")),
             },
-            Step::LeaveStopMark => marked(StopMark::find().and_then(|mark| mark.leave()))?,
-            Step::LiftStopMark => marked(StopMark::find().and_then(|mark| mark.lift()))?,
+            Step::LeaveStopMark => {
+                // Before: it stands also where only its text could not be written.
+                mark.left();
+                marked(StopMark::find().and_then(|mark| mark.leave()))?;
+            }
+            Step::LiftStopMark => {
+                lift()?;
+                mark.lifted();
+            }
             Step::Await(Awaited::Answer) => answered = Some(answer(client).await?),
             Step::Await(Awaited::End) if cfg!(target_vendor = "apple") => launchd::ended().await?,
             Step::Await(Awaited::End) => ended().await?,
         }
     }
     Ok(answered)
+}
+
+fn lift() -> Result<(), Failure> {
+    marked(StopMark::find().and_then(|mark| mark.lift()))
 }
 
 fn marked(outcome: Result<(), mcp_authd_client::start::NotStarted>) -> Result<(), Failure> {

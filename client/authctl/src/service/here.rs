@@ -2,6 +2,7 @@
 //!
 //! Must never: change anything.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use mcp_authd_client::start::StopMark;
@@ -26,7 +27,7 @@ pub(crate) struct Here {
     /// Where the daemon of the service is reached.
     pub(crate) client: AdminClient,
     /// The variables that the manager gives to a service.
-    environment: Vec<(String, String)>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Here {
@@ -35,12 +36,13 @@ impl Here {
         let seat = Seat::look();
         let environment = reach::environment(&seat).await?;
         let now = UnitsNow::ask().await.map_err(Unreachable::NoAnswer)?;
-        let folder = base(&environment, BASES[0]).unwrap_or_default().join("systemd/user");
+        let folder = folder_of_units(&environment)?;
         let found = SHIPPED.map(|(name, _)| Found::at(&file(&folder, name)));
         let stands = StopMark::find().is_ok_and(|mark| mark.path().symlink_metadata().is_ok());
         let mark = if stands { Mark::Stands } else { Mark::None };
         let runtime = of(&environment, "XDG_RUNTIME_DIR").map(PathBuf::from).or(seat.runtime.map(|(folder, _)| folder));
-        let client = AdminClient::new(&Sockets::at(runtime.unwrap_or_default().join("mcp-authd/tokens.sock")));
+        let runtime = runtime.filter(|folder| folder.is_absolute()).ok_or(Unreachable::Unnamed("XDG_RUNTIME_DIR"))?;
+        let client = AdminClient::new(&Sockets::at(runtime.join("mcp-authd/tokens.sock")));
         Ok(Self { ground: Ground { folder, found, now, mark }, client, environment })
     }
 
@@ -49,13 +51,18 @@ impl Here {
     /// # Errors
     /// The first variable that says otherwise, with what to type.
     pub(crate) fn keeps_the_same(&self) -> Result<(), Failure> {
-        let own: Vec<(String, String)> =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let own: Vec<(String, OsString)> =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
         same_places(&own, &self.environment)
     }
 }
 
-fn same_places(own: &[(String, String)], managers: &[(String, String)]) -> Result<(), Failure> {
+/// Where the manager looks for the person's units first.
+fn folder_of_units(managers: &[(String, OsString)]) -> Result<PathBuf, Unreachable> {
+    base(managers, BASES[0]).map(|base| base.join("systemd/user")).ok_or(Unreachable::Unnamed("HOME"))
+}
+
+fn same_places(own: &[(String, OsString)], managers: &[(String, OsString)]) -> Result<(), Failure> {
     for known in BASES {
         let (here, there) = (base(own, known), base(managers, known));
         if here != there && there.is_some() {
@@ -77,14 +84,14 @@ fn same_places(own: &[(String, String)], managers: &[(String, String)]) -> Resul
     Ok(())
 }
 
-fn of<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    variables.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+fn of<'a>(variables: &'a [(String, OsString)], name: &str) -> Option<&'a OsStr> {
+    variables.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_os_str())
 }
 
-/// One of the XDG base directories. `None`: it is not known, or not written so that it could be compared.
-fn base(variables: &[(String, String)], (name, usual): (&str, &str)) -> Option<PathBuf> {
-    let named = of(variables, name).map(PathBuf::from).filter(|path| path.is_absolute());
-    named.or_else(|| of(variables, "HOME").filter(|home| home.starts_with('/')).map(|home| PathBuf::from(home).join(usual)))
+/// One of the XDG base directories, a whole path. `None`: it is not known.
+fn base(variables: &[(String, OsString)], (name, usual): (&str, &str)) -> Option<PathBuf> {
+    let absolute = |name| of(variables, name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(name).or_else(|| absolute("HOME").map(|home| home.join(usual)))
 }
 
 #[cfg(test)]
@@ -92,8 +99,18 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn variables(all: &[(&str, &str)]) -> Vec<(String, String)> {
-        all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn variables(all: &[(&str, &str)]) -> Vec<(String, OsString)> {
+        all.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
+    }
+
+    #[test]
+    fn a_folder_of_units_that_is_not_known_is_never_one_below_the_folder_we_are_in() {
+        let folder = |all| folder_of_units(&variables(all));
+        assert_eq!(folder(&[("HOME", "/h a")]), Ok("/h a/.config/systemd/user".into()));
+        assert_eq!(folder(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c d")]), Ok("/c d/systemd/user".into()));
+        for unknown in [&[][..], &[("HOME", "")], &[("HOME", "$'/h")], &[("HOME", "h"), ("XDG_CONFIG_HOME", "c")]] {
+            assert_eq!(folder(unknown), Err(Unreachable::Unnamed("HOME")), "{unknown:?}");
+        }
     }
 
     #[test]

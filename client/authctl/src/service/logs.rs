@@ -7,10 +7,11 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use mcp_authd_client::Sockets;
-use mcp_authd_client::start::Situation;
+use mcp_authd_client::start::{self, Situation};
 
 use super::here::Here;
 use super::program;
+use super::reach::Unreachable;
 use super::step::{Call, typed};
 use super::unit::SERVICE;
 use super::units_now::Load;
@@ -20,7 +21,7 @@ use crate::screen;
 
 /// `authctl service logs`. Returns only where it fails.
 pub(super) async fn run(options: Logs) -> Result<Exit, Failure> {
-    let is_service = Here::look().await.is_ok_and(|here| here.ground.now.service.load == Load::Loaded);
+    let is_service = is_service(Here::look().await.map(|here| here.ground.now.service.load), start::installed().is_some());
     let file = Situation::look(&Sockets::find()?).log.map(|file| file.to_string_lossy().into_owned());
     let (call, says) = match (is_service, &file) {
         (true, _) => (journal(&options), "of the service, from the journal"),
@@ -34,6 +35,16 @@ pub(super) async fn run(options: Logs) -> Result<Exit, Failure> {
         screen::complain(&format!("{}\n", screen::clean(&older)));
     }
     become_it(&call)
+}
+
+/// Whether the daemon is a service: as its manager says or, where that cannot be asked from here, as the files of the units do. The
+/// journal is read without the manager.
+fn is_service(manager: Result<Load, Unreachable>, has_files: bool) -> bool {
+    match manager {
+        Ok(load) => load == Load::Loaded,
+        Err(Unreachable::NoSystemd | Unreachable::RootFor(_)) => false,
+        Err(_) => has_files,
+    }
 }
 
 fn journal(options: &Logs) -> Call {
@@ -66,6 +77,20 @@ pub(super) fn become_it(call: &Call) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_the_manager_cannot_be_asked_the_files_of_the_units_tell_whether_it_is_a_service() {
+        for (manager, has_files, expected) in [
+            (Ok(Load::Loaded), false, true),
+            (Ok(Load::NotFound), true, false),
+            (Err(Unreachable::NoRuntime), true, true),
+            (Err(Unreachable::NoManager), true, true),
+            (Err(Unreachable::NoRuntime), false, false),
+            (Err(Unreachable::NoSystemd), true, false),
+        ] {
+            assert_eq!(is_service(manager.clone(), has_files), expected, "{manager:?}");
+        }
+    }
 
     #[test]
     fn the_journal_or_the_file_is_asked_for_so_many_lines_and_followed_where_it_is_wished() {

@@ -2,15 +2,14 @@
 //!
 //! Must never: change anything, or guess where the manager can be asked.
 
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::program::{self, NotRun};
+use super::quoted;
 use super::step::Call;
 use crate::exit::{Exit, Failure};
-
-/// Where a machine that systemd has started has this folder (sd_booted(3)).
-const BOOTED: &str = "/run/systemd/system";
 
 /// What is so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +20,8 @@ pub(crate) struct Seat {
     pub(crate) root_for: Option<String>,
     /// `systemctl` is in PATH.
     pub(crate) has_systemctl: bool,
-    /// systemd has started this machine.
-    pub(crate) is_booted: bool,
+    /// systemd has started this machine, or a manager of it can be reached from here: what programs go by, too.
+    pub(crate) has_manager: bool,
     /// `XDG_RUNTIME_DIR`, and whose folder it is (nobody's where it does not stand).
     pub(crate) runtime: Option<(PathBuf, Option<u32>)>,
     /// The folder that `XDG_RUNTIME_DIR` would usually name stands: somebody is logged in, or lingers.
@@ -49,6 +48,8 @@ pub(crate) enum Unreachable {
     },
     /// It was asked.
     NoAnswer(NotRun),
+    /// It answers, and does not tell this folder.
+    Unnamed(&'static str),
 }
 
 /// The question that shows whether the manager answers; the answer tells where it looks, and what it gives to a service.
@@ -59,7 +60,7 @@ fn question() -> Call {
 impl Seat {
     /// Looks.
     pub(crate) fn look() -> Self {
-        let variable = |name| std::env::var_os(name).filter(|value: &std::ffi::OsString| !value.is_empty());
+        let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
         let uid = nix::unistd::geteuid().as_raw();
         let of = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
         let person = ["SUDO_USER", "DOAS_USER"].into_iter().find_map(variable).map(|name| name.to_string_lossy().into_owned());
@@ -67,7 +68,7 @@ impl Seat {
             uid,
             root_for: person.filter(|name| uid == 0 && name != "root"),
             has_systemctl: program::file_of("systemctl").is_some(),
-            is_booted: Path::new(BOOTED).is_dir(),
+            has_manager: mcp_authd_client::start::has_manager(),
             runtime: variable("XDG_RUNTIME_DIR").map(PathBuf::from).map(|path| (path.clone(), of(&path))),
             has_usual_runtime: Path::new(&format!("/run/user/{uid}")).is_dir(),
         }
@@ -78,7 +79,7 @@ impl Seat {
         if let Some(person) = &self.root_for {
             return Err(Unreachable::RootFor(person.clone()));
         }
-        if !self.has_systemctl || !self.is_booted {
+        if !self.has_systemctl || !self.has_manager {
             return Err(Unreachable::NoSystemd);
         }
         match &self.runtime {
@@ -93,10 +94,16 @@ impl Seat {
 }
 
 /// The variables that the manager gives to a service, if it answers.
-pub(crate) async fn environment(seat: &Seat) -> Result<Vec<(String, String)>, Unreachable> {
+pub(crate) async fn environment(seat: &Seat) -> Result<Vec<(String, OsString)>, Unreachable> {
     seat.judged()?;
     let answer = program::run(&question()).await.map_err(Unreachable::NoAnswer)?;
-    Ok(answer.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(variables(&answer))
+}
+
+/// One that is not written as systemd writes it goes with its words: so it is no folder, and nothing else is taken in its place.
+fn variables(answer: &str) -> Vec<(String, OsString)> {
+    let pairs = answer.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), quoted::read(value).unwrap_or_else(|| value.into()))).collect()
 }
 
 impl Unreachable {
@@ -128,6 +135,10 @@ impl Unreachable {
                 format!("XDG_RUNTIME_DIR is {}, which belongs to uid {owner}: this terminal was somebody else's", folder.display()),
                 "export XDG_RUNTIME_DIR=/run/user/$(id -u)".to_owned(),
             ),
+            Self::Unnamed(name) => (
+                format!("the service manager of this user has no {name} that names a whole path, so where its units stand is not known"),
+                "systemctl --user show-environment".to_owned(),
+            ),
             Self::NoAnswer(not_run @ NotRun::Hangs) => {
                 (not_run.sentence(&question()), "systemctl --user is-system-running".to_owned())
             }
@@ -150,7 +161,7 @@ mod tests {
             uid: 1000,
             root_for: None,
             has_systemctl: true,
-            is_booted: true,
+            has_manager: true,
             runtime: Some(("/run/user/1000".into(), Some(1000))),
             has_usual_runtime: true,
         }
@@ -164,7 +175,7 @@ mod tests {
             (Seat { runtime: Some(("/nowhere".into(), None)), ..seat() }, Ok(())),
             (Seat { uid: 0, runtime: Some(("/run/user/0".into(), Some(0))), ..seat() }, Ok(())),
             (Seat { has_systemctl: false, ..seat() }, Err(Unreachable::NoSystemd)),
-            (Seat { is_booted: false, ..seat() }, Err(Unreachable::NoSystemd)),
+            (Seat { has_manager: false, ..seat() }, Err(Unreachable::NoSystemd)),
             (Seat { root_for: Some("ada".into()), ..seat() }, Err(Unreachable::RootFor("ada".into()))),
             (Seat { runtime: None, ..seat() }, Err(Unreachable::NoRuntime)),
             (Seat { runtime: None, has_usual_runtime: false, ..seat() }, Err(Unreachable::NoManager)),
@@ -176,6 +187,13 @@ mod tests {
     }
 
     #[test]
+    fn a_home_with_a_space_is_read_as_it_is() {
+        let read = variables("HOME=$'/home/ada b'\nLANG=C.UTF-8\nODD=$'half\n");
+        let value = |name: &str| read.iter().find(|(known, _)| known == name).unwrap().1.clone();
+        assert_eq!((value("HOME"), value("LANG"), value("ODD")), ("/home/ada b".into(), "C.UTF-8".into(), "$'half".into()));
+    }
+
+    #[test]
     fn each_of_them_ends_in_what_to_type() {
         let all = [
             Unreachable::NoSystemd,
@@ -183,6 +201,7 @@ mod tests {
             Unreachable::NoRuntime,
             Unreachable::NoManager,
             Unreachable::RuntimeOfAnother { folder: "/run/user/1000".into(), owner: 1000 },
+            Unreachable::Unnamed("HOME"),
             Unreachable::NoAnswer(NotRun::Hangs),
             Unreachable::NoAnswer(NotRun::SaysNo { said: "Failed to connect to bus: No such file or directory".into() }),
         ];

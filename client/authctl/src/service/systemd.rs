@@ -156,6 +156,8 @@ pub(crate) struct Uninstalling {
     pub(crate) steps: Vec<Step>,
     /// Files that are not ours to remove.
     pub(crate) kept: Vec<PathBuf>,
+    /// Ours that stay beside them: a unit of which a part is gone fails every program that has the manager start it.
+    pub(crate) beside: Vec<PathBuf>,
     /// Files of a package; they stay, and are not used from now on.
     pub(crate) packaged: Vec<PathBuf>,
 }
@@ -163,34 +165,43 @@ pub(crate) struct Uninstalling {
 /// What takes the service away. While it ends the stop mark stands: a program that asks at this very moment must not have the
 /// manager start it again.
 pub(crate) fn uninstall(ground: &Ground) -> Uninstalling {
-    let path = |name| unit::file(&ground.folder, name);
-    let removed: Vec<PathBuf> =
-        ground.each().filter(|(_, _, found, _)| matches!(found, Found::Ours(_))).map(|(name, ..)| path(name)).collect();
     let is_foreign = |found: &Found| matches!(found, Found::Edited(_) | Found::Unreadable(_));
-    let kept = ground.each().filter(|(_, _, found, _)| is_foreign(found)).map(|(name, ..)| path(name)).collect();
-    let files = ground.now.each().into_iter().filter(|(_, now)| now.load == Load::Loaded && !now.file.is_empty());
-    let packaged = files.map(|(_, now)| PathBuf::from(&now.file)).filter(|file| file.parent() != Some(&ground.folder)).collect();
-    let enabled: Vec<&str> =
-        ground.now.each().iter().filter(|(_, now)| now.enabled == "enabled").map(|(name, _)| *name).collect();
+    let paths = |wanted: &dyn Fn(&Found) -> bool| -> Vec<PathBuf> {
+        ground.each().filter(|(_, _, found, _)| wanted(found)).map(|(name, ..)| unit::file(&ground.folder, name)).collect()
+    };
+    let (ours, kept) = (paths(&|found| matches!(found, Found::Ours(_))), paths(&is_foreign));
+    let (removed, beside) = if kept.is_empty() { (ours, Vec::new()) } else { (Vec::new(), ours) };
+    let files = ground.each().filter(|(_, _, found, now)| !is_foreign(found) && now.load == Load::Loaded && !now.file.is_empty());
+    let packaged = files.map(|(.., now)| PathBuf::from(&now.file)).filter(|file| file.parent() != Some(&ground.folder)).collect();
+    let enabled = ground.each().filter(|(.., now)| now.enabled == "enabled");
+    let (linked, disabled): (Vec<_>, Vec<_>) = enabled.partition(|(_, _, found, _)| is_foreign(found));
     let failed = ground.now.each().into_iter().any(|(_, now)| now.active == Runs::Failed);
     let mut steps = Vec::new();
     if ground.now.are_up() {
         steps.extend((ground.mark == Mark::None).then_some(Step::LeaveStopMark));
         steps.extend(stop(&ground.now));
     }
-    if !enabled.is_empty() {
-        steps.push(systemctl(["disable"].into_iter().chain(enabled)));
+    if !disabled.is_empty() {
+        steps.push(systemctl(["disable"].into_iter().chain(disabled.into_iter().map(|(name, ..)| name))));
     }
     if failed {
         steps.push(systemctl(["reset-failed", SERVICE]));
     }
-    let removes = !removed.is_empty();
-    steps.extend(removed.into_iter().map(|path| Step::RemoveFile { path }));
-    steps.extend(removes.then(reload));
+    // Where a unit is itself a link, `disable` would remove it, too.
+    let linked = linked.into_iter().map(|(name, ..)| wanted_by(name, &ground.folder));
+    let removes: Vec<Step> = linked.chain(removed).map(|path| Step::RemoveFile { path }).collect();
+    let reloads = (!removes.is_empty()).then(reload);
+    steps.extend(removes.into_iter().chain(reloads));
     if steps.contains(&Step::LeaveStopMark) {
         steps.push(Step::LiftStopMark);
     }
-    Uninstalling { steps, kept, packaged }
+    Uninstalling { steps, kept, beside, packaged }
+}
+
+/// The link by which a login starts a unit (systemd.unit(5), `WantedBy=`): of a socket ours, of a service the usual one.
+fn wanted_by(name: &str, folder: &Path) -> PathBuf {
+    let target = if name == SERVICE { "default" } else { "sockets" };
+    folder.join(format!("{target}.target.wants")).join(name)
 }
 
 /// What ends the service and its sockets, all at once: a socket that goes on listening would start it again.

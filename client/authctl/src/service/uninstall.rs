@@ -1,4 +1,5 @@
 //! `authctl service uninstall`: ends the service, has it disabled, and removes the units that we have written.
+//! Where one of them is somebody else's, all of them stay, as a part of them serves nobody.
 //!
 //! Must never: touch a credential, or remove a file that somebody has edited.
 
@@ -45,6 +46,9 @@ fn told(uninstalling: &Uninstalling, mark: Mark, page: Page) -> String {
             false => "The units of the package are not in use. They go with the package. Nothing was changed.",
         });
     }
+    if !uninstalling.kept.is_empty() {
+        return halfway(uninstalling, mark, page);
+    }
     let mut text = page.paragraph("mcp-authd is no service of yours any more. Your logins and your configuration stay.");
     for path in &uninstalling.packaged {
         text.push_str(&page.whole("stays", &path.display().to_string(), None));
@@ -61,15 +65,34 @@ fn told(uninstalling: &Uninstalling, mark: Mark, page: Page) -> String {
     text + &page.whole("again", "authctl service install", Some(Tone::Strong))
 }
 
-/// What was not ours to remove.
+/// Where units stay in the person's folder.
+fn halfway(uninstalling: &Uninstalling, mark: Mark, page: Page) -> String {
+    let mut text = page.paragraph(match uninstalling.steps.is_empty() {
+        true => "mcp-authd does not run, and no login starts it. Nothing was changed.",
+        false => {
+            "mcp-authd has ended, and no login starts it any more. Its units stay, as do your logins and your configuration."
+        }
+    });
+    for path in &uninstalling.kept {
+        text.push_str(&page.whole("edited", &path.display().to_string(), None));
+    }
+    for path in uninstalling.beside.iter().chain(&uninstalling.packaged) {
+        text.push_str(&page.whole("stays", &path.display().to_string(), None));
+    }
+    let stopped = "by nobody, as it was stopped by hand; undo that with: authctl daemon start";
+    text + &if mark == Mark::Stands { page.field("start", stopped) } else { String::new() }
+}
+
+/// What was not ours to remove, and what finishes it.
 fn left(uninstalling: &Uninstalling) -> Option<Failure> {
-    let files: Vec<String> = uninstalling.kept.iter().map(|path| typed(path)).collect();
+    let files: Vec<String> = uninstalling.kept.iter().chain(&uninstalling.beside).map(|path| typed(path)).collect();
     let message = format!(
-        "{} edited, and stays: as long as it is there, programs have the service manager start mcp-authd",
-        if files.len() == 1 { "a unit was" } else { "some units were" }
+        "{} not as `authctl service install` writes them, so no unit was removed: as long as they are there, programs have the \
+         service manager start mcp-authd",
+        if uninstalling.kept.len() == 1 { "one of the units is" } else { "some of the units are" }
     );
     let next = format!("rm {} && systemctl --user daemon-reload", files.join(" "));
-    (!files.is_empty()).then(|| Failure::new(Exit::Failed, message, next))
+    (!uninstalling.kept.is_empty()).then(|| Failure::new(Exit::Failed, message, next))
 }
 
 #[cfg(test)]

@@ -166,14 +166,40 @@ fn an_uninstallation_ends_all_of_it_under_the_mark_and_removes_what_is_ours() {
 }
 
 #[test]
-fn an_edited_unit_stays_and_so_do_those_of_a_package() {
+fn where_an_edited_unit_stays_no_unit_is_removed_and_so_it_is_with_those_of_a_package() {
     let mut ground = installed();
     ground.found[2] = Found::Edited(String::new());
     let uninstalling = uninstall(&ground);
-    assert_eq!(uninstalling.kept, [PathBuf::from(FOLDER).join(SERVICE)]);
-    assert!(!words(&uninstalling.steps).contains(&"remove mcp-authd.service".to_owned()));
+    let folder = Path::new(FOLDER);
+    assert_eq!(
+        (uninstalling.kept, uninstalling.beside),
+        (vec![folder.join(SERVICE)], vec![folder.join(TOKENS), folder.join(ADMIN)])
+    );
+    let expected = [
+        "mark",
+        "stop --no-block mcp-authd-tokens.socket mcp-authd-admin.socket mcp-authd.service",
+        "End",
+        "disable mcp-authd-tokens.socket mcp-authd-admin.socket",
+        "unmark",
+    ];
+    assert_eq!(words(&uninstalling.steps), expected);
     let uninstalling = uninstall(&packaged());
     assert_eq!((uninstalling.steps.len(), uninstalling.packaged.len()), (0, 3));
+}
+
+#[test]
+fn a_unit_that_may_be_a_link_of_the_persons_own_is_never_disabled_but_only_not_wanted_any_more() {
+    let mut ground = installed();
+    ground.found = [Found::Edited(text(0)), Found::Ours(text(1)), Found::Unreadable("no".into())];
+    ground.now.tokens.file = format!("/home/ada/dotfiles/{TOKENS}");
+    ground.now.service.enabled = "enabled".into();
+    let uninstalling = uninstall(&ground);
+    let said = words(&uninstalling.steps);
+    assert_eq!(said[3..5], ["disable mcp-authd-admin.socket", "remove mcp-authd-tokens.socket"]);
+    assert_eq!(said[5..], ["remove mcp-authd.service", "daemon-reload", "unmark"]);
+    let removed = |path: &str| uninstalling.steps.contains(&Step::RemoveFile { path: Path::new(FOLDER).join(path) });
+    assert!(removed("sockets.target.wants/mcp-authd-tokens.socket") && removed("default.target.wants/mcp-authd.service"));
+    assert!(uninstalling.packaged.is_empty(), "what a link leads to is no package");
 }
 
 #[test]

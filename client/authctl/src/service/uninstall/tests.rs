@@ -5,10 +5,17 @@
 use super::super::systemd::tests::{bare, installed, packaged};
 use super::super::systemd::{Ground, uninstall};
 use super::super::unit::Found;
+use super::super::units_now::{Runs, UnitNow, UnitsNow};
 use super::*;
 use crate::screen::Paint;
 
 const PAGE: Page = Page { width: 80, paint: Paint::Plain };
+
+/// Not running and not enabled.
+fn at_rest(ground: &Ground) -> UnitsNow {
+    let still = |now: &UnitNow| UnitNow { active: Runs::Not, enabled: "disabled".into(), ..now.clone() };
+    UnitsNow { tokens: still(&ground.now.tokens), admin: still(&ground.now.admin), service: still(&ground.now.service) }
+}
 
 #[test]
 fn what_was_done_is_told_with_what_stays() {
@@ -33,6 +40,7 @@ fn what_was_done_is_told_with_what_stays() {
         screen(&installed(), Mark::Stands),
         screen(&enabled_of_package, Mark::None),
         screen(&edited, Mark::None),
+        screen(&Ground { now: at_rest(&edited), ..edited.clone() }, Mark::Stands),
         screen(&bare(), Mark::None),
         screen(&packaged(), Mark::None),
     ];
