@@ -20,9 +20,10 @@ use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::call;
+use crate::clock::Clock;
 use crate::error::{CallError, ConnectError};
 use crate::gather::Gathered;
-use crate::start::{Patience, SocketPlace, Starter, explained};
+use crate::start::{Asked, Patience, SocketPlace, Starter, explained};
 pub use door::{Door, Doors};
 
 /// How long a connection may take, if nothing else is said.
@@ -162,13 +163,14 @@ pub(crate) struct Line {
     /// `None`: none is started.
     starter: Option<Starter>,
     place: SocketPlace,
+    explained: Asked<ConnectError>,
 }
 
 impl Line {
     pub(crate) fn new(sockets: &Sockets, which: Which) -> Self {
         let dial = Dial { paths: sockets.paths(which), limit: CONNECT_LIMIT, owner: own_uid(), reached: Arc::default() };
         let starter = (sockets.origin != Origin::Program).then(|| Starter::new(sockets.place()));
-        Self { dial, channel: OnceLock::new(), starter, place: sockets.place() }
+        Self { dial, channel: OnceLock::new(), starter, place: sockets.place(), explained: Asked::by(Clock::Kernel) }
     }
 
     pub(crate) fn with_connect_limit(&self, limit: Duration) -> Self {
@@ -186,7 +188,8 @@ impl Line {
 
     fn anew(&self, dial: Dial) -> Self {
         let starter = self.starter.as_ref().map(|starter| Starter::new(starter.place()));
-        Self { dial: Dial { reached: Arc::default(), ..dial }, channel: OnceLock::new(), starter, place: self.place }
+        let dial = Dial { reached: Arc::default(), ..dial };
+        Self { dial, channel: OnceLock::new(), starter, place: self.place, explained: Asked::by(Clock::Kernel) }
     }
 
     /// A call on this connection, within its time. Where no daemon answers, one is brought up by the rules, in its own time, and the
@@ -199,7 +202,7 @@ impl Line {
             match call::within(limit, call()).await {
                 Err(CallError::Connect(absent @ ConnectError::NoDaemon { .. })) => self.bring_up(absent, patience).await?,
                 Err(unanswered @ (CallError::Silent { .. } | CallError::Interrupted)) => {
-                    return Err(self.explained(unanswered).await);
+                    return Err(self.explained(unanswered, patience).await);
                 }
                 outcome => return outcome,
             }
@@ -208,10 +211,13 @@ impl Line {
     }
 
     /// What is wrong with the service where a call has no answer: who takes connections for it is its manager, who goes on doing so.
-    async fn explained(&self, unanswered: CallError) -> CallError {
-        match self.place {
-            SocketPlace::Usual => explained(&self.dial).await.map_or(unanswered, CallError::Connect),
-            SocketPlace::Named => unanswered,
+    /// Looking costs a thread and some programs: it is done once for many callers, and for nobody who tries again for ever.
+    async fn explained(&self, unanswered: CallError, patience: Patience) -> CallError {
+        match (self.place, patience) {
+            (SocketPlace::Usual, Patience::Caller) => {
+                self.explained.or(explained(&self.dial)).await.map_or(unanswered, CallError::Connect)
+            }
+            _ => unanswered,
         }
     }
 

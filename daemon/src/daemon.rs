@@ -21,7 +21,7 @@ use crate::accounts::roster::{NotReloaded, Reloaded, Roster};
 use crate::accounts::summary::Watch;
 use crate::config::{Config, ConfigErrors};
 use crate::desktop;
-use crate::host::activation::{Activation, Handed, Unfit};
+use crate::host::activation::{Activation, Handed, Refused, Unfit};
 use crate::host::clock::Clock;
 use crate::host::directories::{Directories, Environment, Layout, NoPlace};
 use crate::host::doorway::Doorway;
@@ -67,7 +67,7 @@ pub struct Options {
     /// Who starts it.
     pub started: Started,
     /// The sockets that a service manager hands over.
-    pub activation: Result<Activation, Unfit>,
+    pub activation: Result<Activation, Refused>,
     /// How long nobody must be connected before a daemon leaves that its service manager starts again. `None`: it never does.
     pub idle_exit: Option<Duration>,
     /// What is kept of the log.
@@ -162,10 +162,12 @@ impl Failure {
 ///
 /// # Errors
 /// Why it does not serve, or does not go on.
-pub async fn run(options: Options) -> Result<(), Failure> {
+pub async fn run(mut options: Options) -> Result<(), Failure> {
     let mut signals = Signals::catch().map_err(|source| Failure::System { what: "to catch signals", source })?;
-    let is_by_socket = options.activation.as_ref().map_or(true, Activation::is_by_socket);
-    let callers = options.activation.as_ref().map(Activation::callers).unwrap_or_default();
+    let (is_by_socket, callers) = match &mut options.activation {
+        Ok(activation) => (activation.is_by_socket(), activation.callers()),
+        Err(refused) => (true, std::mem::take(&mut refused.callers)),
+    };
     let running = tokio::select! {
         running = start(options) => running,
         // Nothing is served yet: it may be waiting for another owner to leave.
@@ -214,7 +216,7 @@ struct Running {
 
 async fn start(options: Options) -> Result<Running, Failure> {
     // First of all: who cannot serve what was handed over asks nobody to leave.
-    let activation = options.activation?;
+    let activation = options.activation.map_err(|refused| refused.unfit)?;
     let (tasks, clock) = (Tasks::new(), Clock::system());
     let places = Directories::from_environment(&Environment::of_this_process(), Layout::of_this_machine())?;
     for weakness in &options.weaknesses {

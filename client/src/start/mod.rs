@@ -15,6 +15,7 @@
 //! Must never: start anything where a rule forbids it, hand a variable or a descriptor on that is not written down here, or use a
 //! shell.
 
+mod asked;
 mod attempt;
 mod facts;
 mod installed;
@@ -29,6 +30,7 @@ mod refusal;
 mod situation;
 mod starter;
 
+pub(crate) use asked::Asked;
 pub use facts::{has_manager, installed};
 pub use kept::{At, Kept};
 pub use launch::program;

@@ -22,6 +22,7 @@ pub(super) struct Idle {
     pub(super) company: Company,
     pub(super) roster: Roster,
     pub(super) tasks: Tasks,
+    /// Who held them at the start.
     pub(super) sockets: HeldBy,
     /// How long nobody must have been connected. `None`: it never leaves for that.
     pub(super) patience: Option<Duration>,
@@ -74,7 +75,8 @@ impl Idle {
     async fn facts(&self) -> Facts {
         let business = self.roster.business().await;
         Facts {
-            sockets: self.sockets,
+            // Looked at after whatever this had to wait for.
+            sockets: if self.company.has_lost_manager() { HeldBy::Daemon } else { self.sockets },
             connected: self.company.guests(),
             key: self.roster.key_opener(),
             errands: self.tasks.errands(),
@@ -141,6 +143,14 @@ mod tests {
         assert!(tokio::time::timeout(PATIENCE * 10, &mut over).await.is_err());
         drop((done, guest));
         assert!(tokio::time::timeout(PATIENCE * 11 / 10, over).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_the_managers_socket_was_lost_it_stays_and_its_door_is_open() {
+        let (idle, _folder) = idle(HeldBy::Manager);
+        idle.company.lose_manager();
+        assert!(tokio::time::timeout(PATIENCE * 100, idle.over()).await.is_err());
+        assert!(idle.company.opened().now_or_never().is_some());
     }
 
     #[tokio::test(start_paused = true)]

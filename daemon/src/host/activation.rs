@@ -74,6 +74,24 @@ pub enum Unfit {
     },
 }
 
+/// Nothing of what is handed over is served, and who waits at it must be told.
+#[derive(Debug, thiserror::Error)]
+#[error("{unfit}")]
+pub struct Refused {
+    /// Why.
+    #[source]
+    pub unfit: Unfit,
+    /// Whoever waits at what was announced and listens, by whatever name.
+    pub callers: Callers,
+}
+
+/// Without anybody who waits.
+impl From<Unfit> for Refused {
+    fn from(unfit: Unfit) -> Self {
+        Self { unfit, callers: Callers::default() }
+    }
+}
+
 #[cfg(not(target_os = "macos"))]
 const MODE: &str = "write SocketMode=0600 into its socket unit";
 #[cfg(target_os = "macos")]
@@ -108,8 +126,8 @@ impl Activation {
     /// thread: the variables are taken out of the environment.
     ///
     /// # Errors
-    /// Where it cannot be used: then nothing may be served.
-    pub fn take() -> Result<Self, Unfit> {
+    /// Where it cannot be used: then nothing may be served, and who waits is to be turned away.
+    pub fn take() -> Result<Self, Refused> {
         let handed = systemd::take()?;
         #[cfg(target_os = "macos")]
         let handed = if handed.is_empty() { launchd::take()? } else { handed };

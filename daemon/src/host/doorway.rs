@@ -88,6 +88,7 @@ impl Doorway {
         let (first, is_managers) = (lost.is_some(), lost.as_ref().is_some_and(Listener::is_managers));
         drop(lost);
         if is_managers {
+            self.places.company().lose_manager();
             tracing::error!(
                 socket = %self.path.display(),
                 next = "systemctl --user restart mcp-authd-tokens.socket mcp-authd-admin.socket",
@@ -176,9 +177,11 @@ mod tests {
         drop((first, waiting));
 
         // Somebody erases it: the manager never notices. It is bound again, also where it was erased before the start.
+        assert!(!places.company().has_lost_manager());
         let mut connections = Box::pin(open().unwrap().connections());
         std::fs::remove_file(&path).unwrap();
         comes_back(&path, &mut connections).await;
+        assert!(places.company().has_lost_manager(), "nobody must leave for want of clients any more");
         drop(connections);
         assert!(!path.exists(), "what is ours is erased at the end");
         let mut connections = Box::pin(open().unwrap().connections());

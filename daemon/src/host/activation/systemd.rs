@@ -2,11 +2,13 @@
 //!
 //! Must never: believe what was announced to another process.
 
+use std::io;
 use std::os::fd::RawFd;
+use std::os::unix::net::UnixListener;
 
 use listenfd::ListenFd;
 
-use super::{ADMIN, Handed, TOKENS, Unfit, listening};
+use super::{ADMIN, Callers, Handed, Refused, TOKENS, Unfit, listening};
 
 /// Two are of any use; a number above this one is a mistake, and would keep open what nobody has announced.
 const MOST: RawFd = 16;
@@ -18,19 +20,35 @@ pub(super) fn announced() -> RawFd {
 }
 
 /// Takes what is announced, and with it the variables out of the environment.
-pub(super) fn take() -> Result<Vec<Handed>, Unfit> {
-    let names = Words::of_this_process().announced_to(std::process::id())?;
-    if names.is_empty() {
+pub(super) fn take() -> Result<Vec<Handed>, Refused> {
+    let (words, own) = (Words::of_this_process(), std::process::id());
+    if !words.are_for(own) {
         return Ok(Vec::new());
     }
     let mut descriptors = ListenFd::from_env();
-    let mut taken = Vec::new();
-    for (index, name) in names.into_iter().enumerate() {
-        let listener = descriptors.take_unix_listener(index).and_then(listening);
-        let listener = listener.map_err(|source| Unfit::NotListening { name, source })?;
-        taken.push(Handed { name, listener });
+    let count = words.number().and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+    let sockets = (0..count).map(|index| descriptors.take_unix_listener(index).and_then(listening)).collect();
+    named(words.announced_to(own), sockets)
+}
+
+/// Each socket with its name. Where that cannot be, all that listen are kept for their callers: whoever waits there would have the
+/// manager start one daemon after the other.
+fn named(names: Result<Vec<&'static str>, Unfit>, sockets: Vec<io::Result<UnixListener>>) -> Result<Vec<Handed>, Refused> {
+    let names = match names {
+        Ok(names) => names,
+        Err(unfit) => return Err(Refused { unfit, callers: Callers(sockets.into_iter().flatten().collect()) }),
+    };
+    let (mut taken, mut unfit) = (Vec::new(), None);
+    for (name, socket) in names.into_iter().zip(sockets) {
+        match socket {
+            Ok(listener) => taken.push(Handed { name, listener }),
+            Err(source) => unfit = unfit.or(Some(Unfit::NotListening { name, source })),
+        }
     }
-    Ok(taken)
+    match unfit {
+        None => Ok(taken),
+        Some(unfit) => Err(Refused { unfit, callers: Callers(taken.into_iter().map(|handed| handed.listener).collect()) }),
+    }
 }
 
 /// The three variables, as they are.
@@ -120,6 +138,31 @@ mod tests {
         let unknown = words("2", "mcp-authd-tokens:connection").announced_to(OWN).unwrap_err();
         assert!(unknown.to_string().contains("\"connection\""), "{unknown}");
         assert!(matches!(words("2", "mcp-authd-admin:mcp-authd-admin").announced_to(OWN), Err(Unfit::Twice(ADMIN))));
+    }
+
+    #[test]
+    fn who_waits_at_sockets_that_are_refused_is_turned_away() {
+        use std::io::Read as _;
+        use std::os::unix::net::UnixStream;
+        let dead = || Err(io::Error::other("it does not listen"));
+        type Case = (Words, fn(&Unfit) -> bool);
+        let cases: [Case; 4] = [
+            (words("3", "mcp-authd-tokens:mcp-authd-admin"), |unfit| matches!(unfit, Unfit::Unclear { .. })),
+            (words("2", "mcp-authd-tokens:connection"), |unfit| matches!(unfit, Unfit::Unknown(_))),
+            (words("2", "mcp-authd-admin:mcp-authd-admin"), |unfit| matches!(unfit, Unfit::Twice(ADMIN))),
+            (words("2", "mcp-authd-admin:mcp-authd-tokens"), |unfit| matches!(unfit, Unfit::NotListening { name: ADMIN, .. })),
+        ];
+        for (words, is_it) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("socket");
+            let managers = UnixListener::bind(&path).unwrap();
+            let mut waits = UnixStream::connect(&path).unwrap();
+            waits.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+            let refused = named(words.announced_to(OWN), vec![dead(), managers.try_clone()]).unwrap_err();
+            assert!(is_it(&refused.unfit), "{refused}");
+            refused.callers.turn_away();
+            assert_eq!(waits.read(&mut [0]).unwrap(), 0, "{words:?}");
+        }
     }
 
     proptest! {

@@ -2,16 +2,17 @@
 //! (systemd.journal-fields(7); the format is that of <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
 //!
 //! It is used where standard error leads there (`JOURNAL_STREAM`, systemd.exec(5)). A line that the journal does not take, as its queue
-//! is full (net.unix.max_dgram_qlen: 512 where systemd has booted, 10 else) or it restarts, goes to standard error, as text. A small
-//! sender of our own, as `tracing-journald` neither takes a MESSAGE_ID nor tells of a line that was lost, and blocks where the
-//! journal does not read.
+//! is full (net.unix.max_dgram_qlen: 512 where systemd has booted, 10 else) or it restarts, goes to standard error, as text; where that
+//! is full, too, it is counted, and the count is said as soon as there is room. A small sender of our own, as `tracing-journald`
+//! neither takes a MESSAGE_ID nor tells of a line that was lost, and blocks where the journal does not read.
 //!
 //! Must never: wait for the journal, or lose a line in silence.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::stat::fstat;
 use tracing::{Event, Level, Subscriber};
@@ -19,6 +20,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::line::Line;
+use text::Text;
+
+mod text;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 /// Names the audit lines for ever (systemd.journal-fields(7)).
@@ -31,6 +35,15 @@ const PREFIX: &str = "mcp_authd_";
 pub(super) struct Journal {
     socket: UnixDatagram,
     path: PathBuf,
+    second: Mutex<Second>,
+}
+
+/// The second way, for what the journal does not take.
+#[derive(Debug)]
+struct Second {
+    text: Text,
+    /// How many lines neither way took, and nobody was told of yet.
+    lost: u64,
 }
 
 impl Journal {
@@ -40,13 +53,14 @@ impl Journal {
         if !leads_to(&stream, &io::stderr()) {
             return None;
         }
-        Self::at(Path::new(SOCKET)).ok()
+        // Only the journal's own stream is behind it: nobody else is surprised that it does not block any more.
+        Self::at(Path::new(SOCKET), Text::to(&io::stderr()).ok()?).ok()
     }
 
-    fn at(path: &Path) -> io::Result<Self> {
+    fn at(path: &Path, text: Text) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
-        let journal = Self { socket, path: path.to_owned() };
+        let journal = Self { socket, path: path.to_owned(), second: Mutex::new(Second { text, lost: 0 }) };
         // Whether somebody listens: an empty datagram is no line, and is thrown away.
         journal.socket.send_to(&[], path)?;
         Ok(journal)
@@ -56,14 +70,33 @@ impl Journal {
     fn send(&self, line: &Line) -> io::Result<()> {
         self.socket.send_to(&datagram(line), &self.path).map(drop)
     }
+
+    /// By the first way that takes it whole.
+    fn say(&self, line: &Line, second: &mut Second) -> io::Result<()> {
+        self.send(line).or_else(|_| second.text.write(&format!("{} {}: {line}", line.level, line.target)))
+    }
+}
+
+/// Said before the next line that finds room.
+fn told_of(lost: u64) -> Line {
+    Line {
+        level: Level::WARN,
+        target: module_path!(),
+        message: "lines are missing here: the journal did not take them".to_owned(),
+        account: None,
+        fields: vec![("lines", lost.to_string())],
+    }
 }
 
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let line = Line::of(event);
-        if self.send(&line).is_err() {
-            // Where standard error is closed there is nobody to tell.
-            let _ = writeln!(io::stderr(), "{} {}: {line}", line.level, line.target);
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if second.lost > 0 && self.say(&told_of(second.lost), &mut second).is_ok() {
+            second.lost = 0;
+        }
+        if self.say(&line, &mut second).is_err() {
+            second.lost = second.lost.saturating_add(1);
         }
     }
 }
@@ -130,12 +163,16 @@ mod tests {
     use std::collections::BTreeMap;
     use tracing_subscriber::layer::SubscriberExt as _;
 
+    fn nowhere() -> Text {
+        Text::to(&tempfile::tempfile().unwrap()).unwrap()
+    }
+
     /// A journal of our own.
     fn journal(folder: &Path) -> (UnixDatagram, Journal) {
         let path = folder.join("journal");
         let listens = UnixDatagram::bind(&path).unwrap();
         listens.set_nonblocking(true).unwrap();
-        let journal = Journal::at(&path).unwrap();
+        let journal = Journal::at(&path, nowhere()).unwrap();
         assert_eq!(listens.recv(&mut [0; 8]).unwrap(), 0);
         (listens, journal)
     }
@@ -211,7 +248,38 @@ mod tests {
         let again = UnixDatagram::bind(folder.path().join("journal")).unwrap();
         assert!(journal.send(&line("x")).is_ok());
         drop(again);
-        assert!(Journal::at(&folder.path().join("nothing")).is_err());
+        assert!(Journal::at(&folder.path().join("nothing"), nowhere()).is_err());
+    }
+
+    #[test]
+    fn where_the_journals_stream_is_full_too_nobody_waits_and_the_missing_lines_are_counted() {
+        use std::io::Read as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let gone = UnixDatagram::bind(&path).unwrap();
+        let (mut reads, stream) = std::os::unix::net::UnixStream::pair().unwrap();
+        let journal = Journal::at(&path, Text::to(&stream).unwrap()).unwrap();
+        drop((gone, stream));
+        const SAID: u64 = 20_000;
+        let mut text = String::new();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(journal), || {
+            for number in 0..SAID {
+                tracing::info!(number, "said to nobody who reads");
+            }
+            // Room again, and a reader who keeps up.
+            reads.set_nonblocking(true).unwrap();
+            let _would_block = reads.read_to_string(&mut text);
+            tracing::info!("said to one who reads");
+        });
+        reads.read_to_string(&mut text).unwrap();
+        let whole = text.lines().filter(|line| line.contains(" said to nobody who reads number=")).count();
+        let missing: u64 = text.split("did not take them lines=").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        assert!(missing > 0 && text.ends_with("said to one who reads\n"), "{missing}");
+        // The one that was cut short is counted as missing, and ends where the next one begins.
+        let cut = text.lines().count() - whole - 2;
+        assert!(cut <= 1);
+        let begun = u64::try_from(whole).unwrap() + missing;
+        assert!(begun == SAID || (cut == 0 && begun == SAID + 1), "{whole} {missing}");
     }
 
     #[test]

@@ -15,6 +15,16 @@ pub struct Company(Arc<watch::Sender<Hall>>);
 struct Hall {
     guests: usize,
     door: Door,
+    manager: Manager,
+}
+
+/// Whether the service manager's sockets, where it has handed over any, are still those that programs find.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Manager {
+    #[default]
+    IsFound,
+    /// Whoever connects finds this daemon only: its leaving would leave programs without a socket.
+    IsLost,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +63,7 @@ impl Company {
     /// Shuts the door, if nobody is connected.
     pub fn shut(&self) -> Option<Shut> {
         let shut = self.0.send_if_modified(|hall| {
-            let may = *hall == Hall::default();
+            let may = hall.guests == 0 && hall.door == Door::Open;
             if may {
                 hall.door = Door::Shut;
             }
@@ -77,6 +87,17 @@ impl Company {
     pub fn enter(&self) -> Guest {
         self.0.send_modify(|hall| hall.guests += 1);
         Guest(self.clone())
+    }
+
+    /// A socket of the manager was erased: who connects from now on does not reach the manager.
+    pub fn lose_manager(&self) {
+        self.0.send_modify(|hall| hall.manager = Manager::IsLost);
+    }
+
+    /// Whether that has happened, ever since.
+    #[must_use]
+    pub fn has_lost_manager(&self) -> bool {
+        self.0.borrow().manager == Manager::IsLost
     }
 
     async fn is(&self, so: impl FnMut(&Hall) -> bool) {

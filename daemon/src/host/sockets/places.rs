@@ -46,7 +46,7 @@ impl Places {
         Self { free, was_full: Arc::default(), ebb: ebb.clone(), company: company.clone() }
     }
 
-    pub(super) fn company(&self) -> &Company {
+    pub(in crate::host) fn company(&self) -> &Company {
         &self.company
     }
 
