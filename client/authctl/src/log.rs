@@ -72,7 +72,7 @@ fn no_answer(error: CallError) -> Failure {
 /// The same behind a manager that starts it at the first call: it stays asleep.
 fn asleep(failure: Failure) -> Failure {
     let message = format!("{}; its memory of what has happened ended with it; its log goes further back", failure.message);
-    Failure::new(failure.exit, message, "authctl service logs")
+    Failure { message, next_step: Some("authctl service logs".to_owned()), ..failure }
 }
 
 fn not_running(situation: &Situation) -> Failure {
