@@ -12,12 +12,13 @@ use mcp_authd::daemon::{self, Options, Started};
 use mcp_authd::host::activation::Activation;
 use mcp_authd::host::{hardening, inherited, log, tasks};
 
-/// Owns every OAuth credential of this user, and hands short-lived access tokens to local programs.
+/// Owns every OAuth credential of this user, and hands short-lived access tokens
+/// to local programs.
 ///
 /// It serves two sockets in $XDG_RUNTIME_DIR/mcp-authd: tokens.sock for programs,
-/// admin.sock for authctl. The log goes to standard error, or with its fields to the
-/// systemd journal where that stands behind it; MCP_AUTHD_LOG sets its level (error,
-/// warn, info, debug, trace).
+/// admin.sock for authctl. The log goes to standard error, or with its fields to
+/// the systemd journal where that stands behind it; MCP_AUTHD_LOG sets its level
+/// (error, warn, info, debug, trace).
 ///
 /// Exit codes:
 ///    0  asked to leave, or idle
@@ -37,11 +38,12 @@ struct Arguments {
     /// Do not serve where `authctl daemon stop` has left its mark. For programs that start the daemon.
     #[arg(long, conflicts_with = "take_over")]
     unless_stopped: bool,
-    /// Leave when nobody has been connected for so long and nothing is left to do; 0: never.
+    /// Leave when nobody has been connected for so long; 0: never.
     ///
-    /// Only where a service manager holds both sockets, and so starts the next one when
-    /// somebody connects. It stays while a login waits, while anything is not saved, and
-    /// for a day after an account was last used, to renew its tokens ahead of their end.
+    /// Only where a service manager holds both sockets, and so starts the
+    /// next one when somebody connects. It stays while a login waits, while
+    /// anything is not saved, and for a day after an account was last used,
+    /// to renew its tokens ahead of their end.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, verbatim_doc_comment)]
     idle_exit: u32,
 }
@@ -118,6 +120,17 @@ mod tests {
             let page = page.to_string();
             let wide: Vec<&str> = page.lines().filter(|line| line.chars().count() > 80).collect();
             assert!(wide.is_empty() && page.ends_with('\n'), "{wide:#?}");
+        }
+    }
+
+    #[test]
+    fn no_paragraph_of_the_help_breaks_in_its_middle() {
+        let page = Arguments::command().render_long_help().to_string();
+        let lines: Vec<&str> = page.lines().map(str::trim_start).collect();
+        for begin in
+            ["(error, warn, info, debug, trace).", "next one when somebody connects. It stays while a login waits, while"]
+        {
+            assert!(lines.contains(&begin), "{begin}: {page}");
         }
     }
 

@@ -91,8 +91,8 @@ fn manual(page: &str) -> String {
     format!("man{}", page.rsplit('.').next().unwrap())
 }
 
-/// What stands in both packages, with its mode. The folder of zsh and the ending of a page differ.
-fn expected(zsh: &str, page_ending: &str) -> BTreeMap<String, u32> {
+/// What stands in both packages, with its mode. The folders of zsh and of the units and the ending of a page differ.
+fn expected(zsh: &str, page_ending: &str, units_folder: &str) -> BTreeMap<String, u32> {
     let mut all = vec!["share/doc/mcp-authd/README.md".to_owned()];
     for program in PROGRAMS {
         all.push(format!("share/bash-completion/completions/{program}"));
@@ -103,7 +103,7 @@ fn expected(zsh: &str, page_ending: &str) -> BTreeMap<String, u32> {
     assert!(pages.contains("authctl-account-add.1") && pages.contains("mcp-authd.toml.5"), "{pages:?}");
     all.extend(pages.iter().map(|page| format!("share/man/{}/{page}{page_ending}", manual(page))));
     let units = names("daemon/units").into_iter().filter(|unit| unit.ends_with(".service") || unit.ends_with(".socket"));
-    all.extend(units.map(|unit| format!("lib/systemd/user/{unit}")));
+    all.extend(units.map(|unit| format!("{units_folder}/{unit}")));
     let programs = PROGRAMS.map(|program| (format!("bin/{program}"), 0o755));
     all.into_iter().map(|file| (file, 0o644)).chain(programs).collect()
 }
@@ -146,7 +146,7 @@ fn the_same_programs_make_the_same_packages_whatever_the_umask_and_the_zone() {
 #[test]
 fn the_tarball_puts_everything_at_its_place_and_is_taken_away_by_its_list() {
     let prefix = Packages::build().unpacked();
-    let mut expected = expected("site-functions", "");
+    let mut expected = expected("site-functions", "", "share/systemd/user");
     for file in ["FILES", "LICENSE-MIT", "LICENSE-APACHE"] {
         expected.insert(format!("share/doc/mcp-authd/{file}"), 0o644);
     }
@@ -185,7 +185,7 @@ fn the_debian_package_puts_everything_at_its_place_and_leaves_nothing_when_it_is
     run(dpkg().arg("--install").arg(packages.file(".deb")));
 
     let usr = root.path().join("usr");
-    let mut expected = expected("vendor-completions", ".gz");
+    let mut expected = expected("vendor-completions", ".gz", "lib/systemd/user");
     expected.insert("share/doc/mcp-authd/copyright".to_owned(), 0o644);
     assert_eq!(files(&usr), expected);
     for file in expected.keys() {

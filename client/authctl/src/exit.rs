@@ -96,12 +96,15 @@ impl Failure {
         self.exit
     }
 
-    /// For a terminal of this width; else a line for each sentence, so that a script finds it by its words.
+    /// For a terminal of this width; else a line for each sentence, so that a script finds it by its words. What to type stays in
+    /// one line at any width: it is pasted, and no list of programs knows every command.
     fn to_text(&self, width: Option<usize>) -> String {
-        let message = Some(format!("authctl: {}", screen::clean(&self.message)));
-        let next_step = self.next_step.as_ref().map(|next_step| format!("next: {}", screen::clean(next_step)));
-        let sentences = message.into_iter().chain(next_step);
-        sentences.map(|sentence| width.map_or_else(|| format!("{sentence}\n"), |width| filled(&sentence, width))).collect()
+        let message = format!("authctl: {}", screen::clean(&self.message));
+        let mut text = width.map_or_else(|| format!("{message}\n"), |width| filled(&message, width));
+        if let Some(next_step) = &self.next_step {
+            text.push_str(&format!("next: {}\n", screen::clean(next_step)));
+        }
+        text
     }
 }
 
@@ -220,6 +223,22 @@ mod tests {
         ];
         for code in codes {
             assert!(HELP.contains(&format!(" {}  ", code as u8)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_to_type_stays_in_one_line_on_a_narrow_terminal() {
+        let folder = format!("/home/{}/.local/state/mcp-authd", "a".repeat(60));
+        let steps = [
+            format!("rm {folder}/stopped && authctl daemon start"),
+            format!("mkdir -p {folder} && echo '[accounts.github]' >> {folder}/config.toml"),
+            "a-program-that-nobody-has-named ".repeat(9).trim().to_owned(),
+        ];
+        for step in steps {
+            let failure = Failure::new(Exit::Failed, "it stands in the way, ".repeat(9), step.clone());
+            let text = failure.to_text(Some(80));
+            assert!(text.ends_with(&format!("\nnext: {step}\n")), "{text}");
+            assert!(text.lines().filter(|line| !line.starts_with("next: ")).all(|line| line.chars().count() <= 80), "{text}");
         }
     }
 

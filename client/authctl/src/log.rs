@@ -15,6 +15,7 @@ use crate::cli::log::Log;
 use crate::exit::{Exit, Failure};
 use crate::json;
 use crate::screen::{self, Page};
+use crate::service;
 use page::Teller;
 
 /// `authctl log`.
@@ -25,6 +26,7 @@ pub(crate) async fn run(options: Log) -> Result<Exit, Failure> {
     if options.follow {
         return follow::run(&admin, query, form).await;
     }
+    service::may_look().await.map_err(asleep)?;
     let entries = admin.log(query).await.map_err(no_answer)?;
     let text = match (entries.is_empty(), form) {
         (true, Form::Words(_)) => Page::of_stdout().paragraph(&nothing(options.account.as_deref())),
@@ -65,6 +67,12 @@ fn no_answer(error: CallError) -> Failure {
         },
         error => error.into(),
     }
+}
+
+/// The same behind a manager that starts it at the first call: it stays asleep.
+fn asleep(failure: Failure) -> Failure {
+    let message = format!("{}; its memory of what has happened ended with it; its log goes further back", failure.message);
+    Failure { message, next_step: Some("authctl service logs".to_owned()), ..failure }
 }
 
 fn not_running(situation: &Situation) -> Failure {
@@ -117,6 +125,13 @@ mod tests {
     fn each_entry_is_a_line_of_json() {
         let told: String = day().iter().map(|entry| json::line(&object(entry))).collect();
         insta::assert_snapshot!(told);
+    }
+
+    #[test]
+    fn one_that_sleeps_behind_its_sockets_is_left_asleep_and_its_older_log_is_named() {
+        let failure = asleep(Failure::new(Exit::NotRunning, "mcp-authd does not run", "authctl daemon start"));
+        assert_eq!((failure.exit, failure.next_step.as_deref()), (Exit::NotRunning, Some("authctl service logs")));
+        assert!(failure.message.starts_with("mcp-authd does not run; its memory"), "{}", failure.message);
     }
 
     #[test]

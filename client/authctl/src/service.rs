@@ -37,7 +37,7 @@ use mcp_authd_client::{AdminClient, Sockets};
 
 use crate::cli::service::ServiceCommand;
 use crate::exit::{Exit, Failure};
-pub(crate) use managed::Managed;
+pub(crate) use managed::{Managed, may_look};
 pub(crate) use reach::Unreachable;
 pub(crate) use systemd::Mark;
 pub(crate) use trouble::Trouble;

@@ -22,6 +22,7 @@ use crate::exit::{Exit, Failure};
 use crate::json;
 use crate::screen::present::Present;
 use crate::screen::{self, Page};
+use crate::service;
 use here::Here;
 use page::Shown;
 
@@ -43,12 +44,14 @@ pub(crate) async fn run(options: Status) -> Result<Exit, Failure> {
     }
     // Who looks changes nothing: no daemon is started.
     let client = AdminClient::find()?.never_starting();
-    let answer = client.status().await;
+    let answer = match service::may_look().await {
+        Ok(()) => client.status().await.map_err(Failure::from),
+        Err(asleep) => Err(asleep),
+    };
     let here = Here::look()?;
     let daemon = match answer {
         Ok(daemon) => daemon,
-        Err(error) => {
-            let failure = Failure::from(error);
+        Err(failure) => {
             if !options.json || failure.exit != Exit::NotRunning {
                 return Err(failure);
             }

@@ -66,6 +66,14 @@ async fn who_looks_starts_nothing_and_what_waits_behind_its_sockets_is_well() {
     assert!(code == 6 && out.contains("its service manager listens, and starts it at the first call"), "{out}{err}");
     let (code, out, err) = machine.authctl(&["service", "status"]).await;
     assert!(code == 0 && out.contains("starts when a program first asks"), "{out}{err}");
+    for (command, next) in [("status", "next: authctl daemon start && authctl status\n"), ("log", "next: authctl service logs\n")]
+    {
+        let (code, out, err) = machine.authctl(&[command]).await;
+        assert!(
+            code == 6 && err.contains("the service manager starts it at the first call") && err.ends_with(next),
+            "{out}{err}"
+        );
+    }
     assert_eq!((machine.property("ActiveState").as_str(), machine.log().as_str()), ("inactive", ""), "nothing was started");
 
     // Over SSH without a session bus, the sockets are found, and still nothing is started.

@@ -12,10 +12,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Form, no_answer};
 use crate::exit::{Exit, Failure};
 use crate::screen;
+use crate::service;
 use crate::status::passes;
 
 /// How often a daemon that has gone is looked for.
 const BEAT: Duration = Duration::from_millis(250);
+
+/// How often a service manager is asked whether somebody has woken it: each time is a program that runs.
+const MANAGER_BEAT: Duration = Duration::from_secs(2);
 
 /// Ends well when the person ends it, or when nobody reads any more.
 pub(super) async fn run(admin: &AdminClient, query: LogQuery, form: Form) -> Result<Exit, Failure> {
@@ -31,6 +35,10 @@ pub(super) async fn run(admin: &AdminClient, query: LogQuery, form: Form) -> Res
 }
 
 async fn follow(admin: &AdminClient, mut query: LogQuery, mut form: Form) -> Result<Exit, Failure> {
+    if let Err(asleep) = service::may_look().await {
+        screen::complain(&format!("authctl: {}; waiting for it\n", screen::clean(&asleep.message)));
+        awake().await;
+    }
     let mut entries = admin.follow_log(query.clone()).await.map_err(no_answer)?;
     loop {
         match entries.next().await {
@@ -54,9 +62,17 @@ async fn follow(admin: &AdminClient, mut query: LogQuery, mut form: Form) -> Res
     }
 }
 
+/// Waits until somebody else has woken the daemon: to connect must not.
+async fn awake() {
+    while service::may_look().await.is_err() {
+        tokio::time::sleep(MANAGER_BEAT).await;
+    }
+}
+
 async fn back(admin: &AdminClient, query: &LogQuery) -> Result<LogEntries, CallError> {
     loop {
         tokio::time::sleep(BEAT).await;
+        awake().await;
         match admin.follow_log(query.clone()).await {
             Err(error) if passes(&error) => {}
             answer => return answer,

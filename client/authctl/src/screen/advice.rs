@@ -3,7 +3,7 @@
 //! Must never: break a command, or leave a word out.
 
 /// What commands begin with, as far as we name any.
-const PROGRAMS: [&str; 16] = [
+const PROGRAMS: [&str; 22] = [
     "authctl",
     "systemctl",
     "launchctl",
@@ -20,6 +20,12 @@ const PROGRAMS: [&str; 16] = [
     "tail",
     "ssh",
     "sudo",
+    "rm",
+    "mkdir",
+    "mv",
+    "cp",
+    "echo",
+    "systemd-analyze",
 ];
 
 /// The lines. One that is wider than this is a command.

@@ -39,25 +39,18 @@ impl Shown<'_> {
         &self.ground.now
     }
 
-    /// Units of a package that nobody has enabled are not installed yet.
+    /// Units that nobody has enabled are not installed yet.
     fn is_installed(&self) -> bool {
-        let now = self.now();
-        now.are_up()
-            || now.each().iter().any(|(_, unit)| unit.load != Load::NotFound && unit.enabled == "enabled")
-            || self.has_own()
-    }
-
-    fn has_own(&self) -> bool {
-        self.ground.found.iter().any(|found| *found != Found::Nothing)
+        self.now().are_wanted()
     }
 
     fn troubles(&self) -> Vec<Trouble> {
-        if self.is_installed() { trouble::all(self.now(), self.ground.mark) } else { Vec::new() }
+        trouble::all(self.now(), self.ground.mark)
     }
 
     fn render(&self, page: Page) -> String {
         if !self.is_installed() {
-            let packaged = if self.now().are_there() { " Its package has brought the units." } else { "" };
+            let packaged = if self.now().are_there() { " Its units are there, and nobody has enabled them." } else { "" };
             let first = format!("mcp-authd is not installed as a service.{packaged} The first program that asks starts it.");
             return page.paragraph(&first) + &page.whole("next", "authctl service install", Some(Tone::Strong));
         }

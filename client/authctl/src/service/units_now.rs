@@ -125,6 +125,14 @@ impl UnitsNow {
         self.are_up() || self.each().iter().any(|(_, unit)| unit.load != Load::NotFound)
     }
 
+    /// Whether anybody has asked for the service: a unit is enabled, runs, has failed or is masked. A package enables none.
+    pub(crate) fn are_wanted(&self) -> bool {
+        let is_enabled = |unit: &UnitNow| unit.load != Load::NotFound && unit.enabled == "enabled";
+        self.each().iter().any(|(_, unit)| {
+            unit.is_up() || unit.active == Runs::Failed || matches!(unit.load, Load::Masked | Load::Broken) || is_enabled(unit)
+        })
+    }
+
     /// Asks the manager.
     pub(crate) async fn ask() -> Result<Self, NotRun> {
         program::run(&question()).await.map(|answer| Self::of(&answer))

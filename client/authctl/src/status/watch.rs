@@ -3,7 +3,7 @@
 //! On a terminal it has the alternate screen for itself: whatever stood there before stands there afterwards, and the scrollback gets
 //! nothing. In a pipe it writes only what is new: time that runs is no change.
 //!
-//! Must never: end because the daemon has gone, or leave the terminal other than it was.
+//! Must never: end because the daemon has gone, start a daemon, or leave the terminal other than it was.
 
 use std::io;
 use std::path::Path;
@@ -23,6 +23,7 @@ use crate::json;
 use crate::screen::present::Present;
 use crate::screen::terminal::{Size, Stage};
 use crate::screen::{self, Page};
+use crate::service;
 
 /// How often it is looked at without a change, for the times that run.
 const BEAT: Duration = Duration::from_secs(1);
@@ -70,6 +71,12 @@ async fn watch(admin: &AdminClient, here: &Here, view: &mut View) -> Result<Exit
 
 /// The daemon at this moment. What passes when it comes back is a scene; anything else ends the watching.
 async fn look(admin: &AdminClient, trigger: &mut Trigger) -> Result<Scene, Failure> {
+    // To come back to nobody would start somebody.
+    if trigger.0.is_none()
+        && let Err(asleep) = service::may_look().await
+    {
+        return Ok(Scene::Away(asleep.message));
+    }
     let told = match trigger.subscribe(admin).await {
         Ok(()) => admin.status().await,
         Err(error) => Err(error),

@@ -14,6 +14,10 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             let message = super::sentence(&failure.message);
             vec![Finding::worth_knowing(Check::Service, message, failure.next_step.unwrap_or_default())]
         }
+        Managed::Units(now) if !now.are_wanted() => {
+            let message = "Its units are there, and nobody has enabled them: the first program that asks starts the daemon.";
+            vec![Finding::worth_knowing(Check::Service, message, "authctl service install")]
+        }
         Managed::Units(_) => {
             let troubles = facts.service.troubles(mark);
             if troubles.is_empty() {

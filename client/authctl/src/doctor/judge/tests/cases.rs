@@ -294,6 +294,18 @@ fn services() -> Vec<Case> {
             Exit::Failed,
         ),
         (
+            "not enabled",
+            managed(healthy(), {
+                let mut units = installed();
+                for unit in [&mut units.tokens, &mut units.admin, &mut units.service] {
+                    (unit.enabled, unit.active) = ("disabled".into(), Runs::Not);
+                }
+                units
+            }),
+            (Check::Service, Level::WorthKnowing, "authctl service install"),
+            Exit::Done,
+        ),
+        (
             "out of reach",
             out_of_reach,
             (Check::Service, Level::WorthKnowing, "export XDG_RUNTIME_DIR=/run/user/$(id -u)"),
