@@ -70,9 +70,9 @@ fn no_answer(error: CallError) -> Failure {
 }
 
 /// The same behind a manager that starts it at the first call: it stays asleep.
-fn asleep(failure: Failure) -> Failure {
-    let message = format!("{}; its memory of what has happened ended with it; its log goes further back", failure.message);
-    Failure { message, next_step: Some("authctl service logs".to_owned()), ..failure }
+fn asleep(Failure { exit, mut message, .. }: Failure) -> Failure {
+    message.push_str("; its memory of what has happened ended with it; its log goes further back");
+    Failure::new(exit, message, "authctl service logs")
 }
 
 fn not_running(situation: &Situation) -> Failure {

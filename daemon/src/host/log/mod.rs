@@ -48,7 +48,9 @@ fn voice() -> Box<dyn Layer<Registry> + Send + Sync> {
 
 /// A level, or one for each target: `info,mcp_authd=debug`. What does not hold counts as not said.
 fn wished(said: Option<&str>) -> Targets {
-    let said = said.filter(|said| !said.trim().is_empty()).and_then(|said| said.parse().ok());
+    // A word alone is a level, and not the name of a target.
+    let holds = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    let said = said.filter(|said| said.split(',').all(holds)).and_then(|said| said.parse().ok());
     said.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
 
