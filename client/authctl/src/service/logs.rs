@@ -21,7 +21,7 @@ use crate::screen;
 
 /// `authctl service logs`. Returns only where it fails.
 pub(super) async fn run(options: Logs) -> Result<Exit, Failure> {
-    let is_service = is_service(Here::look().await.map(|here| here.ground.now.service.load), start::installed().is_some());
+    let is_service = is_service(&Here::look().await.map(|here| here.ground.now.service.load), start::installed().is_some());
     let file = Situation::look(&Sockets::find()?).log.map(|file| file.to_string_lossy().into_owned());
     let (call, says) = match (is_service, &file) {
         (true, _) => (journal(&options), "of the service, from the journal"),
@@ -39,9 +39,9 @@ pub(super) async fn run(options: Logs) -> Result<Exit, Failure> {
 
 /// Whether the daemon is a service: as its manager says or, where that cannot be asked from here, as the files of the units do. The
 /// journal is read without the manager.
-fn is_service(manager: Result<Load, Unreachable>, has_files: bool) -> bool {
+fn is_service(manager: &Result<Load, Unreachable>, has_files: bool) -> bool {
     match manager {
-        Ok(load) => load == Load::Loaded,
+        Ok(load) => *load == Load::Loaded,
         Err(Unreachable::NoSystemd | Unreachable::RootFor(_)) => false,
         Err(_) => has_files,
     }
@@ -88,7 +88,7 @@ mod tests {
             (Err(Unreachable::NoRuntime), false, false),
             (Err(Unreachable::NoSystemd), true, false),
         ] {
-            assert_eq!(is_service(manager.clone(), has_files), expected, "{manager:?}");
+            assert_eq!(is_service(&manager, has_files), expected, "{manager:?}");
         }
     }
 

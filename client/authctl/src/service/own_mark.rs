@@ -93,7 +93,11 @@ mod tests {
                 tokio::task::yield_now().await;
                 if fails { pending().await } else { failure("ended") }
             };
-            let outcome = mark.guard(plan, ended, || Ok(lifted.set(true))).await;
+            let lift = || {
+                lifted.set(true);
+                Ok(())
+            };
+            let outcome = mark.guard(plan, ended, lift).await;
             assert_eq!(outcome.map_err(|failure| failure.message), Err(if fails { "a step" } else { "ended" }.to_owned()));
             assert_eq!(lifted.get(), expected, "leaves {leaves}, lifts {lifts}, fails {fails}");
         }
