@@ -49,7 +49,7 @@ fn voice() -> Box<dyn Layer<Registry> + Send + Sync> {
 /// A level, or one for each target: `info,mcp_authd=debug`. What does not hold counts as not said.
 fn wished(said: Option<&str>) -> Targets {
     // A word alone is a level, and not the name of a target.
-    let holds = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    let holds = |part: &str| part.contains('=') || !part.trim().is_empty() && part.trim().parse::<LevelFilter>().is_ok();
     let said = said.filter(|said| said.split(',').all(holds)).and_then(|said| said.parse().ok());
     said.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
