@@ -49,7 +49,11 @@ async fn a_manager_that_starts_it_is_waited_for_and_no_daemon_of_our_own_is_star
     assert_eq!(said.code, Some(3), "the daemon has answered that a person has to log in: {said:?}");
     assert_eq!(asked(&machine), "--user start mcp-authd.service\n");
     assert!(!started::log(machine.dirs()).exists(), "no program of ours was spawned");
-    assert_eq!(authctl(&machine, &["daemon", "stop"]).await.code, Some(0));
+
+    // Its manager answers nothing else: the daemon is ended, and that its sockets may not be is said.
+    let stopped = authctl(&machine, &["daemon", "stop"]).await;
+    assert!(stopped.code == Some(1) && stopped.err.contains("mcp-authd has stopped, but its service goes on"), "{stopped:?}");
+    assert!(started::owner(machine.dirs()).is_none());
 }
 
 #[tokio::test]
@@ -68,7 +72,12 @@ async fn a_manager_that_fails_is_quoted_and_nothing_else_is_tried() {
     assert!(started::owner(machine.dirs()).is_none() && !started::log(machine.dirs()).exists());
 
     // The person's word goes first: where it was stopped by hand, the manager is not even asked.
-    assert_eq!(authctl(&machine, &["daemon", "stop"]).await.code, Some(0));
+    let stopped = authctl(&machine, &["daemon", "stop"]).await;
+    assert!(
+        stopped.code == Some(1) && stopped.err.contains("mcp-authd is not running, but its service may listen"),
+        "{stopped:?}"
+    );
+    let asked_for = asked(&machine);
     let said = told(&mut token(&machine)).await;
     assert!(said.code == Some(6) && said.err.contains("stopped by hand"), "{said:?}");
     assert_eq!(asked(&machine), asked_for);
