@@ -1,19 +1,13 @@
 //! `authctl service install|uninstall|status`: once, twice, over an edited unit, over a daemon that runs, from a path that is odd.
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use mcp_authd_client::{Answer, Need};
-use mcp_authd_tests::programs::{account_is, approve, prompt, until};
-use mcp_authd_tests::server::{At, AuthorizationServer, Commit, Misbehaviour, Settings};
+use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use mcp_authd_tests::service::{Machine, UNITS, inside};
-use tokio::task::JoinSet;
 
-use super::{configured, lasting, logged_in, look, service_is, short_lived, token, token_ended};
+use super::hand_over::Busy;
+use super::{configured, logged_in, look, service_is, token};
 
-const CALLERS: u32 = 5;
 const SERVICE: &str = "mcp-authd.service";
 
 /// The units as they stand in the person's folder.
@@ -93,53 +87,18 @@ async fn install_twice_with_an_edited_unit_by_force_and_uninstall_each_end_well(
 async fn a_service_installed_over_a_daemon_that_runs_fails_no_call_and_refreshes_once() {
     let story = "installed::a_service_installed_over_a_daemon_that_runs_fails_no_call_and_refreshes_once";
     let Some(machine) = inside(story) else { return };
-    // given a daemon that a program has started, with a refresh that is held at the server, and programs that wait for it
-    let server = short_lived();
-    configured(&machine, &server);
     machine.watch_service();
-    let client = machine.program_with_library();
-    approve(&prompt(client.token(Need::account("work")).await.unwrap())).await;
-    account_is(&machine.tool(), "work", |status| status.grant.is_some()).await;
-    token_ended(&machine).await;
-    lasting(&server);
-    let own = machine.tool().status().await.unwrap().pid;
-    server.script(At::Refresh, Misbehaviour::Hold(Commit::After));
-    let (is_over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-    let mut callers = JoinSet::new();
-    for _ in 0..CALLERS {
-        let (client, is_over, answered) = (machine.program_with_library(), is_over.clone(), answered.clone());
-        callers.spawn(async move {
-            while !is_over.load(Ordering::SeqCst) {
-                match client.token(look()).await {
-                    Ok(Answer::UseToken(_)) => answered.fetch_add(1, Ordering::SeqCst),
-                    other => panic!("a call was lost: {other:?}"),
-                };
-            }
-        });
-    }
-    server.wait_for(|counts| counts.held == 1).await;
+    let busy = Busy::on(&machine).await;
 
     // when the person installs the service meanwhile
-    let started_log = machine.home().join(".local/state/mcp-authd/mcp-authd.log");
     let ((code, out, err), ()) = tokio::join!(machine.authctl(&["service", "install"]), async {
-        until("the first one leaves", || fs::read_to_string(&started_log).unwrap().contains("leaving")).await;
-        server.release();
+        busy.leaves(&machine).await;
+        busy.server.release();
     });
 
-    // then it ends when the service answers, and every call has its token, of one refresh
+    // then it ends when the service answers, and no call was lost
     assert!(code == 0 && out.contains("is a service of yours now"), "{out}{err}");
-    let now = machine.tool().status().await.unwrap().pid;
-    assert!(now == i64::from(machine.main_pid()) && now != own, "{out}");
-    let before = answered.load(Ordering::SeqCst);
-    until("the calls go on", || answered.load(Ordering::SeqCst) >= before + CALLERS * 2).await;
-    is_over.store(true, Ordering::SeqCst);
-    while let Some(caller) = callers.join_next().await {
-        caller.unwrap();
-    }
-    let counts = server.counts();
-    assert_eq!((counts.refreshes, counts.refreshes_ok(), counts.device_authorizations), (1, 1, 1));
-    counts.assert_no_race_was_lost();
-    until("the first one has ended", || !Path::new(&format!("/proc/{own}")).exists()).await;
+    busy.was_handed_over(&machine).await;
 }
 
 #[tokio::test]
