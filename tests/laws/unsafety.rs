@@ -1,18 +1,20 @@
-//! There is one `unsafe`, in no other crate, no test and no macro: the call that gives memory back.
+//! There are two `unsafe`, in one file, and in no other crate, test or macro: the calls that give memory back.
 
 use proc_macro2::{TokenStream, TokenTree};
 
 use crate::obeyed;
 use crate::tree::{self, Source};
 
-/// The file that may hold `unsafe`, once: glibc gives memory back by one call that takes a number (DESIGN, section 7).
+/// The file that may hold `unsafe`, so often: glibc gives memory back by a call that takes a number, and the kernel by one that
+/// takes an address (DESIGN, sections 7 and 8).
 const ALLOWED: &str = "daemon/src/host/memory.rs";
+const SO_OFTEN: usize = 2;
 
 fn broken(sources: &[Source]) -> Vec<String> {
     let mut broken = Vec::new();
     for source in sources {
         let tokens: TokenStream = source.text.parse().unwrap_or_else(|error| panic!("{}: {error}", source.path));
-        let allowed = usize::from(source.path == ALLOWED);
+        let allowed = if source.path == ALLOWED { SO_OFTEN } else { 0 };
         broken.extend(lines(tokens).into_iter().skip(allowed).map(|line| format!("{}:{line}: unsafe", source.path)));
     }
     broken
@@ -28,8 +30,8 @@ fn lines(tokens: TokenStream) -> Vec<usize> {
 }
 
 #[test]
-fn one_call_is_unsafe_and_nothing_else() {
-    obeyed("no unsafe but one", &broken(&tree::rust()));
+fn two_calls_are_unsafe_and_nothing_else() {
+    obeyed("no unsafe but two", &broken(&tree::rust()));
 }
 
 #[test]
@@ -38,6 +40,6 @@ fn unsafe_code_is_found_and_the_word_in_a_text_is_not() {
         assert_eq!(broken(&[Source::imagined("a.rs", way)]), ["a.rs:2: unsafe"], "{way}");
     }
     assert!(broken(&[Source::imagined("a.rs", "#![deny(unsafe_code)] // unsafe\nconst X: &str = \"unsafe\";")]).is_empty());
-    let twice = "\nunsafe fn f() {\n unsafe { g() } }";
-    assert_eq!(broken(&[Source::imagined(ALLOWED, twice)]), [format!("{ALLOWED}:3: unsafe")]);
+    let thrice = "\nunsafe fn f() {\n unsafe { g() }\n unsafe { h() } }";
+    assert_eq!(broken(&[Source::imagined(ALLOWED, thrice)]), [format!("{ALLOWED}:4: unsafe")]);
 }

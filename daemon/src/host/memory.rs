@@ -1,9 +1,10 @@
 //! Memory that is needed no more goes back to the system (DESIGN, section 7).
 //!
 //! glibc keeps what was freed in the midst of its heap: after a crowd of programs has gone the daemon would hold for good what
-//! it needed for them. One call of the C library gives it back; it is the only `unsafe` of the house.
+//! it needed for them. And of the program's own file the kernel keeps every page mapped that was near one in use, most of them
+//! since the start, which is never run again. One system call gives back each; they are the only `unsafe` of the house.
 //!
-//! Must never: be called where a caller waits.
+//! Must never: be called where a caller waits; touch a page that could have been written to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 use super::tasks::Tasks;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod mapped;
 
 /// How long after an ebb: who leaves is often followed by others.
 const CALM: Duration = Duration::from_secs(2);
@@ -45,13 +49,27 @@ impl Ebb {
     }
 }
 
-/// Gives back what the heap holds and nobody uses.
+/// Gives back what the heap holds and nobody uses, and the pages of the program's instructions: those in use come back from the
+/// kernel's own copy of the file at their next use, some microseconds each, the others do not.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[allow(unsafe_code, reason = "glibc has no other way, and no crate that is kept well wraps it")]
+#[allow(unsafe_code, reason = "glibc and the kernel have no other way, and no crate that is kept well wraps it")]
 pub fn give_back() {
+    use nix::sys::mman::{MmapAdvise, madvise};
+
     // SAFETY: malloc_trim may be called at any time, from any thread (MT-Safe): it takes a number and touches free memory only.
     unsafe {
         nix::libc::malloc_trim(0);
+    }
+    let one_of_them = (give_back as *const ()).addr();
+    let Some(program) = std::fs::read_to_string("/proc/self/maps").ok().and_then(|maps| mapped::instructions(&maps, one_of_them))
+    else {
+        return;
+    };
+    // SAFETY: the pages are those of a file that this function itself is part of, mapped when the program was started and until it
+    // ends, privately, to be read and run, and never to be written to (`mapped`): whoever uses one afterwards reads the same bytes.
+    let given_back = unsafe { madvise(program.start, program.length, MmapAdvise::MADV_DONTNEED) };
+    if let Err(error) = given_back {
+        tracing::debug!(%error, "the pages of the program are kept");
     }
 }
 
