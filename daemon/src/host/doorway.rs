@@ -180,6 +180,7 @@ mod tests {
         assert!(!places.company().has_lost_manager());
         let mut connections = Box::pin(open().unwrap().connections());
         std::fs::remove_file(&path).unwrap();
+        assert!(places.company().has_lost_manager(), "before anybody has noticed it, too");
         comes_back(&path, &mut connections).await;
         assert!(places.company().has_lost_manager(), "nobody must leave for want of clients any more");
         drop(connections);

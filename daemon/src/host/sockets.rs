@@ -30,9 +30,11 @@ use super::peer::Peer;
 pub use company::{Company, Guest, Shut};
 use places::Place;
 pub use places::Places;
+use spot::Spot;
 
 mod company;
 mod places;
+mod spot;
 
 /// How often the path is looked at (B11: a loss is noticed within 30 s).
 pub const LOOK: Duration = Duration::from_secs(10);
@@ -43,10 +45,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Listener {
     system: SystemListener,
-    folder: Folder,
-    name: String,
-    /// What the path led to when this one came. `None`: to nothing, so that nobody finds it.
-    identity: Option<Identity>,
+    spot: Spot,
     bound: Bound,
     lock: Owned,
     places: Places,
@@ -119,7 +118,8 @@ impl Listener {
         clear(&folder, &name, leftover)?;
         let system = listen(path)?;
         let identity = identity_of_socket(&folder, &name)?.ok_or_else(|| BindError::Occupied(path.to_owned()))?;
-        Ok(Self { system, folder, name, identity: Some(identity), bound: Bound::ByUs, lock, places })
+        let spot = Spot::of(folder, name, Some(identity));
+        Ok(Self { system, spot, bound: Bound::ByUs, lock, places })
     }
 
     /// Serves a socket that a service manager has bound at `path`, and goes on holding. The lock beside it keeps other daemons from
@@ -135,8 +135,9 @@ impl Listener {
         }
         let system = SystemListener::try_from(OwnedFd::from(listener));
         let system = system.map_err(|source| FileError::Io { doing: "serve", path: path.to_owned(), source })?;
-        let identity = Identity::found(&folder, &name)?;
-        Ok(Self { system, folder, name, identity, bound: Bound::ByManager, lock, places })
+        let spot = Spot::now(folder, name)?;
+        places.company().find_manager_at(spot.clone());
+        Ok(Self { system, spot, bound: Bound::ByManager, lock, places })
     }
 
     /// The next connection of this uid. May be dropped and called again without losing any.
@@ -182,13 +183,9 @@ impl Listener {
     /// Whether the path still leads here and the lock beside it is still ours.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        // The file decides: a folder that somebody has opened up for a while still leads here.
-        match (Identity::found(&self.folder, &self.name), self.bound) {
-            (Ok(None), _) => Standing::Lost,
-            (Ok(found), _) if found != self.identity => Standing::Lost,
-            // Who cannot look has seen no loss: the lock tells (B23).
-            (_, Bound::ByUs) => self.lock.standing(),
-            (_, Bound::ByManager) => Standing::Held,
+        match (self.spot.standing(), self.bound) {
+            (Standing::Held, Bound::ByUs) => self.lock.standing(),
+            (standing, _) => standing,
         }
     }
 
@@ -212,7 +209,7 @@ impl Listener {
     /// Where it is bound.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.folder.join(&self.name)
+        self.spot.path()
     }
 
     fn admit(&self, stream: SystemStream) -> Option<Connection> {
@@ -242,9 +239,9 @@ impl Drop for Listener {
     fn drop(&mut self) {
         if self.bound == Bound::ByUs
             && self.standing() == Standing::Held
-            && let Ok(folder) = self.folder.opened()
+            && let Ok(folder) = self.spot.folder().opened()
         {
-            let _ = unlinkat(&folder, self.name.as_str(), UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(&folder, self.spot.name(), UnlinkatFlags::NoRemoveDir);
         }
     }
 }

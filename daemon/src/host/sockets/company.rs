@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::spot::Spot;
+use crate::host::lock::Standing;
+
 /// The company of all sockets; a handle, cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Company(Arc<watch::Sender<Hall>>);
@@ -19,12 +22,18 @@ struct Hall {
 }
 
 /// Whether the service manager's sockets, where it has handed over any, are still those that programs find.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Manager {
-    #[default]
-    IsFound,
+    /// Where they stand.
+    IsFoundAt(Vec<Spot>),
     /// Whoever connects finds this daemon only: its leaving would leave programs without a socket.
     IsLost,
+}
+
+impl Default for Manager {
+    fn default() -> Self {
+        Self::IsFoundAt(Vec::new())
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,15 +98,27 @@ impl Company {
         Guest(self.clone())
     }
 
+    /// The manager has handed over the socket that stands there.
+    pub(super) fn find_manager_at(&self, spot: Spot) {
+        self.0.send_modify(|hall| {
+            if let Manager::IsFoundAt(spots) = &mut hall.manager {
+                spots.push(spot);
+            }
+        });
+    }
+
     /// A socket of the manager was erased: who connects from now on does not reach the manager.
     pub fn lose_manager(&self) {
         self.0.send_modify(|hall| hall.manager = Manager::IsLost);
     }
 
-    /// Whether that has happened, ever since.
+    /// Whether that has happened: ever since it was noticed, and by a look at the paths until then.
     #[must_use]
     pub fn has_lost_manager(&self) -> bool {
-        self.0.borrow().manager == Manager::IsLost
+        match &self.0.borrow().manager {
+            Manager::IsFoundAt(spots) => spots.iter().any(|spot| spot.standing() != Standing::Held),
+            Manager::IsLost => true,
+        }
     }
 
     async fn is(&self, so: impl FnMut(&Hall) -> bool) {
