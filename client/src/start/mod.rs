@@ -9,7 +9,7 @@
 //! owner.rs     what the lock file says about who owns the store
 //! situation.rs all of it at one moment, for the person
 //! kept.rs      where the daemon keeps what it keeps, and how that stands
-//! installed.rs the service as its files describe it
+//! restart.rs   what has the service begin anew
 //! ```
 //!
 //! Must never: start anything where a rule forbids it, hand a variable or a descriptor on that is not written down here, or use a
@@ -18,7 +18,6 @@
 mod asked;
 mod attempt;
 mod facts;
-mod installed;
 mod kept;
 mod launch;
 mod log;
@@ -27,6 +26,7 @@ mod owner;
 mod places;
 mod plan;
 mod refusal;
+mod restart;
 mod situation;
 mod starter;
 

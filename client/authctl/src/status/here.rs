@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use mcp_authd_client::Sockets;
-use mcp_authd_client::start::{Manager, NotStarted, Plan, Service, Situation};
+use mcp_authd_client::start::{self, Manager, NotStarted, Plan, Service, Situation};
 use mcp_authd_client::status::{DaemonStatus, StartedBy};
 
 use crate::exit::Failure;
@@ -48,7 +48,7 @@ impl Here {
     pub(super) fn look() -> Result<Self, Failure> {
         let sockets = Sockets::find()?;
         let situation = Situation::look(&sockets);
-        let service = match (Service::installed(), &situation.plan) {
+        let service = match (start::installed(), &situation.plan) {
             (Some(service), _) => Installed::Yes(service),
             (None, Plan::Never(NotStarted::Confined(_))) => Installed::NotInAContainer,
             (None, _) => Installed::No,
