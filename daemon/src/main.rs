@@ -20,6 +20,9 @@ use mcp_authd::host::{hardening, inherited, log, tasks};
 /// the systemd journal where that stands behind it; MCP_AUTHD_LOG sets its level
 /// (error, warn, info, debug, trace).
 ///
+/// In a regular file tokens that are given are told of at debug only, as it
+/// would grow with each program that runs. `authctl log` always tells of them.
+///
 /// Exit codes:
 ///    0  asked to leave, or idle
 ///   75  another mcp-authd already serves

@@ -18,7 +18,8 @@ const METHOD: &str = "WatchLog";
 pub struct LogQuery {
     /// Only what has to do with this account. `None`: everything.
     pub account: Option<String>,
-    /// How many of those that the daemon has kept, at most.
+    /// How many of those that the daemon has kept, at most. Where there are more, half of the places are of each kind, as far as it has
+    /// so many.
     pub last: u32,
     /// Only what came after this [number](LogEntry::number): for who goes on after an interruption.
     pub after: Option<u64>,

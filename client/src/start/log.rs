@@ -1,5 +1,8 @@
 //! The log of a daemon that a program has started: its standard output and error, in the state folder.
 //!
+//! It begins anew at a start where it has become long; while the daemon lives, the daemon itself sees to that, and keeps the lines out
+//! of it that come with every program (`daemon/src/host/log/file.rs`).
+//!
 //! Must never: be readable by others, follow a link, or grow for ever.
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -68,7 +71,9 @@ impl Log {
     pub(super) fn last_sentence(&self) -> Option<String> {
         let mut file = File::open(&self.path).ok()?;
         let end = file.metadata().ok()?.len();
-        file.seek(SeekFrom::Start(self.begins.max(end.saturating_sub(TAIL)))).ok()?;
+        // A daemon that serves may have begun it anew meanwhile.
+        let begins = if end < self.begins { 0 } else { self.begins };
+        file.seek(SeekFrom::Start(begins.max(end.saturating_sub(TAIL)))).ok()?;
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes).ok()?;
         last_sentence(&String::from_utf8_lossy(&bytes))
@@ -136,6 +141,16 @@ mod tests {
         assert_eq!(second.last_sentence().unwrap(), "a new one");
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!((mode(&folder), mode(&folder.join(LOG))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn what_was_said_since_a_daemon_that_serves_has_begun_the_log_anew_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(LOG), vec![b'x'; 1000]).unwrap();
+        let mut log = Log::open(root.path()).unwrap();
+        log.file.set_len(0).unwrap();
+        log.file.write_all(b"begins anew\nmcp-authd: another one serves\n").unwrap();
+        assert_eq!(log.last_sentence().unwrap(), "another one serves");
     }
 
     #[test]

@@ -955,7 +955,8 @@ pub struct WatchLogRequest {
     /// Stay, and tell what comes. Else the stream ends after the last one that is kept.
     #[prost(bool, tag = "2")]
     pub follow: bool,
-    /// How many of those that are kept are told first, at most.
+    /// How many of those that are kept are told first, at most. Where there are more, half of the places are of each kind, as far as it
+    /// has so many.
     #[prost(uint32, tag = "3")]
     pub last: u32,
     /// Of those that are kept, only what came after this number: for who goes on after an interruption. 0: all. A number that has

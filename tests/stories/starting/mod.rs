@@ -1,6 +1,7 @@
 //! Nobody has started the daemon, and everybody needs it: who starts it, who does not, and what is said (DESIGN, section 5).
 
 mod handing_over;
+mod logging;
 mod managed;
 mod owning;
 mod refused;

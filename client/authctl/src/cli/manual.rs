@@ -9,7 +9,7 @@ const FILES: &[Term] = &[
     ("$XDG_RUNTIME_DIR/mcp-authd/admin.sock", "Where authctl reaches the daemon."),
     (
         "$XDG_STATE_HOME/mcp-authd/mcp-authd.log",
-        "The log of a daemon that a program has started. Without the variable, below ~/.local/state.",
+        "The log of a daemon that a program has started; beyond 4 MiB it begins anew. Without the variable, below ~/.local/state.",
     ),
     (
         "$XDG_CONFIG_HOME/mcp-authd/config.toml",

@@ -1,13 +1,15 @@
 //! What the daemon says of itself: to standard error or to the systemd journal at the level that is asked for, and to a ring in memory
-//! that keeps the last of what matters, for the person who asks.
+//! that keeps the last of what matters, for the person who asks. Where standard error is a regular file, see [`file`].
 //!
 //! Must never: wait for a reader, keep more than its bounds, or hold a secret: whoever writes a line leaves them out.
 
+mod file;
 mod journal;
 mod line;
 mod ring;
 
 use std::io::IsTerminal;
+use std::sync::Mutex;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -18,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
 use super::clock::Clock;
+use file::RegularFile;
 use journal::Journal;
 use line::Line;
 pub use ring::{Entry, Follower, Ring, Told};
@@ -42,8 +45,19 @@ fn voice() -> Box<dyn Layer<Registry> + Send + Sync> {
     if let Some(journal) = Journal::of_this_process() {
         return journal.with_filter(level).boxed();
     }
+    if let Some(file) = RegularFile::behind(&std::io::stderr(), file::ours()) {
+        return written(file, level);
+    }
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_filter(level).boxed()
+}
+
+/// To a file.
+fn written<S>(file: RegularFile, level: Targets) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_subscriber::fmt::layer().with_writer(Mutex::new(file)).with_ansi(false).with_filter(file::level(level)).boxed()
 }
 
 /// A level, or one for each target: `info,mcp_authd=debug`. What does not hold counts as not said.
@@ -93,6 +107,34 @@ mod tests {
         let by_target = wished(Some("warn,mcp_authd::upstream=debug"));
         assert!(by_target.would_enable("mcp_authd::upstream::drive", &Level::DEBUG));
         assert!(!by_target.would_enable("mcp_authd::store", &Level::INFO));
+    }
+
+    #[test]
+    fn a_file_has_the_lines_of_tokens_only_for_who_wishes_for_details() {
+        let told = |said: Option<&str>| {
+            let path = tempfile::NamedTempFile::new().unwrap();
+            let layer = written(RegularFile::behind(path.as_file(), None).unwrap(), wished(said));
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::info!(target: "mcp_authd::accounts", account = %"work", "a refresh has ended");
+                tracing::info!(target: AUDIT, account = %"work", "a token was given");
+            });
+            let text = std::fs::read_to_string(path.path()).unwrap();
+            (text.contains("a refresh has ended account=work"), text.contains("a token was given account=work"))
+        };
+        let (events, both, audits, neither) = ((true, false), (true, true), (false, true), (false, false));
+        for (said, expected) in [
+            (None, events),
+            (Some("info"), events),
+            (Some("warn"), neither),
+            (Some("info,mcp_authd=info"), events),
+            (Some("debug"), both),
+            (Some("trace"), both),
+            (Some("info,mcp_authd::audit=debug"), both),
+            (Some("warn,mcp_authd::audit=debug"), audits),
+            (Some("info,mcp_authd::accounts=debug"), events),
+        ] {
+            assert_eq!(told(said), expected, "{said:?}");
+        }
     }
 
     #[test]
