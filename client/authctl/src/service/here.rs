@@ -118,12 +118,18 @@ fn absolute(variables: &[(String, OsString)], name: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn variables(all: &[(&str, &str)]) -> Vec<(String, OsString)> {
         all.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
+    }
+
+    pub(in crate::service) fn failures() -> Vec<Failure> {
+        let manager = variables(&[("HOME", "/home/ada")]);
+        let own = [&[("HOME", "/home/ada"), ("XDG_STATE_HOME", "/home/ada/my state")][..], &[]];
+        own.into_iter().filter_map(|own| same_places(&variables(own), &manager).err()).collect()
     }
 
     #[test]
