@@ -75,7 +75,12 @@ fn told(failure: &Failure) -> String {
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80 && !is_typed(line)).collect();
     assert!(wide.is_empty(), "{wide:#?}");
     let doubled = ["..", ",,", ";;", "::", ".,", ".;", ".:", ",;", ",:", ";:", ";.", ":,", ":;", " ,", " ;", " :"];
+    // In a pipe it says the same, a line for each sentence, whatever steers a terminal left out.
     let piped = failure.to_text(None);
+    let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(without_spaces(&piped), without_spaces(&text));
+    assert_eq!(piped.lines().count(), 1 + usize::from(failure.next_step.is_some()), "{piped}");
+    assert!(!piped.replace('\n', "").chars().any(char::is_control), "{piped:?}");
     let doubled: Vec<&str> = doubled.into_iter().filter(|marks| piped.contains(marks)).collect();
     assert!(doubled.is_empty(), "{doubled:?}: {piped}");
     match &failure.next_step {
