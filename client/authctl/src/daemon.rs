@@ -7,8 +7,6 @@ mod start;
 mod status;
 mod stop;
 
-use mcp_authd_client::start::NotStarted;
-
 use crate::cli::DaemonCommand;
 use crate::exit::{Exit, Failure};
 
@@ -22,7 +20,13 @@ pub(crate) async fn rule(command: DaemonCommand) -> Result<Exit, Failure> {
     }
 }
 
-/// The message ends in what to type.
-fn failed(exit: Exit, why: &NotStarted) -> Failure {
-    Failure { exit, message: why.to_string(), next_step: None }
+#[cfg(test)]
+mod tests {
+    use super::{run, stop};
+    use crate::exit::rooms;
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        insta::assert_snapshot!(rooms::page_of("daemon", [run::tests::failures(), stop::tests::failures()]));
+    }
 }

@@ -5,6 +5,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use mcp_authd_client::start::NotStarted;
 use mcp_authd_client::{CallError, ConnectError, Reason, Sockets, StaticTokenError, WatchError};
 
 use crate::screen::{self, advice};
@@ -86,8 +87,13 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// A failure with its next step.
+    #[cfg_attr(test, track_caller)]
     pub(crate) fn new(exit: Exit, message: impl Into<String>, next_step: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), next_step: Some(next_step.into()) }
+        let failure = Self { exit, message: message.into(), next_step: Some(next_step.into()) };
+        // So that the tests know of a sentence that nobody has read.
+        #[cfg(test)]
+        rooms::made(&failure);
+        failure
     }
 
     /// Says it on standard error.
@@ -184,12 +190,20 @@ impl From<WatchError> for Failure {
     }
 }
 
+impl From<NotStarted> for Failure {
+    fn from(why: NotStarted) -> Self {
+        Self { exit: Exit::Failed, message: why.to_string(), next_step: None }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::Failed, format!("the operating system says: {error}"), "authctl status")
     }
 }
 
+#[cfg(test)]
+pub(crate) mod rooms;
 #[cfg(test)]
 mod said;
 

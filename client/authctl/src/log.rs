@@ -71,7 +71,7 @@ fn no_answer(error: CallError) -> Failure {
 
 /// The same behind a manager that starts it at the first call: it stays asleep.
 fn asleep(Failure { exit, mut message, .. }: Failure) -> Failure {
-    message.push_str("; its memory of what has happened ended with it; its log goes further back");
+    message.push_str("; the daemon's memory of what has happened ended with it; its log goes further back");
     Failure::new(exit, message, "authctl service logs")
 }
 
@@ -116,10 +116,11 @@ mod tests {
     use std::path::PathBuf;
     use std::time::UNIX_EPOCH;
 
-    use mcp_authd_client::start::{NotStarted, Ownership};
+    use mcp_authd_client::start::{Manager, NotStarted, Ownership, Service};
 
     use super::page::tests::day;
     use super::*;
+    use crate::exit::rooms;
 
     #[test]
     fn each_entry_is_a_line_of_json() {
@@ -131,11 +132,11 @@ mod tests {
     fn one_that_sleeps_behind_its_sockets_is_left_asleep_and_its_older_log_is_named() {
         let failure = asleep(Failure::new(Exit::NotRunning, "mcp-authd does not run", "authctl daemon start"));
         assert_eq!((failure.exit, failure.next_step.as_deref()), (Exit::NotRunning, Some("authctl service logs")));
-        assert!(failure.message.starts_with("mcp-authd does not run; its memory"), "{}", failure.message);
+        assert!(failure.message.starts_with("mcp-authd does not run; the daemon's memory"), "{}", failure.message);
     }
 
     #[test]
-    fn where_none_runs_it_is_said_where_the_older_words_stand() {
+    fn every_failure_is_as_committed_on_80_columns() {
         let situation = |plan, log: Option<&str>| Situation {
             looked_at: UNIX_EPOCH,
             tokens_sockets: vec![],
@@ -146,11 +147,16 @@ mod tests {
             plan,
         };
         let never = || Plan::Never(NotStarted::Forbidden);
-        let told = [situation(never(), None), situation(never(), Some("/home/me/my state/mcp-authd.log"))].map(|situation| {
-            let failure = not_running(&situation);
-            assert_eq!(failure.exit, Exit::NotRunning);
-            format!("{}\nnext: {}", failure.message, failure.next_step.unwrap_or_default())
-        });
-        insta::assert_snapshot!(told.join("\n"));
+        let service = Service { manager: Manager::Systemd, name: "mcp-authd.service".into(), file: "/u".into() };
+        let all = [
+            situation(never(), None),
+            situation(never(), Some("/home/ada/my state/mcp-authd/mcp-authd.log")),
+            situation(Plan::AskManager(service), None),
+        ]
+        .map(|situation| not_running(&situation));
+        assert!(all.iter().all(|failure| failure.exit == Exit::NotRunning));
+        let mut all = Vec::from(all);
+        all.extend(service::tests::asleep().map(asleep));
+        insta::assert_snapshot!(rooms::page_of("log", [all]));
     }
 }

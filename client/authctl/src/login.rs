@@ -33,7 +33,7 @@ const PATIENCE: u32 = 95;
 /// `authctl login`.
 pub(crate) async fn run(options: Login) -> Result<Exit, Failure> {
     if let Some(token) = StaticToken::find()? {
-        return Err(static_token_in_use(&token, "log in to"));
+        return Err(static_token_in_use(token.variable(), "log in to"));
     }
     let admin = AdminClient::find()?;
     let teller = Teller::new(&options);
@@ -117,16 +117,27 @@ fn stopped_waiting(account: Option<&str>) -> Failure {
     Failure::new(Exit::Interrupted, message, format!("{again} (to see it again), or {again} --cancel (to end it)"))
 }
 
-/// Why nothing can be done about a login: `what` is "log in to" or "log out of".
-pub(crate) fn static_token_in_use(token: &StaticToken, what: &str) -> Failure {
-    let variable = token.variable();
+/// Why nothing can be done about a login where this variable gives the token: `what` is "log in to" or "log out of".
+pub(crate) fn static_token_in_use(variable: &str, what: &str) -> Failure {
     let message = format!("a static token is in use, from {variable}: there is nothing to {what}, and no daemon is asked");
     Failure::new(Exit::Usage, message, format!("unset {variable} (to use mcp-authd), or authctl token (to use the static token)"))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    pub(crate) use super::prompt::tests::sign_in;
     use super::*;
+    use crate::exit::rooms;
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        let own = vec![
+            stopped_waiting(None),
+            stopped_waiting(Some("ada's work")),
+            static_token_in_use("MCP_AUTHD_STATIC_TOKEN_FILE", "log in to"),
+        ];
+        insta::assert_snapshot!(rooms::page_of("login", [own, by_hand::tests::failures(), course::tests::failures()]));
+    }
 
     #[test]
     fn stopping_to_wait_says_that_the_login_goes_on_and_how_to_end_it() {

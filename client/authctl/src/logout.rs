@@ -13,7 +13,7 @@ use crate::screen::{self, Page};
 /// `authctl logout`.
 pub(crate) async fn run(logout: Logout) -> Result<Exit, Failure> {
     if let Some(token) = StaticToken::find()? {
-        return Err(login::static_token_in_use(&token, "log out of"));
+        return Err(login::static_token_in_use(token.variable(), "log out of"));
     }
     let signed_out = AdminClient::find()?.sign_out(logout.account).await?;
     if !signed_out.erased {
@@ -48,6 +48,7 @@ pub(crate) fn upstream(revocation: Revocation) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::rooms;
     use crate::screen::Paint;
 
     #[test]
@@ -58,6 +59,12 @@ mod tests {
             Page { width: 80, paint: Paint::Plain },
         );
         insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        let in_use = login::static_token_in_use("MCP_AUTHD_STATIC_TOKEN", "log out of");
+        insta::assert_snapshot!(rooms::page_of("logout", [vec![not_erased("ada's work"), in_use]]));
     }
 
     #[test]

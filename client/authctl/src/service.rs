@@ -90,3 +90,18 @@ pub(crate) async fn run(command: ServiceCommand) -> Result<Exit, Failure> {
         ServiceCommand::Logs(options) => logs::run(options).await,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    pub(crate) use super::managed::tests::asleep;
+    use super::{carry_out, here, install, logs, own_mark, reach, uninstall};
+    use crate::exit::rooms;
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        let before = [reach::tests::failures(), here::tests::failures(), install::tests::failures()];
+        let after = [carry_out::tests::failures(), own_mark::tests::failures(), uninstall::tests::failures()];
+        let others = [asleep().into(), logs::tests::failures()];
+        insta::assert_snapshot!(rooms::page_of("service", before.into_iter().chain(after).chain(others)));
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Must never: print a token on a terminal unless it is forced to (D62), or on standard error.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 
 use mcp_authd_client::shell::word;
 use mcp_authd_client::{Answer, Client, Need, Refusal, Request, SignIn, SignInMode, WatchError};
@@ -15,7 +15,7 @@ use crate::{json, login};
 
 /// `authctl token`.
 pub(crate) async fn run(options: Token) -> Result<Exit, Failure> {
-    if std::io::stdout().is_terminal() && !options.force {
+    if io::stdout().is_terminal() && !options.force {
         return Err(on_a_terminal(&options));
     }
     let client = Client::find()?;
@@ -28,9 +28,7 @@ pub(crate) async fn run(options: Token) -> Result<Exit, Failure> {
         Answer::TryLater(refusal) | Answer::GiveUp(refusal) => return Err(refused(&refusal, &options)),
     };
     let text = if options.json { json::line(&json::token(&token)) } else { format!("{}\n", token.expose()) };
-    screen::print_to_a_reader(&text).map_err(|error| {
-        Failure::new(Exit::Failed, format!("nobody read the token: {error}"), format!("authctl token{} | cat", named(&options)))
-    })?;
+    screen::print_to_a_reader(&text).map_err(|error| unread(&error, &options))?;
     Ok(Exit::Done)
 }
 
@@ -59,11 +57,7 @@ async fn wait_for_it(client: &Client, options: &Token, sign_in: Option<SignIn>) 
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         token = watch_for_it(client, options, sign_in) => token,
-        _ = interrupt.recv() => Err(Failure::new(
-            Exit::Interrupted,
-            "stopped waiting; a login that waits goes on without us",
-            "authctl status",
-        )),
+        _ = interrupt.recv() => Err(stopped_waiting()),
     }
 }
 
@@ -90,6 +84,14 @@ fn show_once(sign_in: Option<SignIn>, shown: &mut Option<String>) {
         screen::complain(&login::prompt(&sign_in, Page::of_stderr()));
         *shown = Some(sign_in.id);
     }
+}
+
+fn stopped_waiting() -> Failure {
+    Failure::new(Exit::Interrupted, "stopped waiting; a login that waits goes on without us", "authctl status")
+}
+
+fn unread(error: &io::Error, options: &Token) -> Failure {
+    Failure::new(Exit::Failed, format!("nobody read the token: {error}"), format!("authctl token{} | cat", named(options)))
 }
 
 fn on_a_terminal(options: &Token) -> Failure {
@@ -125,6 +127,8 @@ fn named(options: &Token) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::rooms;
+    use crate::login::tests::sign_in;
     use mcp_authd_client::Reason;
 
     fn options() -> Token {
@@ -158,6 +162,28 @@ mod tests {
         }
         let failure = refused(&refusal(Reason::Ambiguous, "authctl token github"), &options());
         assert_eq!(failure.next_step.as_deref(), Some("authctl token github"));
+    }
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        let spaced = || Token { account: Some("ada's work".into()), ..options() };
+        let resource = || Token { account: None, resource: Some("https://mcp.example.com/mcp".into()), ..options() };
+        let said = Refusal {
+            message: "The server is not reached (connection refused). It is tried again in 12 s.".into(),
+            ..refusal(Reason::Unavailable, "")
+        };
+        let mut all = vec![
+            on_a_terminal(&options()),
+            login_waits(&sign_in("ada's work"), &spaced()),
+            login_waits(&sign_in("github"), &resource()),
+            stopped_waiting(),
+            unread(&io::Error::from_raw_os_error(32), &options()),
+            refused(&said, &options()),
+        ];
+        let reasons = [Reason::LoginRequired, Reason::Unavailable, Reason::Locked, Reason::Other];
+        all.extend(reasons.map(|reason| refused(&refusal(reason, ""), &options())));
+        all.push(refused(&refusal(Reason::LoginRequired, ""), &resource()));
+        insta::assert_snapshot!(rooms::page_of("token", [all]));
     }
 
     #[test]

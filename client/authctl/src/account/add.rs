@@ -56,7 +56,7 @@ fn describe(add: Add) -> Result<(Option<String>, AccountDescription), Failure> {
     if let (Some(url), Some(provider), None) = (&url, &add.provider, &add.issuer) {
         let message = "a URL stands for the server behind it, and a provider names its own; say which of them the URL is";
         let next = format!(
-            "the same with --resource {0} (to log in at {provider}), or with --issuer {0} (to log in at the URL), in the place of the URL alone",
+            "the same command with --resource {0} (to log in at {provider}) or --issuer {0} (to log in at the URL) in place of the bare URL",
             word(url)
         );
         return Err(Failure::new(Exit::Usage, message, next));
@@ -191,13 +191,26 @@ impl Asked {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::super::sample::{PAGE, account, grant, long_name, token_file};
     use super::*;
 
     const PATH: Option<&str> = Some("/home/a/.config/mcp-authd/config.toml");
+
+    pub(in crate::account) fn failures() -> Vec<Failure> {
+        let url = || Some("https://mcp.example.com/mcp?team=a&b".to_owned());
+        let twice = ["x", "y"].map(|value| ("prompt".to_owned(), value.to_owned()));
+        let unusable = [
+            Add { url: url(), token_file: Some("/run/secrets/ci-token".into()), ..Add::default() },
+            Add { url: url(), provider: Some("entra".into()), ..Add::default() },
+            Add { name: Some("mcp.example.com/mcp".into()), ..Add::default() },
+            Add { name: Some("ada's work".into()), ..Add::default() },
+            Add { url: url(), parameters: twice.into(), ..Add::default() },
+        ];
+        unusable.map(|add| describe(add).unwrap_err()).into()
+    }
 
     fn asked(name: &str) -> Asked {
         Asked::of(&AccountDescription { name: name.into(), ..AccountDescription::default() })
@@ -291,7 +304,7 @@ mod tests {
         let provider = Add { name: Some(url.into()), provider: Some("entra".into()), ..Add::default() };
         let told = describe(provider).unwrap_err();
         assert_eq!(told.exit, Exit::Usage);
-        assert!(told.next_step.unwrap().starts_with(&format!("the same with --resource {url} (")));
+        assert!(told.next_step.unwrap().starts_with(&format!("the same command with --resource {url} (")));
         let slip = typed("mcp.example.com/mcp", None).unwrap_err();
         assert_eq!(slip.next_step.as_deref(), Some("authctl account add https://mcp.example.com/mcp"));
         let both = Add { name: Some(url.into()), token_file: Some("/t".into()), ..Add::default() };

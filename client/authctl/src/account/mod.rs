@@ -12,7 +12,7 @@ mod show;
 
 use mcp_authd_client::AdminClient;
 use mcp_authd_client::shell::word;
-use mcp_authd_client::status::{AccountStatus, DaemonStatus, Health};
+use mcp_authd_client::status::{AccountStatus, Health};
 
 pub(crate) use not_written::{ByHand, Teller};
 
@@ -36,8 +36,7 @@ pub(crate) async fn config_path(admin: &AdminClient) -> Option<String> {
 }
 
 /// The account of this name, or the only one.
-fn find(daemon: DaemonStatus, name: Option<&str>) -> Result<AccountStatus, Failure> {
-    let mut accounts = daemon.accounts;
+fn find(mut accounts: Vec<AccountStatus>, name: Option<&str>) -> Result<AccountStatus, Failure> {
     match name {
         Some(name) => accounts
             .into_iter()
@@ -57,6 +56,29 @@ fn find(daemon: DaemonStatus, name: Option<&str>) -> Result<AccountStatus, Failu
 fn next_step(account: &AccountStatus) -> Option<String> {
     let needs_login = matches!(account.health, Health::LoginRequired | Health::SigningIn);
     account.next_step.clone().or_else(|| needs_login.then(|| format!("authctl login {}", word(&account.name))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::sample::account;
+    use super::*;
+    use crate::exit::rooms;
+
+    fn failures() -> Vec<Failure> {
+        let two = || vec![account("github", Health::Good), account("work", Health::Good)];
+        [(two(), Some("ada's work")), (two(), None), (vec![], None)]
+            .map(|(accounts, name)| find(accounts, name).unwrap_err())
+            .into()
+    }
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        let (given, secret) = (add::tests::failures(), read_secret::tests::failures());
+        let others = [set_secret::tests::failures(), remove::tests::failures()].into_iter().flatten().collect();
+        insta::assert_snapshot!(rooms::page_of("account", [failures(), given, secret, others]));
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) async fn read_secret(question: &str) -> Result<Secret, Failure> {
     if io::stdin().is_terminal() {
         let typed = type_in(question).await?;
         if typed.len() > LONGEST_TYPED {
-            return Err(wrong("a terminal cuts lines as long as this; give the secret through a pipe"));
+            return Err(cut_off());
         }
         check(typed)
     } else {
@@ -90,7 +90,7 @@ fn check(mut secret: Zeroizing<Vec<u8>>) -> Result<Secret, Failure> {
         return Err(wrong("there was no secret on standard input (to forget the one that is kept: --forget)"));
     }
     if secret.len() > LONGEST {
-        return Err(wrong("a secret of more than 4096 bytes is none; check what was given"));
+        return Err(wrong("a secret has 4096 bytes at most; check what was given"));
     }
     match std::str::from_utf8(&secret) {
         Err(_) => return Err(wrong("the secret is not UTF-8; check what was given")),
@@ -101,6 +101,10 @@ fn check(mut secret: Zeroizing<Vec<u8>>) -> Result<Secret, Failure> {
     }
     // It has just been found to be text, so nothing is copied and no error holds it.
     Ok(Secret::new(String::from_utf8(std::mem::take(&mut *secret)).unwrap_or_default()))
+}
+
+fn cut_off() -> Failure {
+    wrong("a terminal cuts lines as long as this; give the secret through a pipe")
 }
 
 fn wrong(message: &str) -> Failure {
@@ -142,10 +146,16 @@ impl Drop for EchoOff {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    pub(in crate::account) fn failures() -> Vec<Failure> {
+        let none = [b"".to_vec(), b"x".repeat(LONGEST + 1), b"\xff".to_vec(), b"two\nlines".to_vec()];
+        let none = none.map(|bytes| checked(&bytes).unwrap_err());
+        none.into_iter().chain([cut_off(), stopped()]).collect()
+    }
 
     fn checked(bytes: &[u8]) -> Result<String, Failure> {
         check(Zeroizing::new(bytes.to_vec())).map(|secret| secret.expose().to_owned())

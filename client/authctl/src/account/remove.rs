@@ -24,7 +24,7 @@ pub(super) async fn run(remove: Remove) -> Result<Exit, Failure> {
     let teller = Teller::of(remove.json);
     let admin = AdminClient::find()?;
     if !remove.yes {
-        let account = find(admin.status().await?, Some(&remove.name))?;
+        let account = find(admin.status().await?.accounts, Some(&remove.name))?;
         screen::complain(&question(&account, Page::of_stderr()));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
@@ -106,10 +106,14 @@ fn to_json(signed_out: &SignedOut) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::sample::{PAGE, account, long_name, token_file};
     use super::*;
     use mcp_authd_client::status::Health;
+
+    pub(in crate::account) fn failures() -> Vec<Failure> {
+        vec![nobody_to_ask("ada's work"), refused("work"), not_erased("github")]
+    }
 
     #[test]
     fn the_question_says_what_will_happen() {

@@ -21,13 +21,13 @@ pub(super) async fn run(set_secret: SetSecret) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     // Before the person types a secret for nothing.
-    let account = find(admin.status().await?, set_secret.name.as_deref())?;
+    let account = find(admin.status().await?.accounts, set_secret.name.as_deref())?;
     if account.token_file.is_some() {
         return Err(has_no_client(&account.name));
     }
     let secret = read_secret(&question(&account, Page::of_stderr())).await?;
     let name = admin.set_client_secret(Some(account.name), Some(secret)).await?;
-    let next = find(admin.status().await?, Some(&name)).ok().as_ref().and_then(next_step);
+    let next = find(admin.status().await?.accounts, Some(&name)).ok().as_ref().and_then(next_step);
     screen::print(&kept(&name, next.as_deref(), Page::of_stdout()))?;
     Ok(Exit::Done)
 }
@@ -58,10 +58,14 @@ fn forgotten(name: &str, page: Page) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::sample::{PAGE, account, long_name};
     use super::*;
     use mcp_authd_client::status::Health;
+
+    pub(in crate::account) fn failures() -> Vec<Failure> {
+        vec![has_no_client("ci")]
+    }
 
     #[test]
     fn the_question_names_the_server_and_the_client() {

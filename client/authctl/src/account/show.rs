@@ -17,7 +17,7 @@ use crate::{json, status};
 pub(super) async fn run(show: Show) -> Result<Exit, Failure> {
     let daemon = AdminClient::find()?.status().await?;
     let present = Present::here(daemon.told_at);
-    let account = find(daemon, show.name.as_deref())?;
+    let account = find(daemon.accounts, show.name.as_deref())?;
     let text = if show.json { json::line(&json::account(&account)) } else { render(&account, present, Page::of_stdout()) };
     screen::print(&text)?;
     Ok(Exit::Done)

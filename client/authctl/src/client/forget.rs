@@ -57,7 +57,14 @@ fn to_json(outcome: &str, issuer: &str, gone: &ForgottenClient) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::rooms;
     use crate::screen::Paint;
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        let all = ["https://as.example/", "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"];
+        insta::assert_snapshot!(rooms::page_of("client", [all.map(not_there).into()]));
+    }
 
     #[test]
     fn what_was_forgotten_is_told_with_what_follows() {

@@ -8,7 +8,6 @@ use mcp_authd_client::start::StopMark;
 use mcp_authd_client::status::DaemonStatus;
 use mcp_authd_client::{AdminClient, CallError, ConnectError, Sockets};
 
-use super::failed;
 use crate::exit::{Exit, Failure};
 use crate::screen::{self, Page};
 use crate::service::{self, Managed};
@@ -17,7 +16,7 @@ use crate::service::{self, Managed};
 pub(super) async fn run() -> Result<Exit, Failure> {
     let sockets = Sockets::find()?;
     if !sockets.are_named() {
-        StopMark::find().and_then(|mark| mark.lift()).map_err(|why| failed(Exit::Failed, &why))?;
+        StopMark::find().and_then(|mark| mark.lift())?;
         service::listen().await?;
     }
     // Behind the sockets of a service manager it is started by the first call.

@@ -4,12 +4,12 @@
 //! Must never: say that it has stopped while it runs, or that no program starts it again where the mark could not be left; connect
 //! where a service manager may listen, which would start it again.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mcp_authd_client::start::{NotStarted, Ownership, Situation, StopMark, lives};
 use mcp_authd_client::{AdminClient, CallError, ConnectError, Sockets};
 
-use super::failed;
 use crate::exit::{Exit, Failure};
 use crate::screen;
 use crate::service::{self, Managed, Stopped, Unreachable};
@@ -19,6 +19,9 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(70);
 /// How long one that starts at this very moment may take until it can be asked.
 const APPEAR_LIMIT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
+
+const LISTENS_ON: &str = "mcp-authd has stopped, but its service goes on listening, and starts it again at the next call";
+const MAY_LISTEN: &str = "mcp-authd is not running, but its service may listen, and start it at the next call";
 
 /// `authctl daemon stop`. A daemon that is not there is stopped already. At a named socket none is ever started, and the mark would
 /// keep those away that are.
@@ -45,7 +48,7 @@ pub(super) async fn run() -> Result<Exit, Failure> {
         Some(Ok(())) => {
             screen::print(&(format!("{told} No program starts it until: authctl daemon start\n") + comes_back(&managed)))?
         }
-        Some(Err(why)) => return Err(unmarked(told, &why)),
+        Some(Err(why)) => return Err(unmarked(told, why)),
     }
     Ok(Exit::Done)
 }
@@ -75,19 +78,21 @@ async fn out_of_reach(client: &AdminClient, sockets: &Sockets, why: &Unreachable
                 }
             };
             tokio::time::timeout(LEAVE_LIMIT, gone).await.map_err(|_| stays(i64::from(owner.pid)))?;
-            "mcp-authd has stopped, but its service goes on listening, and starts it again at the next call"
+            LISTENS_ON
         }
-        Ownership::Nobody | Ownership::Ended(_) => {
-            "mcp-authd is not running, but its service may listen, and start it at the next call"
-        }
+        Ownership::Nobody | Ownership::Ended(_) => MAY_LISTEN,
     };
-    let failure = why.failure(what);
+    Ok(and_stop(why.failure(what)))
+}
+
+/// Once the manager can be asked, it can be told to stop.
+fn and_stop(failure: Failure) -> Failure {
     let next_step = failure.next_step.map(|next| format!("{next} && authctl daemon stop"));
-    Ok(Failure { next_step, ..failure })
+    Failure { next_step, ..failure }
 }
 
 fn stays(pid: i64) -> Failure {
-    let message = format!("mcp-authd (pid {pid}) was asked to leave, and has not within {LEAVE_LIMIT:?}");
+    let message = format!("mcp-authd (pid {pid}) was asked to leave, and has not within {} s", LEAVE_LIMIT.as_secs());
     Failure::new(Exit::Failed, message, "authctl daemon status")
 }
 
@@ -106,7 +111,7 @@ async fn appeared(client: &AdminClient, sockets: &Sockets) -> Result<Option<i64>
             match Situation::look(sockets).owner {
                 Ownership::Runs(owner) => match owner.socket {
                     Some(socket) if sockets.tokens().iter().all(|tokens| tokens.parent() != socket.parent()) => {
-                        return Err(failed(Exit::NotRunning, &NotStarted::ServesElsewhere { pid: owner.pid, socket }));
+                        return Err(elsewhere(owner.pid, socket));
                     }
                     // It owns the store and does not answer: it starts, or it leaves.
                     _ => tokio::time::sleep(LOOK).await,
@@ -139,10 +144,27 @@ async fn is_there(client: &AdminClient, pid: i64) -> bool {
     i32::try_from(pid).is_ok_and(lives) || client.status().await.is_ok_and(|status| status.pid == pid)
 }
 
-fn unmarked(told: &str, why: &NotStarted) -> Failure {
-    Failure {
-        exit: Exit::Failed,
-        message: format!("{told} But programs will start it again, because no mark could be left: {why}"),
-        next_step: None,
+fn elsewhere(pid: i32, socket: PathBuf) -> Failure {
+    Failure { exit: Exit::NotRunning, ..NotStarted::ServesElsewhere { pid, socket }.into() }
+}
+
+fn unmarked(told: &str, why: NotStarted) -> Failure {
+    let message = format!("{told} But programs will start it again, because no mark could be left: {why}");
+    Failure { message, ..why.into() }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::daemon) fn failures() -> Vec<Failure> {
+        let (folder, why) = ("/home/ada/.local/state/mcp-authd".into(), "Permission denied (os error 13)".into());
+        vec![
+            stays(4242),
+            elsewhere(4242, "/tmp/other/tokens.sock".into()),
+            and_stop(Unreachable::NoRuntime.failure(LISTENS_ON)),
+            and_stop(Unreachable::NoManager.failure(MAY_LISTEN)),
+            unmarked("mcp-authd has stopped, and its service with it.", NotStarted::StateFolder { folder, why }),
+        ]
     }
 }

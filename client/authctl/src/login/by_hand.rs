@@ -5,9 +5,9 @@
 use std::convert::Infallible;
 use std::future::pending;
 
-use mcp_authd_client::AdminClient;
 use mcp_authd_client::admin::Completion;
 use mcp_authd_client::shell::word;
+use mcp_authd_client::{AdminClient, Secret};
 
 use super::pasted::{Line, Lines, Source};
 use super::teller::Teller;
@@ -43,21 +43,29 @@ enum Outcome {
 }
 
 async fn taken(line: Line, admin: &AdminClient, account: &str) -> Result<Outcome, Failure> {
-    let text = match line {
-        Line::Text(text) => text,
-        Line::CutOff => return Ok(refused("a terminal cuts lines as long as this", &through_a_pipe(account))),
-        Line::TooLong => return Ok(refused("no address is as long as this", COPY)),
-        Line::NoText => return Ok(refused("this is no text", COPY)),
+    let text = match text_of(line, account) {
+        Ok(text) => text,
+        Err(refused) => return Ok(Outcome::Refused(refused)),
     };
     Ok(match admin.complete_sign_in(Some(account.to_owned()), text).await? {
         Completion::Taken { account: whose } if whose == account => Outcome::Taken,
-        Completion::Taken { account: whose } => {
-            let message =
-                format!("this was the answer of the login to {whose}, which has it now; the login to {account} waits on");
-            refused(&message, &format!("open the address of the login to {account}, and paste what comes of that"))
-        }
-        Completion::NotTaken { message, next_step } => refused(&message, next_step.as_deref().unwrap_or(COPY)),
+        Completion::Taken { account: whose } => Outcome::Refused(taken_by_another(&whose, account)),
+        Completion::NotTaken { message, next_step } => Outcome::Refused(refused(&message, next_step.as_deref().unwrap_or(COPY))),
     })
+}
+
+fn text_of(line: Line, account: &str) -> Result<Secret, Failure> {
+    match line {
+        Line::Text(text) => Ok(text),
+        Line::CutOff => Err(refused("a terminal cuts lines as long as this", &through_a_pipe(account))),
+        Line::TooLong => Err(refused("no address is as long as this", COPY)),
+        Line::NoText => Err(refused("what was given is no text", COPY)),
+    }
+}
+
+fn taken_by_another(whose: &str, account: &str) -> Failure {
+    let message = format!("this was the answer of the login to {whose}, which has it now; the login to {account} waits on");
+    refused(&message, &format!("open the address of the login to {account}, and paste what comes of that"))
 }
 
 const COPY: &str = "copy the whole address from the address bar of the browser, and paste it again";
@@ -66,11 +74,23 @@ fn through_a_pipe(account: &str) -> String {
     format!("put the address into a private file, and then: authctl login {} --paste < FILE", word(account))
 }
 
-fn refused(message: &str, next_step: &str) -> Outcome {
-    Outcome::Refused(Failure::new(Exit::Failed, message, next_step))
+fn refused(message: &str, next_step: &str) -> Failure {
+    Failure::new(Exit::Failed, message, next_step)
 }
 
 fn nothing_given(account: &str) -> Failure {
     let message = format!("standard input has ended without the address; the login to {account} still waits");
     Failure::new(Exit::Usage, message, format!("authctl login {} --paste", word(account)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::login) fn failures() -> Vec<Failure> {
+        let unusable = [Line::CutOff, Line::TooLong, Line::NoText].map(|line| text_of(line, "github").err());
+        let message = "What was pasted holds no `state` (RFC 6749, 4.1.2).";
+        let others = [taken_by_another("github", "work"), refused(message, COPY), nothing_given("github")];
+        unusable.into_iter().flatten().chain(others).collect()
+    }
 }

@@ -126,12 +126,31 @@ impl Ending {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::panic, reason = "tests")]
 
     use super::*;
     use crate::fixture;
     use mcp_authd_client::status::GrantStatus;
+
+    pub(in crate::login) fn failures() -> Vec<Failure> {
+        let server = Some("https://mcp.example.com/mcp".to_owned());
+        let ending = |end| Ending { end, message: None, next_step: None, server: server.clone() };
+        let ends = [
+            None,
+            Some(SignInEnd::Denied),
+            Some(SignInEnd::Expired),
+            Some(SignInEnd::Cancelled),
+            Some(SignInEnd::OtherSubject),
+            Some(SignInEnd::NoSubject),
+        ];
+        let mut all: Vec<Failure> = ends.map(|end| ending(end).failure("github")).into();
+        all.push(ending(Some(SignInEnd::Expired)).hinted("github", Way::Browser).failure("github"));
+        let message = Some("The server refuses the client (RFC 6749, 5.2: invalid_client).".to_owned());
+        let next_step = Some("authctl account set-secret github".to_owned());
+        all.push(Ending { message, next_step, ..ending(None) }.failure("github"));
+        all
+    }
 
     fn status(health: Health, end: Option<SignInEnd>) -> AccountStatus {
         AccountStatus { last_sign_in_end: end, ..fixture::account("github", health) }

@@ -189,7 +189,7 @@ pub(super) mod tests {
     const PAGE: Page = Page { width: 80, paint: Paint::Plain };
     const SIZE: Size = Size { columns: 80, rows: 24 };
 
-    pub(in crate::login) fn sign_in(account: &str) -> SignIn {
+    pub(crate) fn sign_in(account: &str) -> SignIn {
         SignIn {
             account: account.into(),
             id: "7".into(),

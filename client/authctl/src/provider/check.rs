@@ -24,8 +24,12 @@ pub(super) async fn run(check: Check) -> Result<Exit, Failure> {
             screen::print(&to_json(&why))?;
             Ok(Exit::Failed)
         }
-        Probing::Nothing(NotProbed { message, next_step }) => Err(Failure { exit: Exit::Failed, message, next_step }),
+        Probing::Nothing(why) => Err(not_probed(why)),
     }
+}
+
+fn not_probed(NotProbed { message, next_step }: NotProbed) -> Failure {
+    Failure::new(Exit::Failed, message, next_step.unwrap_or_else(|| "authctl provider check --help".to_owned()))
 }
 
 fn to_json(why: &NotProbed) -> String {
@@ -33,8 +37,14 @@ fn to_json(why: &NotProbed) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub(in crate::provider) fn failures() -> Vec<Failure> {
+        let message = "Nothing at https://mcp.example.com/mcp says where its tokens come from (RFC 9728, 3).";
+        let next = "authctl provider check https://mcp.example.com/mcp (when it can be reached)";
+        [Some(next.to_owned()), None].map(|next_step| not_probed(NotProbed { message: message.into(), next_step })).into()
+    }
 
     #[test]
     fn the_json_of_what_was_not_found_is_as_documented() {

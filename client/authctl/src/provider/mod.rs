@@ -66,6 +66,17 @@ fn object(provider: &ProviderProfile) -> Value {
 }
 
 #[cfg(test)]
+mod tests {
+    use super::{check, show};
+    use crate::exit::rooms;
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        insta::assert_snapshot!(rooms::page_of("provider", [show::tests::failures(), check::tests::failures()]));
+    }
+}
+
+#[cfg(test)]
 mod sample {
     use super::*;
     use crate::screen::{Page, Paint};

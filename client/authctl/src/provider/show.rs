@@ -118,9 +118,13 @@ fn indented(line: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::sample::{PAGE, entra, google, own};
     use super::*;
+
+    pub(in crate::provider) fn failures() -> Vec<Failure> {
+        vec![unknown("my own"), unknown("entar")]
+    }
 
     #[test]
     fn a_shipped_provider_is_shown_with_what_an_account_gives_and_with_its_file() {

@@ -46,7 +46,7 @@ pub(crate) fn fill(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Where the command begins that the text ends in: after the last colon that one stands behind, in its last clause.
-fn before_command(text: &str) -> Option<usize> {
+pub(crate) fn before_command(text: &str) -> Option<usize> {
     let clause = ["; ", " Next: "].into_iter().filter_map(|mark| text.rfind(mark).map(|at| at + mark.len())).max();
     let clause = clause.unwrap_or(0);
     let rest = text.get(clause..)?;
@@ -57,7 +57,8 @@ fn before_command(text: &str) -> Option<usize> {
     colons.find(|begin| text.get(*begin..).is_some_and(is_command))
 }
 
-fn is_command(text: &str) -> bool {
+/// Whether it begins as a command does.
+pub(crate) fn is_command(text: &str) -> bool {
     text.split(' ').next().is_some_and(|program| PROGRAMS.contains(&program)) && text.contains(' ')
 }
 

@@ -16,14 +16,15 @@ use nix::libc::O_NOFOLLOW;
 use super::launchd;
 use super::own_mark::{OwnMark, told_to_end};
 use super::program::{self, NotRun};
-use super::step::{Awaited, Step, typed};
+use super::step::{Awaited, Call, Step, typed};
+use super::unit::SERVICE;
 use super::units_now::UnitsNow;
 use crate::exit::{Exit, Failure};
 
 /// How long a daemon may take to answer that may have to wait for another one's refresh in flight: the manager's own patience.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
-/// Longer than a leaving daemon waits for what is in flight, and the manager for it.
-const END_LIMIT: Duration = Duration::from_secs(80);
+/// Longer than a leaving daemon waits for what is in flight, and any manager for it.
+pub(super) const END_LIMIT: Duration = Duration::from_secs(80);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Carries it out; `client` reaches the daemon that the service manager starts. The status, where an answer was waited for.
@@ -47,12 +48,12 @@ async fn walk(steps: &[Step], client: &AdminClient, mark: &OwnMark) -> Result<Op
             Step::Run(call) => match program::run(call).await {
                 Ok(_) => {}
                 Err(NotRun::SaysNo { said }) if launchd::goes_on(call, &said) => {}
-                Err(not_run) => return Err(Failure::new(Exit::Failed, not_run.sentence(call), "authctl service status")),
+                Err(not_run) => return Err(not_done(&not_run, call)),
             },
             Step::LeaveStopMark => {
                 // Before: it stands also where only its text could not be written.
                 mark.left();
-                marked(StopMark::find().and_then(|mark| mark.leave()))?;
+                StopMark::find().and_then(|mark| mark.leave())?;
             }
             Step::LiftStopMark => {
                 lift()?;
@@ -67,11 +68,11 @@ async fn walk(steps: &[Step], client: &AdminClient, mark: &OwnMark) -> Result<Op
 }
 
 fn lift() -> Result<(), Failure> {
-    marked(StopMark::find().and_then(|mark| mark.lift()))
+    Ok(StopMark::find().and_then(|mark| mark.lift())?)
 }
 
-fn marked(outcome: Result<(), mcp_authd_client::start::NotStarted>) -> Result<(), Failure> {
-    outcome.map_err(|why| Failure { exit: Exit::Failed, message: why.to_string(), next_step: None })
+fn not_done(not_run: &NotRun, call: &Call) -> Failure {
+    Failure::new(Exit::Failed, not_run.sentence(call), "authctl service status")
 }
 
 /// In one step: whoever reads it meanwhile finds the old file or the new one.
@@ -115,11 +116,16 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
 
 /// Waits until the daemon of the service manager answers.
 async fn answer(client: &AdminClient) -> Result<DaemonStatus, Failure> {
-    let late = |_| {
-        let message = format!("the service has not answered within {} s", ANSWER_LIMIT.as_secs());
-        Failure::new(Exit::NotRunning, message, "authctl service status")
-    };
-    tokio::time::timeout(ANSWER_LIMIT, answered(client)).await.map_err(late)?
+    tokio::time::timeout(ANSWER_LIMIT, answered(client)).await.map_err(|_| no_answer())?
+}
+
+fn no_answer() -> Failure {
+    let message = format!("the service has not answered within {} s", ANSWER_LIMIT.as_secs());
+    Failure::new(Exit::NotRunning, message, "authctl service status")
+}
+
+fn fails(why: &str) -> Failure {
+    Failure::new(Exit::NotRunning, format!("mcp-authd.service does not come up: {why}"), "authctl service logs")
 }
 
 async fn answered(client: &AdminClient) -> Result<DaemonStatus, Failure> {
@@ -134,11 +140,7 @@ async fn answered(client: &AdminClient) -> Result<DaemonStatus, Failure> {
         if let Ok(now) = UnitsNow::ask().await
             && let Some(why) = now.service.failure()
         {
-            return Err(Failure::new(
-                Exit::NotRunning,
-                format!("mcp-authd.service does not come up: {why}"),
-                "authctl service logs",
-            ));
+            return Err(fails(&why));
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -146,16 +148,45 @@ async fn answered(client: &AdminClient) -> Result<DaemonStatus, Failure> {
 
 /// Waits until nothing of the service runs any more.
 async fn ended() -> Result<(), Failure> {
-    let failed = |message: String| Failure::new(Exit::Failed, message, "authctl service status");
     let gone = async {
         loop {
             match UnitsNow::ask().await {
                 Ok(now) if !now.are_up() => return Ok(()),
                 Ok(_) => tokio::time::sleep(LOOK).await,
-                Err(not_run) => return Err(failed(not_run.sentence(&super::units_now::question()))),
+                Err(not_run) => return Err(not_told(&not_run)),
             }
         }
     };
-    let late = |_| failed(format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs()));
-    tokio::time::timeout(END_LIMIT, gone).await.map_err(late)?
+    tokio::time::timeout(END_LIMIT, gone).await.map_err(|_| not_ended())?
+}
+
+/// The question names each property that is asked for; nobody types that.
+fn not_told(not_run: &NotRun) -> Failure {
+    not_done(not_run, &Call::new("systemctl", ["--user", "show", SERVICE]))
+}
+
+/// With any manager.
+pub(super) fn not_ended() -> Failure {
+    let message = format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs());
+    Failure::new(Exit::Failed, message, "authctl service status")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::service) fn failures() -> Vec<Failure> {
+        let no = NotRun::SaysNo { said: "Failed to connect to bus: No such file or directory".into() };
+        let unit = Path::new("/home/ada b/.config/systemd/user/mcp-authd-tokens.socket");
+        let config = "cannot read /home/ada b/.config/mcp-authd/config.toml: Permission denied (os error 13) (exit code 78)";
+        vec![
+            not_told(&NotRun::Hangs),
+            not_done(&no, &Call::new("systemctl", ["--user", "daemon-reload"])),
+            unwritten(unit, &io::Error::from_raw_os_error(30)),
+            no_answer(),
+            fails(config),
+            fails("it has ended (exit code 1)"),
+            not_ended(),
+        ]
+    }
 }

@@ -3,7 +3,7 @@
 //! Must never: change anything.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mcp_authd_client::start::StopMark;
 use mcp_authd_client::{AdminClient, Sockets};
@@ -63,25 +63,45 @@ fn folder_of_units(managers: &[(String, OsString)]) -> Result<PathBuf, Unreachab
 }
 
 fn same_places(own: &[(String, OsString)], managers: &[(String, OsString)]) -> Result<(), Failure> {
-    for known in BASES {
-        let (here, there) = (base(own, known), base(managers, known));
-        if here != there && there.is_some() {
-            let shown = |path: Option<PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
-            let (name, here) = (known.0, shown(here));
-            let message = format!(
-                "this terminal's {name} is {here}, and the service manager's is {}: the service would keep its files elsewhere, and \
-                 know none of your logins. Give it the same one (this holds from now on)",
-                shown(there)
-            );
-            let line = mcp_authd_client::shell::word(&format!("{name}={here}"));
-            let next = format!(
-                "mkdir -p ~/.config/environment.d && echo {line} >> ~/.config/environment.d/60-mcp-authd.conf && \
-                 systemctl --user daemon-reload"
-            );
-            return Err(Failure::new(Exit::Failed, clean(&message), next));
+    for known @ (name, _) in BASES {
+        let Some(there) = base(managers, known) else { continue };
+        match base(own, known) {
+            Some(here) if here == there => {}
+            Some(here) => return Err(elsewhere(name, &here, &there)),
+            None => {
+                return Err(match absolute(managers, "HOME") {
+                    Some(home) => placeless("HOME", &home),
+                    None => placeless(name, &there),
+                });
+            }
         }
     }
     Ok(())
+}
+
+fn elsewhere(name: &str, here: &Path, there: &Path) -> Failure {
+    let message = format!(
+        "this terminal's {name} is {}, and the service manager's is {}: the service would keep its files elsewhere, and know none of \
+         your logins. Give it the same one (this holds from now on)",
+        here.display(),
+        there.display()
+    );
+    let line = mcp_authd_client::shell::word(&format!("{name}={}", here.display()));
+    let next = format!(
+        "mkdir -p ~/.config/environment.d && echo {line} >> ~/.config/environment.d/60-mcp-authd.conf && \
+         systemctl --user daemon-reload"
+    );
+    Failure::new(Exit::Failed, clean(&message), next)
+}
+
+/// A terminal that does not know where to keep a file.
+fn placeless(name: &str, managers: &Path) -> Failure {
+    let message = format!(
+        "this terminal has no {name} that names a whole path, so it is not known whether the service would find your logins. Give it \
+         the one of the service manager"
+    );
+    let line = mcp_authd_client::shell::word(&format!("{name}={}", managers.display()));
+    Failure::new(Exit::Failed, clean(&message), format!("export {line}"))
 }
 
 fn of<'a>(variables: &'a [(String, OsString)], name: &str) -> Option<&'a OsStr> {
@@ -90,17 +110,26 @@ fn of<'a>(variables: &'a [(String, OsString)], name: &str) -> Option<&'a OsStr> 
 
 /// One of the XDG base directories, a whole path. `None`: it is not known.
 fn base(variables: &[(String, OsString)], (name, usual): (&str, &str)) -> Option<PathBuf> {
-    let absolute = |name| of(variables, name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute(name).or_else(|| absolute("HOME").map(|home| home.join(usual)))
+    absolute(variables, name).or_else(|| absolute(variables, "HOME").map(|home| home.join(usual)))
+}
+
+fn absolute(variables: &[(String, OsString)], name: &str) -> Option<PathBuf> {
+    of(variables, name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn variables(all: &[(&str, &str)]) -> Vec<(String, OsString)> {
         all.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
+    }
+
+    pub(in crate::service) fn failures() -> Vec<Failure> {
+        let manager = variables(&[("HOME", "/home/ada")]);
+        let own = [&[("HOME", "/home/ada"), ("XDG_STATE_HOME", "/home/ada/my state")][..], &[]];
+        own.into_iter().filter_map(|own| same_places(&variables(own), &manager).err()).collect()
     }
 
     #[test]
@@ -122,5 +151,12 @@ mod tests {
         let elsewhere = same_places(&variables(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s t")]), &manager).unwrap_err();
         assert!(elsewhere.message.contains("XDG_STATE_HOME is /s t, and the service manager's is /h/.local/state"));
         assert!(elsewhere.next_step.unwrap().contains("echo 'XDG_STATE_HOME=/s t' >> "));
+        for own in [&[][..], &[("HOME", "h"), ("XDG_CONFIG_HOME", "/h/.config")]] {
+            let placeless = same_places(&variables(own), &manager).unwrap_err();
+            assert!(placeless.message.starts_with("this terminal has no HOME that names a whole path, "), "{placeless:?}");
+            assert_eq!(placeless.next_step.as_deref(), Some("export HOME=/h"));
+        }
+        let homeless = variables(&[("XDG_CONFIG_HOME", "/c d")]);
+        assert_eq!(same_places(&[], &homeless).unwrap_err().next_step.as_deref(), Some("export 'XDG_CONFIG_HOME=/c d'"));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use mcp_authd_client::start::{self, NotStarted};
+use mcp_authd_client::start;
 use mcp_authd_client::status::DaemonStatus;
 
 use super::carry_out;
@@ -21,7 +21,7 @@ use crate::screen::{self, Page, Tone};
 pub(super) async fn run(options: Install) -> Result<Exit, Failure> {
     let here = Here::look().await.map_err(|why| why.failure("nothing was installed"))?;
     here.keeps_the_same()?;
-    let program = start::program().map_err(|why| not_found(&why))?;
+    let program = start::program()?;
     let word = exec_start::word(&program).map_err(|why| unwritable(&program, why))?;
     let edits = if options.force { Edits::Overwrite } else { Edits::Keep };
     let installing = match systemd::install(&here.ground, &word, edits) {
@@ -50,10 +50,6 @@ struct Done<'a> {
     status: Option<DaemonStatus>,
 }
 
-fn not_found(why: &NotStarted) -> Failure {
-    Failure { exit: Exit::Failed, message: why.to_string(), next_step: None }
-}
-
 fn unwritable(program: &std::path::Path, why: Unwritable) -> Failure {
     let why = match why {
         Unwritable::Relative => "it is not absolute".to_owned(),
@@ -75,14 +71,18 @@ fn hindered(hindrance: &Hindrance, page: Page) -> (String, Failure) {
                 text.extend(lines.iter().map(|line| page.whole("", line, None)));
             }
             let unit = files.first().and_then(|(path, _)| path.file_name()).unwrap_or_default().to_string_lossy().into_owned();
-            let message = format!(
-                "a unit was edited, and nothing was changed. Changes that stay are made beside it, with: systemctl --user edit {unit}. \
-                 To write the units anew without yours:"
+            let next = format!(
+                "systemctl --user edit {unit} (for changes beside the unit, which stay), or to write the units anew without yours: \
+                 authctl service install --force"
             );
-            (text + "\n", fails(&message, "authctl service install --force".to_owned()))
+            (text + "\n", fails("a unit was edited, and nothing was changed", next))
         }
         Hindrance::Masked(units) => {
-            let message = format!("masked, so that nothing may start it: {}; nothing was changed", units.join(", "));
+            let masked = match units.as_slice() {
+                [unit] => format!("{unit} is masked, so that nothing may start it"),
+                units => format!("{} are masked, so that nothing may start them", units.join(" and ")),
+            };
+            let message = format!("{masked}; nothing was changed");
             (String::new(), fails(&message, format!("systemctl --user unmask {} && authctl service install", units.join(" "))))
         }
         Hindrance::Unreadable(path, why) => {
@@ -128,4 +128,4 @@ fn told(done: &Done<'_>, linger: Linger, page: Page) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

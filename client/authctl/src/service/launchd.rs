@@ -15,7 +15,8 @@ mod here;
 mod plan;
 mod shown;
 
-use mcp_authd_client::shell::word;
+use std::path::Path;
+
 use mcp_authd_client::{AdminClient, start};
 
 use super::logs;
@@ -57,13 +58,12 @@ pub(super) async fn listen() -> Result<Vec<Step>, Failure> {
 async fn install(options: Install) -> Result<Exit, Failure> {
     let here = Here::look().await?;
     here.may_be_changed("nothing was installed")?;
-    let program = start::program().map_err(|why| Failure { exit: Exit::Failed, message: why.to_string(), next_step: None })?;
+    let program = start::program()?;
     let text = agent::text(&program, &here.places).map_err(|why| agent::unwritable(&program, why))?;
     let found = &here.ground.found;
     if let (agent::Found::Edited(there), false) = (found, options.force) {
         screen::print(&shown::edited(&here.places.agent, &super::unit::difference(there, &text), Page::of_stdout()))?;
-        let message = "the agent was edited, and nothing was changed. To write it anew without your changes:".to_owned();
-        return Err(Failure::new(Exit::Failed, message, "authctl service install --force"));
+        return Err(edited());
     }
     let steps = plan::install(&here.ground, &here.places, &text);
     if options.dry_run {
@@ -86,10 +86,19 @@ async fn uninstall(options: Uninstall) -> Result<Exit, Failure> {
     carry_out::carry_out(&steps, &AdminClient::find()?).await?;
     screen::print(&shown::uninstalled(&steps, Page::of_stdout()))?;
     if let agent::Found::Edited(_) = here.ground.found {
-        let message = "the agent was edited, and stays: at the next login launchd takes it up again".to_owned();
-        return Err(Failure::new(Exit::Failed, message, format!("rm {}", word(&here.places.agent.to_string_lossy()))));
+        return Err(stays(&here.places.agent));
     }
     Ok(Exit::Done)
+}
+
+fn edited() -> Failure {
+    let next = "authctl service install --force (to write it anew without your changes)";
+    Failure::new(Exit::Failed, "the agent was edited, and nothing was changed", next)
+}
+
+fn stays(agent: &Path) -> Failure {
+    let message = "the agent was edited, and stays: at the next login launchd takes it up again";
+    Failure::new(Exit::Failed, message, format!("rm {}", step::typed(agent)))
 }
 
 async fn status(options: ServiceStatus) -> Result<Exit, Failure> {
@@ -114,4 +123,16 @@ fn launchctl<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Call {
 /// What launchctl says. `None`: it says no, or is not there.
 async fn asked(call: &Call) -> Option<String> {
     program::run(call).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::rooms;
+
+    #[test]
+    fn every_failure_is_as_committed_on_80_columns() {
+        let own = vec![edited(), stays("/Users/ada b/Library/LaunchAgents/mcp-authd.plist".as_ref())];
+        insta::assert_snapshot!(rooms::page_of("service/launchd", [own, agent::tests::failures(), here::tests::failures()]));
+    }
 }

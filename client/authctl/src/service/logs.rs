@@ -10,7 +10,7 @@ use mcp_authd_client::Sockets;
 use mcp_authd_client::start::{self, Situation};
 
 use super::here::Here;
-use super::program;
+use super::program::{self, NotRun};
 use super::reach::Unreachable;
 use super::step::{Call, typed};
 use super::unit::SERVICE;
@@ -68,15 +68,24 @@ fn nothing() -> Failure {
 
 /// In our place: a signal of the person's terminal reaches it alone.
 pub(super) fn become_it(call: &Call) -> Result<Exit, Failure> {
-    let missing = || Failure::new(Exit::Failed, format!("there is no {} in PATH", call.program), "authctl service status");
-    let program = program::file_of(call.program).ok_or_else(missing)?;
+    let program = program::file_of(call.program).ok_or_else(|| not_run(&NotRun::Missing, call))?;
     let error = Command::new(program).args(&call.arguments).exec();
-    Err(Failure::new(Exit::Failed, format!("{} cannot be run: {error}", call.program), "authctl service status"))
+    Err(not_run(&NotRun::Refused(error.to_string()), call))
+}
+
+fn not_run(not_run: &NotRun, call: &Call) -> Failure {
+    Failure::new(Exit::Failed, not_run.sentence(call), "authctl service status")
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub(in crate::service) fn failures() -> Vec<Failure> {
+        let call = journal(&Logs { follow: false, lines: 100 });
+        let refused = NotRun::Refused("Permission denied (os error 13)".into());
+        vec![nothing(), not_run(&NotRun::Missing, &call), not_run(&refused, &call)]
+    }
 
     #[test]
     fn where_the_manager_cannot_be_asked_the_files_of_the_units_tell_whether_it_is_a_service() {

@@ -60,13 +60,14 @@ impl Managed {
                     Failure::new(Exit::NotRunning, message, "authctl service status")
                 }
                 None => {
-                    let message = "mcp-authd does not run; the service manager starts it at the first call, and to look is none";
+                    let message = "mcp-authd does not run; the service manager starts it at the first call, and looking does not count as one";
                     Failure::new(Exit::NotRunning, message, "authctl daemon start && authctl status")
                 }
             }),
-            Self::OutOfReach(why) if !matches!(owner, Ownership::Runs(_)) => {
-                Some(Failure { exit: Exit::NotRunning, ..why.failure("so nobody knows whether it holds mcp-authd's sockets") })
-            }
+            Self::OutOfReach(why) if !matches!(owner, Ownership::Runs(_)) => Some(Failure {
+                exit: Exit::NotRunning,
+                ..why.failure("whether it holds mcp-authd's sockets cannot be told from here")
+            }),
             _ => None,
         }
     }
@@ -92,7 +93,7 @@ pub(crate) async fn may_look() -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use mcp_authd_client::start::Owner;
 
@@ -103,6 +104,16 @@ mod tests {
         let mut now = installed();
         change(&mut now);
         Managed::Units(Box::new(now))
+    }
+
+    /// Where to look could start the daemon.
+    pub(crate) fn asleep() -> [Failure; 3] {
+        let fails = |now: &mut UnitsNow| {
+            (now.service.active, now.service.exit_code) = (Runs::Failed, Some(78));
+            now.service.told = "cannot serve: /home/ada/.config/mcp-authd/config.toml:3: `isuer` is no key.".into();
+        };
+        [units(|now| now.service.active = Runs::Not), units(fails), Managed::OutOfReach(Unreachable::NoRuntime)]
+            .map(|managed| managed.asleep(&Ownership::Nobody).unwrap())
     }
 
     #[test]

@@ -39,12 +39,16 @@ impl OwnMark {
         if outcome.is_err() && self.stands.get() {
             // Where that fails, too, the person has to know of both.
             if let (Err(first), Err(second)) = (&outcome, lift()) {
-                let message = format!("{}; and the mark of `authctl daemon stop` stays: {}", first.message, second.message);
-                return Err(Failure { message, ..second });
+                return Err(both(first, second));
             }
         }
         outcome
     }
+}
+
+fn both(first: &Failure, second: Failure) -> Failure {
+    let message = format!("{}; and the mark of `authctl daemon stop` stays: {}", first.message, second.message);
+    Failure { message, ..second }
 }
 
 /// Comes when the person, or the end of the terminal, ends us.
@@ -56,14 +60,25 @@ pub(super) async fn told_to_end() -> Failure {
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }
-    Failure::new(Exit::Interrupted, "it was ended before all was done; what was done stays", "authctl service status")
+    ended_early()
+}
+
+fn ended_early() -> Failure {
+    Failure::new(Exit::Interrupted, "stopped before all was done; what was done stays", "authctl service status")
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::future::{pending, ready};
 
+    use mcp_authd_client::start::NotStarted;
+
     use super::*;
+
+    pub(in crate::service) fn failures() -> Vec<Failure> {
+        let (folder, why) = ("/home/ada/.local/state/mcp-authd".into(), "Read-only file system (os error 30)".into());
+        vec![both(&ended_early(), NotStarted::StateFolder { folder, why }.into()), ended_early()]
+    }
 
     fn failure(message: &str) -> Failure {
         Failure::new(Exit::Failed, message, "next")

@@ -126,8 +126,8 @@ impl Unreachable {
                 "export XDG_RUNTIME_DIR=/run/user/$(id -u)".to_owned(),
             ),
             Self::NoManager => (
-                "no service manager runs for this user (XDG_RUNTIME_DIR is not set, and /run/user has no folder of this user): this \
-                 is no login session. With lingering it runs from the boot on"
+                "this is no login session, and no service manager runs for this user (XDG_RUNTIME_DIR is not set, and /run/user has \
+                 no folder of this user); with lingering one runs from the boot on"
                     .to_owned(),
                 linger.to_owned(),
             ),
@@ -151,7 +151,7 @@ impl Unreachable {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
@@ -193,9 +193,8 @@ mod tests {
         assert_eq!((value("HOME"), value("LANG"), value("ODD")), ("/home/ada b".into(), "C.UTF-8".into(), "$'half".into()));
     }
 
-    #[test]
-    fn each_of_them_ends_in_what_to_type() {
-        let all = [
+    pub(in crate::service) fn failures() -> Vec<Failure> {
+        [
             Unreachable::NoSystemd,
             Unreachable::RootFor("ada".into()),
             Unreachable::NoRuntime,
@@ -204,11 +203,8 @@ mod tests {
             Unreachable::Unnamed("HOME"),
             Unreachable::NoAnswer(NotRun::Hangs),
             Unreachable::NoAnswer(NotRun::SaysNo { said: "Failed to connect to bus: No such file or directory".into() }),
-        ];
-        let told = all.map(|why| {
-            let failure = why.failure("nothing was installed");
-            format!("authctl: {}\nnext: {}\n", failure.message, failure.next_step.unwrap())
-        });
-        insta::assert_snapshot!(told.concat());
+        ]
+        .map(|why| why.failure("nothing was installed"))
+        .into()
     }
 }

@@ -17,7 +17,7 @@ use crate::screen::{self, Page, Tone};
 
 /// `authctl service status`.
 pub(super) async fn run(options: ServiceStatus) -> Result<Exit, Failure> {
-    let here = Here::look().await.map_err(|why| why.failure("so there is no service to show"))?;
+    let here = Here::look().await.map_err(|why| why.failure("no service can be shown"))?;
     let shown = Shown { ground: &here.ground, linger: linger::look().await };
     let text = if options.json { json::line(&shown.object()) } else { shown.render(Page::of_stdout()) };
     screen::print(&text)?;

@@ -87,13 +87,17 @@ fn halfway(uninstalling: &Uninstalling, mark: Mark, page: Page) -> String {
 fn left(uninstalling: &Uninstalling) -> Option<Failure> {
     let files: Vec<String> = uninstalling.kept.iter().chain(&uninstalling.beside).map(|path| typed(path)).collect();
     let message = format!(
-        "{} not as `authctl service install` writes them, so no unit was removed: as long as they are there, programs have the \
+        "{}, so no unit was removed: as long as they are there, programs have the \
          service manager start mcp-authd",
-        if uninstalling.kept.len() == 1 { "one of the units is" } else { "some of the units are" }
+        if uninstalling.kept.len() == 1 {
+            "one of the units is not as `authctl service install` writes it"
+        } else {
+            "some of the units are not as `authctl service install` writes them"
+        }
     );
     let next = format!("rm {} && systemctl --user daemon-reload", files.join(" "));
     (!uninstalling.kept.is_empty()).then(|| Failure::new(Exit::Failed, message, next))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -189,7 +189,7 @@ impl UnitNow {
 }
 
 /// The question, as a person could type it.
-pub(crate) fn question() -> Call {
+fn question() -> Call {
     Call::new("systemctl", ["--user", "show", PROPERTIES, TOKENS, ADMIN, SERVICE])
 }
 

@@ -23,15 +23,26 @@ fn what_was_done_is_told_with_what_comes_next() {
     insta::assert_snapshot!(screens.join("----\n"));
 }
 
-#[test]
-fn what_stands_in_the_way_is_told_with_what_to_type() {
+fn hindrances() -> [Hindrance; 4] {
     let path = PathBuf::from("/home/ada/.config/systemd/user/mcp-authd.service");
-    let hindrances = [
+    [
         Hindrance::Edited(vec![(path.clone(), vec!["- WatchdogSec=6".into(), "+ WatchdogSec=60".into()])]),
         Hindrance::Masked(vec!["mcp-authd.service"]),
+        Hindrance::Masked(vec!["mcp-authd-tokens.socket", "mcp-authd.service"]),
         Hindrance::Unreadable(path, "Permission denied (os error 13)".into()),
-    ];
-    let screens = hindrances.map(|hindrance| {
+    ]
+}
+
+pub(in crate::service) fn failures() -> Vec<Failure> {
+    let hindered = hindrances().map(|hindrance| hindered(&hindrance, PAGE).1);
+    let unwritable = [Unwritable::Relative, Unwritable::NotText, Unwritable::Character('"')]
+        .map(|why| unwritable("/home/ada/\"my\" programs/mcp-authd".as_ref(), why));
+    hindered.into_iter().chain(unwritable).collect()
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_with_what_to_type() {
+    let screens = hindrances().map(|hindrance| {
         let (text, failure) = hindered(&hindrance, PAGE);
         format!("{text}authctl: {}\nnext: {}\n", failure.message, failure.next_step.unwrap())
     });

@@ -10,10 +10,9 @@ use super::agent::{Found, Places};
 use super::plan::{Ground, Loaded};
 use super::{LABEL, asked, launchctl};
 use crate::exit::{Exit, Failure};
+use crate::service::carry_out::{END_LIMIT, not_ended};
 use crate::service::systemd::Mark;
 
-/// Longer than a leaving daemon waits for what is in flight, and launchd for it.
-const END_LIMIT: Duration = Duration::from_secs(80);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What is so.
@@ -28,14 +27,17 @@ pub(super) struct Here {
 /// The places of this person's agent.
 pub(super) fn places() -> Result<Places, Failure> {
     let home = std::env::home_dir().filter(|home| home.is_absolute());
-    let message = || "the home folder of this user is not known".to_owned();
-    let home = home.ok_or_else(|| Failure::new(Exit::Failed, message(), "export HOME=/Users/$(id -un)"))?;
+    let home = home.ok_or_else(no_home)?;
     Ok(Places {
         agent: home.join("Library/LaunchAgents/mcp-authd.plist"),
         // The daemon's host/directories.rs says the same.
         run: home.join("Library/Application Support/mcp-authd/run"),
         log: home.join("Library/Logs/mcp-authd.log"),
     })
+}
+
+fn no_home() -> Failure {
+    Failure::new(Exit::Failed, "the home folder of this user is not known", "export HOME=/Users/$(id -un)")
 }
 
 impl Here {
@@ -57,11 +59,11 @@ impl Here {
     pub(super) fn may_be_changed(&self, so: &str) -> Result<(), Failure> {
         let refused = |why: &str, next: &str| Err(Failure::new(Exit::Failed, format!("{why}; {so}"), next));
         if self.ground.uid == 0 {
-            return refused("this is root, and it is your own service: run it without sudo", "authctl service install");
+            return refused("this is root, and the service is a user's own: run this without sudo", "authctl service install");
         }
         if !self.is_logged_in {
-            let why = "launchd has no agents of this user: log in at the screen of this Mac first. Without a service the first program \
-                       that asks starts mcp-authd, too";
+            let why = "launchd has no agents of this user before a login at the screen of this Mac (mcp-authd needs none: the first \
+                       program that asks starts it)";
             return refused(why, "authctl daemon start");
         }
         Ok(())
@@ -92,13 +94,23 @@ pub(crate) async fn ended() -> Result<(), Failure> {
     if tokio::time::timeout(END_LIMIT, gone).await.is_ok() {
         return Ok(());
     }
-    let message = format!("the service was asked to end, and has not within {} s", END_LIMIT.as_secs());
-    Err(Failure::new(Exit::Failed, message, "authctl service status"))
+    Err(not_ended())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::agent::tests::places;
     use super::*;
+
+    pub(in crate::service::launchd) fn failures() -> Vec<Failure> {
+        let here = |uid, is_logged_in| Here {
+            ground: Ground { found: Found::Nothing, loaded: Loaded::No, mark: Mark::None, uid },
+            places: places(),
+            is_logged_in,
+        };
+        let refused = [here(0, true), here(501, false)].map(|here| here.may_be_changed("nothing was installed").err());
+        refused.into_iter().flatten().chain([no_home()]).collect()
+    }
 
     #[test]
     fn of_what_launchctl_prints_the_process_and_the_last_end_are_read_where_they_stand() {

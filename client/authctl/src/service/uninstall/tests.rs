@@ -1,6 +1,6 @@
 //! The screens of an uninstallation.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::super::systemd::tests::{bare, installed, packaged};
 use super::super::systemd::{Ground, uninstall};
@@ -17,6 +17,19 @@ fn at_rest(ground: &Ground) -> UnitsNow {
     UnitsNow { tokens: still(&ground.now.tokens), admin: still(&ground.now.admin), service: still(&ground.now.service) }
 }
 
+/// Installed, and these files edited since.
+fn edited(files: &[usize]) -> Ground {
+    let mut ground = installed();
+    for file in files {
+        ground.found[*file] = Found::Edited(String::new());
+    }
+    ground
+}
+
+pub(in crate::service) fn failures() -> Vec<Failure> {
+    [&[2][..], &[0, 2]].into_iter().filter_map(|files| left(&uninstall(&edited(files)))).collect()
+}
+
 #[test]
 fn what_was_done_is_told_with_what_stays() {
     let enabled_of_package = {
@@ -24,11 +37,7 @@ fn what_was_done_is_told_with_what_stays() {
         ground.now.tokens.enabled = "enabled".into();
         ground
     };
-    let edited = {
-        let mut ground = installed();
-        ground.found[2] = Found::Edited(String::new());
-        ground
-    };
+    let edited = edited(&[2]);
     let screen = |ground: &Ground, mark| {
         let uninstalling = uninstall(ground);
         let left =

@@ -16,6 +16,11 @@ pub(in crate::service::launchd) fn places() -> Places {
     }
 }
 
+pub(in crate::service::launchd) fn failures() -> Vec<Failure> {
+    let program = Path::new("/Users/ada b/bin/mcp-authd");
+    [Unwritable::NotText, Unwritable::Character('\u{7}')].map(|why| unwritable(program, why)).into()
+}
+
 fn read(text: &str) -> Dictionary {
     Value::from_reader_xml(text.as_bytes()).unwrap().into_dictionary().unwrap()
 }
