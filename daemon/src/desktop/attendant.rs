@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
-use super::session::Session;
+use super::session::{Absence, Session};
 use super::told::{Step, Told};
 use crate::accounts::AccountName;
 use crate::accounts::roster::Roster;
@@ -24,23 +24,19 @@ struct Attendant {
     wishes: watch::Receiver<Desktop>,
     clock: Clock,
     tasks: Tasks,
+    absence: Absence,
 }
 
 /// Tells the desktop of each login that is begun after `since`, when this daemon began, until the daemon leaves. What is shown then
 /// stays: the login goes on with the next daemon.
 pub fn attend(roster: &Roster, since: WallTime, (tasks, clock): (&Tasks, &Clock)) -> impl Future<Output = ()> + Send + use<> {
     let (logins, wishes) = (Logins::new(roster.registry()), roster.desktop());
-    let attendant = Attendant { logins, wishes, clock: clock.clone(), tasks: tasks.clone() };
-    async move {
-        match Address::of_this_process() {
-            Some(address) => attendant.attend(Told::since(since), &address).await,
-            None => attendant.tasks.stopping().await,
-        }
-    }
+    let attendant = Attendant { logins, wishes, clock: clock.clone(), tasks: tasks.clone(), absence: Absence::default() };
+    async move { attendant.attend(Told::since(since), Address::of_this_process().as_ref()).await }
 }
 
 impl Attendant {
-    async fn attend(mut self, mut told: Told, address: &Address) {
+    async fn attend(mut self, mut told: Told, address: Option<&Address>) {
         let mut sessions: BTreeMap<AccountName, CancellationToken> = BTreeMap::new();
         loop {
             for step in told.look(self.logins.look()) {
@@ -60,17 +56,17 @@ impl Attendant {
         }
     }
 
-    fn begin(&self, login: Waiting, over: CancellationToken, address: &Address) {
+    fn begin(&self, login: Waiting, over: CancellationToken, address: Option<&Address>) {
         let wishes = *self.wishes.borrow();
         if !wishes.notify && !wishes.open_browser {
             return;
         }
-        let session = Session { login, wishes, clock: self.clock.clone(), over };
-        let (tasks, address) = (self.tasks.clone(), address.clone());
+        let session = Session { login, wishes, clock: self.clock.clone(), over, absence: self.absence.clone() };
+        let (tasks, address) = (self.tasks.clone(), address.cloned());
         self.tasks.work("tell the desktop of a login", async move {
             tokio::select! {
                 () = tasks.stopping() => {}
-                () = session.attend(&address) => {}
+                () = session.attend(address.as_ref()) => {}
             }
         });
     }

@@ -33,6 +33,9 @@ const LONGEST_NAME: usize = 255;
 /// Why the desktop is not told, or does not do what it is asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unheard {
+    /// The environment names no bus, or none that may be gone to.
+    #[error("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR names a session bus of this machine")]
+    Unnamed,
     /// Nobody listens at the address.
     #[error("there is no session bus: {0}")]
     NoBus(io::ErrorKind),

@@ -4,8 +4,10 @@
 //! restarts; its button, and `open_browser` of `[desktop]`, open the page by the desktop's portal (`org.freedesktop.portal.OpenURI`).
 //! A login that the person has begun is shown where that was done, and not here.
 //!
-//! What is connected is the session bus that the environment names, while a login waits and no longer. Where there is none, or one
-//! that hangs or refuses, a line of the log says so and nothing else changes. macOS has no such bus: there nothing is told, and
+//! What is connected is the session bus that the environment names, while a login waits and no longer. Where there is one that hangs
+//! or refuses, or that is lost, a line of the log says so and nothing else changes. Where there is none, a line says so at the first
+//! login that is not told, and not again before there was one: `authctl log` answers who waits for notices, and a machine without a
+//! desktop is not told of it at each login. macOS has no such bus: there nothing is told, and
 //! `authctl status` shows the logins that wait.
 //!
 //! Must never: see a token or a secret, start a program or a bus, hold anybody up, open anything but the page of a login (D33), or

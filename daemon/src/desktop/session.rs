@@ -2,6 +2,8 @@
 //!
 //! Must never: be waited for. It is a task of its own, and what it cannot do is a line of the log.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mcp_authd_oauth::sign_in::Prompt;
@@ -28,22 +30,56 @@ pub(super) struct Session {
     pub(super) clock: Clock,
     /// The login has ended.
     pub(super) over: CancellationToken,
+    pub(super) absence: Absence,
+}
+
+/// Whether the log says already that there is no desktop. One for all logins: where there is none, there is none for the next one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Absence(Arc<AtomicBool>);
+
+impl Absence {
+    /// Whether it is still to be said.
+    fn is_news(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+
+    fn is_over(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// How a login was not told, or not to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Failed {
+    /// Nothing was shown.
+    Untold(Unheard),
+    /// It was shown, and nobody knows whether it still is.
+    Lost(Unheard),
 }
 
 impl Session {
     /// Tells it, and stays until it ends, or the person has put it aside.
-    pub(super) async fn attend(self, address: &Address) {
+    pub(super) async fn attend(self, address: Option<&Address>) {
         let account = self.login.account.as_str();
         match self.tell(address).await {
             Ok(()) => {}
-            Err(why @ Unheard::NoBus(_)) => tracing::debug!(account, %why, "the desktop is not told of a login"),
-            Err(why) => tracing::info!(account, %why, "the desktop is not told of a login; it waits all the same"),
+            Err(Failed::Untold(why @ (Unheard::Unnamed | Unheard::NoBus(_)))) if self.absence.is_news() => {
+                tracing::info!(account, %why, "nobody tells the desktop of logins; authctl status shows those that wait");
+            }
+            Err(Failed::Untold(why @ (Unheard::Unnamed | Unheard::NoBus(_)))) => {
+                tracing::debug!(account, %why, "the desktop is not told of a login, again");
+            }
+            Err(Failed::Untold(why)) => {
+                tracing::info!(account, %why, "the desktop is not told of a login; it waits all the same");
+            }
+            Err(Failed::Lost(why)) => {
+                tracing::info!(account, %why, "the desktop was told of a login and is lost since; the login waits all the same");
+            }
         }
     }
 
-    async fn tell(&self, address: &Address) -> Result<(), Unheard> {
-        let bus = Bus::connect(address).await?;
-        let mut desk = Desk { session: self, bus, page: Page::of(&self.login.prompt.prompt), opened: 0 };
+    async fn tell(&self, address: Option<&Address>) -> Result<(), Failed> {
+        let mut desk = self.sit_down(address).await.map_err(Failed::Untold)?;
         if self.wishes.open_browser {
             desk.open().await;
         }
@@ -55,6 +91,12 @@ impl Session {
             self.over.cancelled().await;
         }
         Ok(())
+    }
+
+    async fn sit_down(&self, address: Option<&Address>) -> Result<Desk<'_>, Unheard> {
+        let bus = Bus::connect(address.ok_or(Unheard::Unnamed)?).await?;
+        self.absence.is_over();
+        Ok(Desk { session: self, bus, page: Page::of(&self.login.prompt.prompt), opened: 0 })
     }
 
     fn left(&self) -> Duration {
@@ -71,15 +113,28 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    async fn notify(&mut self) -> Result<(), Unheard> {
+    async fn notify(&mut self) -> Result<(), Failed> {
+        let (can, shown) = self.first().await.map_err(Failed::Untold)?;
+        tracing::info!(account = self.session.login.account.as_str(), "the desktop was told of a login");
+        if let Some(shown) = self.until_over(can, shown).await.map_err(Failed::Lost)? {
+            // Where it is gone already that is an error, and all is well.
+            let _ = notifications::close(&mut self.bus, &shown).await;
+        }
+        Ok(())
+    }
+
+    async fn first(&mut self) -> Result<(Abilities, Shown), Unheard> {
         // First: whatever is said of the notice from its beginning is heard.
         notifications::listen(&mut self.bus).await?;
         let can = notifications::abilities(&mut self.bus).await?;
-        let mut shown = self.show(can, None).await?;
-        tracing::info!(account = self.session.login.account.as_str(), "the desktop was told of a login");
+        Ok((can, self.show(can, None).await?))
+    }
+
+    /// What is still shown when the login is over. `None`: the person has put it aside before.
+    async fn until_over(&mut self, can: Abilities, mut shown: Shown) -> Result<Option<Shown>, Unheard> {
         loop {
             let heard = tokio::select! {
-                () = self.session.over.cancelled() => break,
+                () = self.session.over.cancelled() => return Ok(Some(shown)),
                 heard = shown.heard(&mut self.bus) => heard?,
             };
             match heard {
@@ -91,13 +146,10 @@ impl Desk<'_> {
                     }
                 }
                 // Once a button was pressed that is no answer of the person's.
-                Heard::Closed if self.opened == 0 => return Ok(()),
+                Heard::Closed if self.opened == 0 => return Ok(None),
                 Heard::Pressed | Heard::Closed => {}
             }
         }
-        // Where it is gone already that is an error, and all is well.
-        let _ = notifications::close(&mut self.bus, &shown).await;
-        Ok(())
     }
 
     async fn show(&mut self, can: Abilities, before: Option<&Shown>) -> Result<Shown, Unheard> {

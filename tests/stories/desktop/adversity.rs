@@ -3,13 +3,18 @@
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use mcp_authd_tests::daemon::Daemon;
+use mcp_authd_client::admin::LogQuery;
+use mcp_authd_tests::daemon::{Account, Daemon};
 use mcp_authd_tests::desktop::{Desktop, Manner, PrivateBus, Settings as Manners};
-use mcp_authd_tests::programs::{a_token, approve, program, until, watched};
+use mcp_authd_tests::programs::{a_token, approve, program, tool, until, watched};
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use mcp_authd_tests::skip::{Skip, skipped};
 
 use super::{asks, bus, config_at, named, there};
+
+/// What the log says once where there is no bus.
+const NOBODY_TELLS: &str = "nobody tells the desktop of logins; authctl status shows those that wait";
+const NOT_TOLD: &str = "the desktop is not told of a login; it waits all the same";
 
 /// Far below the five seconds that a step on the bus may take.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -54,7 +59,56 @@ async fn nothing_is_started_where_a_bus_would_have_to_be() {
     let mut watch = program(&daemon).watch(named("work"));
     approve(&asks(&daemon, "work").await).await;
     watched(&mut watch, a_token).await;
-    assert!(!daemon.logs().contains("the desktop"), "there is no address, so nothing is tried");
+    until("the log says that nobody tells the desktop", || daemon.logs().contains(NOBODY_TELLS)).await;
+    assert!(daemon.logs().contains("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR names a session bus"));
+}
+
+#[tokio::test]
+async fn who_reads_the_log_for_want_of_a_notice_finds_why_and_once_only() {
+    let server = AuthorizationServer::start(Settings::default());
+    let config = config_at(&server, "unix:path=/nowhere/at/all").environment("MCP_AUTHD_LOG", "info,mcp_authd::desktop=debug");
+    let daemon = Daemon::start(config).await;
+    let said = |sentence| daemon.logs().matches(sentence).count();
+
+    // two logins, and it is said of the first one
+    asks(&daemon, "work").await;
+    until("the log says that nobody tells the desktop", || said(NOBODY_TELLS) == 1).await;
+    asks(&daemon, "other").await;
+    until("the second one is not told either", || said("the desktop is not told of a login, again") == 1).await;
+    let kept = tool(&daemon).log(LogQuery { last: 100, ..LogQuery::default() }).await.unwrap();
+    assert_eq!(kept.iter().filter(|entry| entry.message == NOBODY_TELLS).count(), 1);
+}
+
+#[tokio::test]
+async fn a_desktop_that_is_lost_once_it_was_told_is_not_one_that_was_not_told() {
+    // given no desktop yet
+    let Some(bus) = bus("a desktop is lost once it was told") else { return };
+    let desktop = Desktop::on(&bus.address(), Manners::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("bus");
+    let server = AuthorizationServer::start(Settings::default());
+    let config = config_at(&server, &format!("unix:path={}", place.display()));
+    let daemon = Daemon::start(config.account(Account::at("third", server.issuer()))).await;
+    let said = |sentence| daemon.logs().matches(sentence).count();
+    asks(&daemon, "other").await;
+    until("the log says that nobody tells the desktop", || said(NOBODY_TELLS) == 1).await;
+
+    // when it comes, is told, and goes
+    std::os::unix::fs::symlink(bus.socket(), &place).unwrap();
+    let shown = asks(&daemon, "work").await;
+    until("the desktop was told", || said("the desktop was told of a login") == 1).await;
+    drop((desktop, bus));
+
+    // then the log says so, and the login goes its way
+    until("the log says that it is lost", || said("the desktop was told of a login and is lost since") == 1).await;
+    assert_eq!(said(NOT_TOLD), 0);
+    let mut watch = program(&daemon).watch(named("work"));
+    approve(&shown).await;
+    watched(&mut watch, a_token).await;
+
+    // and that there is none is news again
+    asks(&daemon, "third").await;
+    until("the log says that nobody tells the desktop", || said(NOBODY_TELLS) == 2).await;
 }
 
 #[tokio::test]
