@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
-use super::session::{Absence, Session};
+use super::session::{Absence, Begun, Session};
 use super::told::{Step, Told};
 use crate::accounts::AccountName;
 use crate::accounts::roster::Roster;
@@ -27,8 +27,8 @@ struct Attendant {
     absence: Absence,
 }
 
-/// Tells the desktop of each login that is begun after `since`, when this daemon began, until the daemon leaves. What is shown then
-/// stays: the login goes on with the next daemon.
+/// Tells the desktop of each login that waits, until the daemon leaves. `since`: when this daemon began, as a login of one before it
+/// was told then. What is shown when it leaves is taken away, and the next daemon shows it anew.
 pub fn attend(roster: &Roster, since: WallTime, (tasks, clock): (&Tasks, &Clock)) -> impl Future<Output = ()> + Send + use<> {
     let (logins, wishes) = (Logins::new(roster.registry()), roster.desktop());
     let attendant = Attendant { logins, wishes, clock: clock.clone(), tasks: tasks.clone(), absence: Absence::default() };
@@ -42,10 +42,10 @@ impl Attendant {
             for step in told.look(self.logins.look()) {
                 match step {
                     Step::Over(account) => drop(sessions.remove(&account).map(|over| over.cancel())),
-                    Step::Tell(login) => {
+                    Step::Tell(login, begun) => {
                         let over = CancellationToken::new();
                         sessions.insert(login.account.clone(), over.clone());
-                        self.begin(login, over, address);
+                        self.begin((login, begun), over, address);
                     }
                 }
             }
@@ -56,18 +56,11 @@ impl Attendant {
         }
     }
 
-    fn begin(&self, login: Waiting, over: CancellationToken, address: Option<&Address>) {
+    fn begin(&self, (login, begun): (Waiting, Begun), over: CancellationToken, address: Option<&Address>) {
         let wishes = *self.wishes.borrow();
-        if !wishes.notify && !wishes.open_browser {
-            return;
+        if wishes.notify || (wishes.open_browser && begun == Begun::Here) {
+            let (clock, absence) = (self.clock.clone(), self.absence.clone());
+            Session { login, wishes, clock, begun, over, absence }.begin(address.cloned(), &self.tasks);
         }
-        let session = Session { login, wishes, clock: self.clock.clone(), over, absence: self.absence.clone() };
-        let (tasks, address) = (self.tasks.clone(), address.cloned());
-        self.tasks.work("tell the desktop of a login", async move {
-            tokio::select! {
-                () = tasks.stopping() => {}
-                () = session.attend(address.as_ref()) => {}
-            }
-        });
     }
 }

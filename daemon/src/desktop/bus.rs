@@ -22,7 +22,8 @@ use crate::host::peer::Peer;
 /// How long a step may take. A service that the bus has to start first needs a moment.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-const BUS: Service = Service { name: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
+const BUS: Service<'_> =
+    Service { name: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
 /// No line of the authentication is longer.
 const LONGEST_LINE: usize = 1024;
 /// Signals that wait to be heard, at most.
@@ -110,7 +111,7 @@ impl Bus {
     ///
     /// # Errors
     /// Where none comes in time, or an error does.
-    pub(super) async fn call(&mut self, service: Service, method: &str, body: &Body) -> Result<Message, Unheard> {
+    pub(super) async fn call(&mut self, service: Service<'_>, method: &str, body: &Body) -> Result<Message, Unheard> {
         self.serial += 1;
         let serial = self.serial;
         in_time(async {
@@ -133,7 +134,7 @@ impl Bus {
     ///
     /// # Errors
     /// Where the bus does not take the wish.
-    pub(super) async fn listen(&mut self, Service { name, path, interface }: Service) -> Result<(), Unheard> {
+    pub(super) async fn listen(&mut self, Service { name, path, interface }: Service<'_>) -> Result<(), Unheard> {
         let rule = format!("type='signal',sender='{name}',path='{path}',interface='{interface}'");
         self.call(BUS, "AddMatch", &Body::default().string(&rule)).await.map(drop)
     }

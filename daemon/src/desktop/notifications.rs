@@ -6,7 +6,7 @@ use super::bus::{Bus, Unheard};
 use super::notice::{Abilities, Notice};
 use super::wire::{Body, Kind, Message, Service, Variant};
 
-const SERVICE: Service = Service {
+const SERVICE: Service<'_> = Service {
     name: "org.freedesktop.Notifications",
     path: "/org/freedesktop/Notifications",
     interface: "org.freedesktop.Notifications",
@@ -101,10 +101,12 @@ pub(super) async fn show(bus: &mut Bus, notice: &Notice, (left, before): (Durati
     Ok(Shown { id, by: answer.sender })
 }
 
-/// Takes it away.
+/// Takes it away. Who shows it is asked and nobody else: a service that has come in its place has its own of the same number, and one
+/// that has gone need not be started for it.
 ///
 /// # Errors
 /// Where it is gone already, or the service does not answer.
 pub(super) async fn close(bus: &mut Bus, shown: &Shown) -> Result<(), Unheard> {
-    bus.call(SERVICE, "CloseNotification", &Body::default().unsigned(shown.id)).await.map(drop)
+    let its_own = Service { name: &shown.by, ..SERVICE };
+    bus.call(its_own, "CloseNotification", &Body::default().unsigned(shown.id)).await.map(drop)
 }

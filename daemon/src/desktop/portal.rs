@@ -4,7 +4,7 @@ use super::bus::{Bus, Unheard};
 use super::page::Page;
 use super::wire::{Body, Service};
 
-const SERVICE: Service = Service {
+const SERVICE: Service<'_> = Service {
     name: "org.freedesktop.portal.Desktop",
     path: "/org/freedesktop/portal/desktop",
     interface: "org.freedesktop.portal.OpenURI",

@@ -76,9 +76,9 @@ impl Body {
 
 /// Whom a method call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Service {
+pub(super) struct Service<'n> {
     /// Its name on the bus.
-    pub(super) name: &'static str,
+    pub(super) name: &'n str,
     /// The object.
     pub(super) path: &'static str,
     /// Whose methods and signals.
@@ -86,7 +86,7 @@ pub(super) struct Service {
 }
 
 /// A method call that wants an answer.
-pub(super) fn call(service: Service, method: &str, (serial, body): (u32, &Body)) -> Vec<u8> {
+pub(super) fn call(service: Service<'_>, method: &str, (serial, body): (u32, &Body)) -> Vec<u8> {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = vec![b'l', Kind::CALL, 0, 1];
     bytes.extend(length(&body.bytes));
@@ -336,4 +336,4 @@ impl<'b> Reader<'b> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

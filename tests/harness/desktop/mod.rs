@@ -118,6 +118,14 @@ impl Desktop {
         Self { connection: building.build().await.expect("a bus takes services"), book }
     }
 
+    /// The session ends, and the bus is still there.
+    ///
+    /// # Panics
+    /// If the bus has gone.
+    pub async fn ends(self) {
+        self.connection.close().await.expect("a connection can be closed");
+    }
+
     /// What it was asked so far.
     #[must_use]
     pub fn asked(&self) -> Asked {
