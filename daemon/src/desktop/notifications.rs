@@ -1,4 +1,4 @@
-//! The notification service, as the Desktop Notifications Specification 1.2 has it.
+//! The notification service, as the Desktop Notifications Specification has it: 1.2, and the signal `ActivationToken` that has come since.
 
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ const URGENCY: u8 = 1;
 /// An icon of every theme (Icon Naming Specification).
 const ICON: &str = "dialog-password";
 
+/// No compositor makes a longer one, in bytes.
+const LONGEST_ACTIVATION: usize = 1024;
+
 /// A notification that is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shown {
@@ -28,9 +31,29 @@ pub(super) struct Shown {
     by: String,
 }
 
+/// What brings a window to the front that the person has asked for by a button. Where windows must not do that by themselves, as with
+/// Wayland, the browser shows the page behind the others without it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Activation(String);
+
+impl Activation {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Activation {
+    /// Without the words, with which any window could come to the front.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Activation(..)")
+    }
+}
+
 /// What the service says of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
+    /// For the page, if the person wants it: that is said next.
+    MayActivate(Activation),
     /// The person wants the page.
     Pressed,
     /// It is not shown any more.
@@ -57,6 +80,12 @@ impl Shown {
             return None;
         }
         match name.as_str() {
+            "ActivationToken" => {
+                let mut body = signal.body("us")?;
+                let (id, words) = (body.unsigned()?, body.string()?);
+                let is_meant = id == self.id && words.len() <= LONGEST_ACTIVATION;
+                is_meant.then(|| Heard::MayActivate(Activation(words.to_owned())))
+            }
             "ActionInvoked" => {
                 let mut body = signal.body("us")?;
                 (body.unsigned()? == self.id && [OPEN, DEFAULT].contains(&body.string()?)).then_some(Heard::Pressed)

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::address::Address;
 use super::bus::{Bus, Unheard};
 use super::notice::{Abilities, Notice};
-use super::notifications::{self, Heard, Shown};
+use super::notifications::{self, Activation, Heard, Shown};
 use super::page::Page;
 use super::portal;
 use crate::accounts::waiting::Waiting;
@@ -131,7 +131,7 @@ impl Session {
         }
         let bus = Bus::connect(address.ok_or(Unheard::Unnamed)?).await?;
         self.absence.is_over();
-        let mut desk = Desk { session: self, bus, page: Page::of(&self.login.prompt.prompt), opened: 0 };
+        let mut desk = Desk { session: self, bus, page: Page::of(&self.login.prompt.prompt), opened: 0, activation: None };
         if self.wishes.open_browser && self.begun == Begun::Here {
             desk.open().await;
         }
@@ -155,6 +155,8 @@ struct Desk<'a> {
     bus: Bus,
     page: Option<Page>,
     opened: u32,
+    /// For the page that is opened next.
+    activation: Option<Activation>,
 }
 
 impl Desk<'_> {
@@ -175,6 +177,7 @@ impl Desk<'_> {
         loop {
             let Some(heard) = over.run_until_cancelled(shown.heard(&mut self.bus)).await else { return Ok(Some(shown)) };
             match heard? {
+                Heard::MayActivate(activation) => self.activation = Some(activation),
                 Heard::Pressed if self.opened < MOST_OPENED => {
                     over.run_until_cancelled(self.open()).await;
                     if is_by_code && !over.is_cancelled() {
@@ -198,7 +201,9 @@ impl Desk<'_> {
         let Some(page) = &self.page else { return };
         let account = self.session.login.account.as_str();
         self.opened += 1;
-        match portal::open(&mut self.bus, page).await {
+        // It is good for one.
+        let activation = self.activation.take();
+        match portal::open(&mut self.bus, page, activation.as_ref()).await {
             Ok(()) => tracing::info!(account, page = page.origin(), "the desktop was asked to open the page of a login"),
             Err(why) => tracing::info!(account, %why, "the desktop opens no pages; the login waits all the same"),
         }

@@ -15,11 +15,13 @@ pub(super) struct Body {
 
 /// A value whose type stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Variant {
+pub(super) enum Variant<'t> {
     /// `y`
     Byte(u8),
     /// `b`
     Boolean(bool),
+    /// `s`
+    String(&'t str),
 }
 
 impl Body {
@@ -52,7 +54,7 @@ impl Body {
     }
 
     /// `a{sv}`
-    pub(super) fn options(mut self, options: &[(&str, Variant)]) -> Self {
+    pub(super) fn options(mut self, options: &[(&str, Variant<'_>)]) -> Self {
         self.signature.push_str("a{sv}");
         put_array(&mut self.bytes, 8, |bytes| {
             for (key, value) in options {
@@ -66,6 +68,10 @@ impl Body {
                     Variant::Boolean(truth) => {
                         put_signature(bytes, "b");
                         put_number(bytes, u32::from(*truth).to_le_bytes());
+                    }
+                    Variant::String(text) => {
+                        put_signature(bytes, "s");
+                        put_string(bytes, text);
                     }
                 }
             }

@@ -137,6 +137,21 @@ async fn a_button_that_is_pressed_again_and_again_opens_three_pages() {
 }
 
 #[tokio::test]
+async fn a_page_comes_to_the_front_with_what_the_desktop_gave_for_it_and_for_it_alone() {
+    let Some((_bus, desktop, _server, daemon)) = stage("a page comes to the front").await else { return };
+    asks(&daemon, "work").await;
+    let id = desktop.wait_for(|asked| !asked.notices.is_empty()).await.notices[0].id;
+    desktop.lets_activate(id + 1, "another-s").await;
+    desktop.press(id, "open").await;
+    desktop.lets_activate(id, "SNTL-ACTIVATION").await;
+    desktop.press(id, "open").await;
+    desktop.press(id, "open").await;
+    let asked = desktop.wait_for(|asked| asked.activated.len() == 3).await;
+    assert_eq!(asked.activated, [None, Some("SNTL-ACTIVATION".to_owned()), None]);
+    assert!(!daemon.logs().contains("SNTL-ACTIVATION"));
+}
+
+#[tokio::test]
 async fn nobody_but_the_desktop_presses_the_button() {
     let Some((bus, desktop, _server, daemon)) = stage("nobody but the desktop presses the button").await else { return };
     asks(&daemon, "work").await;

@@ -66,6 +66,8 @@ fn arrays_are_written_as_the_specification_has_it() {
     assert_eq!(Body::default().strings(&[]).bytes, [0; 4]);
     let options = Body::default().options(&[("u", Variant::Byte(1)), ("r", Variant::Boolean(true))]);
     assert_eq!(options.bytes, b"\x20\0\0\0\0\0\0\0\x01\0\0\0u\0\x01y\0\x01\0\0\0\0\0\0\x01\0\0\0r\0\x01b\0\0\0\0\x01\0\0\0"[..]);
+    let text = Body::default().options(&[("u", Variant::String("ab"))]);
+    assert_eq!(text.bytes, b"\x13\0\0\0\0\0\0\0\x01\0\0\0u\0\x01s\0\0\0\0\x02\0\0\0ab\0"[..]);
     assert_eq!(Body::default().options(&[]).bytes, [0; 8], "the first entry would be aligned");
 }
 
