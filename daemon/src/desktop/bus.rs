@@ -49,6 +49,9 @@ pub(super) enum Unheard {
     /// An error is the answer. Its name.
     #[error("the answer is the error {0}")]
     Refused(String),
+    /// Who showed it has left the bus, which is still there: the desktop's session has ended, or its service has crashed.
+    #[error("what showed it has left the session bus")]
+    Gone,
     /// The bus has gone, or says what D-Bus does not.
     #[error("the session bus is broken or has gone")]
     Broken,
@@ -130,13 +133,26 @@ impl Bus {
         .await
     }
 
-    /// Wishes for every signal of a service from now on.
+    /// Wishes for every signal of a service from now on, and to hear when it goes (`NameOwnerChanged`).
     ///
     /// # Errors
     /// Where the bus does not take the wish.
     pub(super) async fn listen(&mut self, Service { name, path, interface }: Service<'_>) -> Result<(), Unheard> {
         let rule = format!("type='signal',sender='{name}',path='{path}',interface='{interface}'");
+        self.call(BUS, "AddMatch", &Body::default().string(&rule)).await?;
+        let rule = format!("type='signal',sender='{}',member='NameOwnerChanged',arg0='{name}'", BUS.name);
         self.call(BUS, "AddMatch", &Body::default().string(&rule)).await.map(drop)
+    }
+
+    /// Whether a signal says that a service is not that of this unique name any more.
+    pub(super) fn says_gone(signal: &Message, service: &str, unique: &str) -> bool {
+        let is_it =
+            matches!(&signal.kind, Kind::Signal(interface, name) if interface == BUS.interface && name == "NameOwnerChanged");
+        if signal.sender != BUS.name || !is_it {
+            return false;
+        }
+        let Some(mut body) = signal.body("sss") else { return false };
+        (body.string(), body.string()) == (Some(service), Some(unique))
     }
 
     /// The next signal. It may be dropped and called again without losing any.

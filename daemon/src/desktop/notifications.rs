@@ -58,6 +58,8 @@ pub(super) enum Heard {
     Pressed,
     /// It is not shown any more.
     Closed,
+    /// Who shows it has left the bus.
+    Gone,
 }
 
 impl Shown {
@@ -75,6 +77,9 @@ impl Shown {
     }
 
     fn meant(&self, signal: &Message) -> Option<Heard> {
+        if Bus::says_gone(signal, SERVICE.name, &self.by) {
+            return Some(Heard::Gone);
+        }
         let Kind::Signal(interface, name) = &signal.kind else { return None };
         if signal.sender != self.by || interface != SERVICE.interface {
             return None;

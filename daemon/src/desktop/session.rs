@@ -187,6 +187,7 @@ impl Desk<'_> {
                 }
                 // Once a button was pressed that is no answer of the person's.
                 Heard::Closed if self.opened == 0 => return Ok(None),
+                Heard::Gone => return Err(Unheard::Gone),
                 Heard::Pressed | Heard::Closed => {}
             }
         }

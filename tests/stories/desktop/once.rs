@@ -71,20 +71,23 @@ async fn a_daemon_that_is_killed_leaves_a_dead_notice_beside_that_of_the_next_on
 }
 
 #[tokio::test]
-async fn what_another_desktop_shows_under_the_same_number_stays() {
-    let Some((bus, desktop, _server, daemon)) = stage("what another desktop shows stays").await else { return };
+async fn a_desktop_that_leaves_its_bus_is_told_to_be_lost_and_the_next_one_keeps_what_it_shows() {
+    let Some((bus, desktop, _server, daemon)) = stage("a desktop leaves its bus").await else { return };
     asks(&daemon, "work").await;
-    desktop.wait_for(|asked| asked.notices.len() == 1).await;
+    until("the desktop was told", || daemon.logs().contains("the desktop was told of a login")).await;
 
-    // the session of the desktop ends, and another one begins
+    // the session of the desktop ends, as its bus need not
     desktop.ends().await;
-    let another = Desktop::on(&bus.address(), Manners::default()).await;
-    tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
+    until("the log says so", || daemon.logs().contains("the desktop was told of a login and is lost since")).await;
+    assert!(daemon.logs().contains("what showed it has left the session bus"));
 
-    // the whole way of another login is longer than that of a wish
+    // the next session's first notice has the same number, and stays when the login ends
+    let another = Desktop::on(&bus.address(), Manners::default()).await;
     told_of_other(&another, &daemon).await;
-    let asked = another.asked();
-    assert_eq!((asked.notices[0].id, asked.closed.len()), (1, 0), "its own is the first of its numbers, too");
+    tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
+    tool(&daemon).cancel_sign_in(Some("other".to_owned())).await.unwrap();
+    let asked = another.wait_for(|asked| !asked.closed.is_empty()).await;
+    assert_eq!((asked.notices.len(), asked.closed), (1, vec![1]), "once, when its own login has ended");
 }
 
 #[tokio::test]
