@@ -38,6 +38,12 @@ impl Address {
         places.next().filter(|_| places.next().is_none())
     }
 
+    /// For a bus of a test's own.
+    #[cfg(test)]
+    pub(super) fn at(path: &std::path::Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// The path of the socket.
     pub(super) fn path(&self) -> &std::path::Path {
         &self.0

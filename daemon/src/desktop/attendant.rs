@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
-use super::session::Session;
+use super::session::{Absence, Begun, Session};
 use super::told::{Step, Told};
 use crate::accounts::AccountName;
 use crate::accounts::roster::Roster;
@@ -24,32 +24,28 @@ struct Attendant {
     wishes: watch::Receiver<Desktop>,
     clock: Clock,
     tasks: Tasks,
+    absence: Absence,
 }
 
-/// Tells the desktop of each login that is begun after `since`, when this daemon began, until the daemon leaves. What is shown then
-/// stays: the login goes on with the next daemon.
+/// Tells the desktop of each login that waits, until the daemon leaves. `since`: when this daemon began, as a login of one before it
+/// was told then. What is shown when it leaves is taken away, and the next daemon shows it anew.
 pub fn attend(roster: &Roster, since: WallTime, (tasks, clock): (&Tasks, &Clock)) -> impl Future<Output = ()> + Send + use<> {
     let (logins, wishes) = (Logins::new(roster.registry()), roster.desktop());
-    let attendant = Attendant { logins, wishes, clock: clock.clone(), tasks: tasks.clone() };
-    async move {
-        match Address::of_this_process() {
-            Some(address) => attendant.attend(Told::since(since), &address).await,
-            None => attendant.tasks.stopping().await,
-        }
-    }
+    let attendant = Attendant { logins, wishes, clock: clock.clone(), tasks: tasks.clone(), absence: Absence::default() };
+    async move { attendant.attend(Told::since(since), Address::of_this_process().as_ref()).await }
 }
 
 impl Attendant {
-    async fn attend(mut self, mut told: Told, address: &Address) {
+    async fn attend(mut self, mut told: Told, address: Option<&Address>) {
         let mut sessions: BTreeMap<AccountName, CancellationToken> = BTreeMap::new();
         loop {
             for step in told.look(self.logins.look()) {
                 match step {
                     Step::Over(account) => drop(sessions.remove(&account).map(|over| over.cancel())),
-                    Step::Tell(login) => {
+                    Step::Tell(login, begun) => {
                         let over = CancellationToken::new();
                         sessions.insert(login.account.clone(), over.clone());
-                        self.begin(login, over, address);
+                        self.begin((login, begun), over, address);
                     }
                 }
             }
@@ -60,18 +56,11 @@ impl Attendant {
         }
     }
 
-    fn begin(&self, login: Waiting, over: CancellationToken, address: &Address) {
+    fn begin(&self, (login, begun): (Waiting, Begun), over: CancellationToken, address: Option<&Address>) {
         let wishes = *self.wishes.borrow();
-        if !wishes.notify && !wishes.open_browser {
-            return;
+        if wishes.notify || (wishes.open_browser && begun == Begun::Here) {
+            let (clock, absence) = (self.clock.clone(), self.absence.clone());
+            Session { login, wishes, clock, begun, over, absence }.begin(address.cloned(), &self.tasks);
         }
-        let session = Session { login, wishes, clock: self.clock.clone(), over };
-        let (tasks, address) = (self.tasks.clone(), address.clone());
-        self.tasks.work("tell the desktop of a login", async move {
-            tokio::select! {
-                () = tasks.stopping() => {}
-                () = session.attend(&address) => {}
-            }
-        });
     }
 }

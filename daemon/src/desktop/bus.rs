@@ -22,7 +22,8 @@ use crate::host::peer::Peer;
 /// How long a step may take. A service that the bus has to start first needs a moment.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-const BUS: Service = Service { name: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
+const BUS: Service<'_> =
+    Service { name: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
 /// No line of the authentication is longer.
 const LONGEST_LINE: usize = 1024;
 /// Signals that wait to be heard, at most.
@@ -33,6 +34,9 @@ const LONGEST_NAME: usize = 255;
 /// Why the desktop is not told, or does not do what it is asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unheard {
+    /// The environment names no bus, or none that may be gone to.
+    #[error("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR names a session bus of this machine")]
+    Unnamed,
     /// Nobody listens at the address.
     #[error("there is no session bus: {0}")]
     NoBus(io::ErrorKind),
@@ -45,6 +49,9 @@ pub(super) enum Unheard {
     /// An error is the answer. Its name.
     #[error("the answer is the error {0}")]
     Refused(String),
+    /// Who showed it has left the bus, which is still there: the desktop's session has ended, or its service has crashed.
+    #[error("what showed it has left the session bus")]
+    Gone,
     /// The bus has gone, or says what D-Bus does not.
     #[error("the session bus is broken or has gone")]
     Broken,
@@ -107,7 +114,7 @@ impl Bus {
     ///
     /// # Errors
     /// Where none comes in time, or an error does.
-    pub(super) async fn call(&mut self, service: Service, method: &str, body: &Body) -> Result<Message, Unheard> {
+    pub(super) async fn call(&mut self, service: Service<'_>, method: &str, body: &Body) -> Result<Message, Unheard> {
         self.serial += 1;
         let serial = self.serial;
         in_time(async {
@@ -126,13 +133,26 @@ impl Bus {
         .await
     }
 
-    /// Wishes for every signal of a service from now on.
+    /// Wishes for every signal of a service from now on, and to hear when it goes (`NameOwnerChanged`).
     ///
     /// # Errors
     /// Where the bus does not take the wish.
-    pub(super) async fn listen(&mut self, Service { name, path, interface }: Service) -> Result<(), Unheard> {
+    pub(super) async fn listen(&mut self, Service { name, path, interface }: Service<'_>) -> Result<(), Unheard> {
         let rule = format!("type='signal',sender='{name}',path='{path}',interface='{interface}'");
+        self.call(BUS, "AddMatch", &Body::default().string(&rule)).await?;
+        let rule = format!("type='signal',sender='{}',member='NameOwnerChanged',arg0='{name}'", BUS.name);
         self.call(BUS, "AddMatch", &Body::default().string(&rule)).await.map(drop)
+    }
+
+    /// Whether a signal says that a service is not that of this unique name any more.
+    pub(super) fn says_gone(signal: &Message, service: &str, unique: &str) -> bool {
+        let is_it =
+            matches!(&signal.kind, Kind::Signal(interface, name) if interface == BUS.interface && name == "NameOwnerChanged");
+        if signal.sender != BUS.name || !is_it {
+            return false;
+        }
+        let Some(mut body) = signal.body("sss") else { return false };
+        (body.string(), body.string()) == (Some(service), Some(unique))
     }
 
     /// The next signal. It may be dropped and called again without losing any.

@@ -1,4 +1,4 @@
-//! The notification service, as the Desktop Notifications Specification 1.2 has it.
+//! The notification service, as the Desktop Notifications Specification has it: 1.2, and the signal `ActivationToken` that has come since.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::bus::{Bus, Unheard};
 use super::notice::{Abilities, Notice};
 use super::wire::{Body, Kind, Message, Service, Variant};
 
-const SERVICE: Service = Service {
+const SERVICE: Service<'_> = Service {
     name: "org.freedesktop.Notifications",
     path: "/org/freedesktop/Notifications",
     interface: "org.freedesktop.Notifications",
@@ -20,6 +20,9 @@ const URGENCY: u8 = 1;
 /// An icon of every theme (Icon Naming Specification).
 const ICON: &str = "dialog-password";
 
+/// No compositor makes a longer one, in bytes.
+const LONGEST_ACTIVATION: usize = 1024;
+
 /// A notification that is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shown {
@@ -28,13 +31,35 @@ pub(super) struct Shown {
     by: String,
 }
 
+/// What brings a window to the front that the person has asked for by a button. Where windows must not do that by themselves, as with
+/// Wayland, the browser shows the page behind the others without it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Activation(String);
+
+impl Activation {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Activation {
+    /// Without the words, with which any window could come to the front.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Activation(..)")
+    }
+}
+
 /// What the service says of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
+    /// For the page, if the person wants it: that is said next.
+    MayActivate(Activation),
     /// The person wants the page.
     Pressed,
     /// It is not shown any more.
     Closed,
+    /// Who shows it has left the bus.
+    Gone,
 }
 
 impl Shown {
@@ -52,11 +77,20 @@ impl Shown {
     }
 
     fn meant(&self, signal: &Message) -> Option<Heard> {
+        if Bus::says_gone(signal, SERVICE.name, &self.by) {
+            return Some(Heard::Gone);
+        }
         let Kind::Signal(interface, name) = &signal.kind else { return None };
         if signal.sender != self.by || interface != SERVICE.interface {
             return None;
         }
         match name.as_str() {
+            "ActivationToken" => {
+                let mut body = signal.body("us")?;
+                let (id, words) = (body.unsigned()?, body.string()?);
+                let is_meant = id == self.id && words.len() <= LONGEST_ACTIVATION;
+                is_meant.then(|| Heard::MayActivate(Activation(words.to_owned())))
+            }
             "ActionInvoked" => {
                 let mut body = signal.body("us")?;
                 (body.unsigned()? == self.id && [OPEN, DEFAULT].contains(&body.string()?)).then_some(Heard::Pressed)
@@ -101,10 +135,12 @@ pub(super) async fn show(bus: &mut Bus, notice: &Notice, (left, before): (Durati
     Ok(Shown { id, by: answer.sender })
 }
 
-/// Takes it away.
+/// Takes it away. Who shows it is asked and nobody else: a service that has come in its place has its own of the same number, and one
+/// that has gone need not be started for it.
 ///
 /// # Errors
 /// Where it is gone already, or the service does not answer.
 pub(super) async fn close(bus: &mut Bus, shown: &Shown) -> Result<(), Unheard> {
-    bus.call(SERVICE, "CloseNotification", &Body::default().unsigned(shown.id)).await.map(drop)
+    let its_own = Service { name: &shown.by, ..SERVICE };
+    bus.call(its_own, "CloseNotification", &Body::default().unsigned(shown.id)).await.map(drop)
 }

@@ -1,12 +1,13 @@
-//! Which logins the desktop is told of: each once, whatever changes and however often somebody asks.
+//! Which logins the desktop is told of: each once in the life of a daemon, whatever changes and however often somebody asks.
 //!
-//! One that was begun before this daemon was, was told by the daemon before: a daemon that ends again and again must not tell it
-//! again and again. One that the person has begun is shown where that was done.
+//! One that was begun before this daemon was, was told by the daemon before, whose notice has gone with it. One that the person has
+//! begun is shown where that was done.
 
 use std::collections::BTreeMap;
 
 use mcp_authd_oauth::time::WallTime;
 
+use super::session::Begun;
 use crate::accounts::AccountName;
 use crate::accounts::waiting::Waiting;
 
@@ -30,7 +31,7 @@ enum Seen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// The desktop is told of a login.
-    Tell(Waiting),
+    Tell(Waiting, Begun),
     /// The login that was told of this account is over.
     Over(AccountName),
 }
@@ -64,9 +65,10 @@ impl Told {
         {
             return None;
         }
-        let is_told = !login.prompt.asked_by.is_empty() && !login.prompt.is_from_before(self.since);
+        let is_told = !login.prompt.asked_by.is_empty();
         self.logins.insert(account, if is_told { Seen::Waiting(id) } else { Seen::Done(id) });
-        is_told.then_some(Step::Tell(login))
+        let begun = if login.prompt.is_from_before(self.since) { Begun::Before } else { Begun::Here };
+        is_told.then_some(Step::Tell(login, begun))
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn a_login_is_told_once_and_is_over_once() {
         let (mut told, work) = (told(), login("work", 2000, "editor"));
-        assert_eq!(told.look(vec![work.clone()]), [Step::Tell(work.clone())]);
+        assert_eq!(told.look(vec![work.clone()]), [Step::Tell(work.clone(), Begun::Here)]);
         assert_eq!(told.look(vec![work.clone()]), []);
         assert_eq!(told.look(vec![]), [over("work")]);
         assert_eq!(told.look(vec![work]), [], "not even where it comes back");
@@ -120,14 +122,22 @@ mod tests {
     fn the_next_login_of_an_account_is_another_one() {
         let (mut told, next) = (told(), login("work", 2001, "editor"));
         told.look(vec![login("work", 2000, "editor")]);
-        assert_eq!(told.look(vec![next.clone()]), [over("work"), Step::Tell(next)]);
+        assert_eq!(told.look(vec![next.clone()]), [over("work"), Step::Tell(next, Begun::Here)]);
     }
 
     #[test]
-    fn nothing_is_told_of_what_the_person_began_or_the_daemon_before_has_told() {
+    fn nothing_is_told_of_what_the_person_began() {
         let mut told = told();
-        assert_eq!(told.look(vec![login("mine", 2000, ""), login("old", BEGUN - 1, "editor")]), []);
+        assert_eq!(told.look(vec![login("mine", 2000, ""), login("old", BEGUN - 1, "")]), []);
         assert_eq!(told.look(vec![]), []);
+    }
+
+    #[test]
+    fn what_the_daemon_before_has_told_is_told_once_more_and_as_such() {
+        let (mut told, old) = (told(), login("old", BEGUN - 1, "editor"));
+        assert_eq!(told.look(vec![old.clone()]), [Step::Tell(old.clone(), Begun::Before)]);
+        assert_eq!(told.look(vec![old]), []);
+        assert_eq!(told.look(vec![]), [over("old")]);
     }
 
     /// What an account does between two looks. As in the machine, it has one login at a time, and no two of the same name.
@@ -164,14 +174,15 @@ mod tests {
                         Happens::Begins { asked_by, before } => {
                             let id = if before { next } else { BEGUN + next };
                             waiting.insert(account, login(account, id, asked_by));
-                            new.extend((!before && !asked_by.is_empty()).then(|| (account.to_owned(), id)));
+                            new.extend((!asked_by.is_empty()).then(|| (account.to_owned(), id)));
                         }
                     }
                 }
                 for step in told.look(waiting.values().cloned().collect()) {
                     match step {
                         Step::Over(account) => prop_assert!(open.remove(account.as_str()).is_some()),
-                        Step::Tell(login) => {
+                        Step::Tell(login, begun) => {
+                            prop_assert_eq!(begun == Begun::Before, login.prompt.id < BEGUN);
                             let (account, id) = (login.account.to_string(), login.prompt.id);
                             prop_assert!(new.remove(&(account.clone(), id)), "told again, or without being asked");
                             prop_assert_eq!(open.insert(account, id), None);

@@ -15,11 +15,13 @@ pub(super) struct Body {
 
 /// A value whose type stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Variant {
+pub(super) enum Variant<'t> {
     /// `y`
     Byte(u8),
     /// `b`
     Boolean(bool),
+    /// `s`
+    String(&'t str),
 }
 
 impl Body {
@@ -52,7 +54,7 @@ impl Body {
     }
 
     /// `a{sv}`
-    pub(super) fn options(mut self, options: &[(&str, Variant)]) -> Self {
+    pub(super) fn options(mut self, options: &[(&str, Variant<'_>)]) -> Self {
         self.signature.push_str("a{sv}");
         put_array(&mut self.bytes, 8, |bytes| {
             for (key, value) in options {
@@ -67,6 +69,10 @@ impl Body {
                         put_signature(bytes, "b");
                         put_number(bytes, u32::from(*truth).to_le_bytes());
                     }
+                    Variant::String(text) => {
+                        put_signature(bytes, "s");
+                        put_string(bytes, text);
+                    }
                 }
             }
         });
@@ -76,9 +82,9 @@ impl Body {
 
 /// Whom a method call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Service {
+pub(super) struct Service<'n> {
     /// Its name on the bus.
-    pub(super) name: &'static str,
+    pub(super) name: &'n str,
     /// The object.
     pub(super) path: &'static str,
     /// Whose methods and signals.
@@ -86,7 +92,7 @@ pub(super) struct Service {
 }
 
 /// A method call that wants an answer.
-pub(super) fn call(service: Service, method: &str, (serial, body): (u32, &Body)) -> Vec<u8> {
+pub(super) fn call(service: Service<'_>, method: &str, (serial, body): (u32, &Body)) -> Vec<u8> {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = vec![b'l', Kind::CALL, 0, 1];
     bytes.extend(length(&body.bytes));
@@ -336,4 +342,4 @@ impl<'b> Reader<'b> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

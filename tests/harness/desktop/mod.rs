@@ -85,6 +85,8 @@ pub struct Asked {
     pub closed: Vec<u32>,
     /// What it was to open: each address.
     pub opened: Vec<String>,
+    /// With which `activation_token` each, where there was one.
+    pub activated: Vec<Option<String>>,
     /// Every call, also those that are not answered.
     pub calls: usize,
 }
@@ -118,6 +120,14 @@ impl Desktop {
         Self { connection: building.build().await.expect("a bus takes services"), book }
     }
 
+    /// The session ends, and the bus is still there.
+    ///
+    /// # Panics
+    /// If the bus has gone.
+    pub async fn ends(self) {
+        self.connection.close().await.expect("a connection can be closed");
+    }
+
     /// What it was asked so far.
     #[must_use]
     pub fn asked(&self) -> Asked {
@@ -143,6 +153,14 @@ impl Desktop {
     /// If the bus has gone.
     pub async fn press(&self, id: u32, key: &str) {
         self.tell("ActionInvoked", &(id, key)).await;
+    }
+
+    /// What the page of a button that is pressed next may come to the front with.
+    ///
+    /// # Panics
+    /// If the bus has gone.
+    pub async fn lets_activate(&self, id: u32, token: &str) {
+        self.tell("ActivationToken", &(id, token)).await;
     }
 
     /// The notification is gone: dismissed by the person (2), or closed by a button as many desktops do (3).
@@ -241,9 +259,13 @@ struct Portal {
 #[zbus::interface(name = "org.freedesktop.portal.OpenURI")]
 impl Portal {
     #[zbus(name = "OpenURI")]
-    async fn open(&self, _window: String, uri: String, _options: HashMap<String, OwnedVariant>) -> fdo::Result<OwnedObjectPath> {
+    async fn open(&self, _window: String, uri: String, options: HashMap<String, OwnedVariant>) -> fdo::Result<OwnedObjectPath> {
         behave(&self.book, self.manner).await?;
-        self.book.send_modify(|asked| asked.opened.push(uri));
+        let token = options.get("activation_token").and_then(|value| String::try_from(value.clone()).ok());
+        self.book.send_modify(|asked| {
+            asked.opened.push(uri);
+            asked.activated.push(token);
+        });
         let request = ObjectPath::try_from("/org/freedesktop/portal/desktop/request/1_1/t");
         request.map(Into::into).map_err(|error| fdo::Error::Failed(error.to_string()))
     }

@@ -136,14 +136,15 @@ async fn where_the_person_wants_it_the_page_is_opened_without_being_asked_for_on
     assert_eq!(asked.opened, std::slice::from_ref(&page), "before the notice, which stands beside it with the code");
     assert!(asked.notices[0].body.contains(code(&shown)));
 
-    // other programs, and another life of the daemon, open nothing more
+    // other programs open nothing more; nor does another life of the daemon, which shows the code again
     asks(&daemon, "work").await;
     daemon.restart().await;
     assert_eq!(code(&asks(&daemon, "work").await), code(&shown));
+    desktop.wait_for(|asked| first_of(asked, "work").len() == 2).await;
     told_of_other(&desktop, &daemon).await;
     let asked = desktop.asked();
     let told = first_of(&asked, "work").len();
-    assert_eq!((asked.opened, told), (vec![page.clone(), page], 1), "the second is the other's");
+    assert_eq!((asked.opened, told), (vec![page.clone(), page], 2), "the second page is the other's");
 }
 
 #[tokio::test]

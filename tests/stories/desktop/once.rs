@@ -1,8 +1,8 @@
-//! The desktop is told once for each login, and of no other than a program's.
+//! The desktop is told once for each login in the life of a daemon, and of no other than a program's.
 
 use mcp_authd_tests::daemon::Daemon;
 use mcp_authd_tests::desktop::{Desktop, Settings as Manners};
-use mcp_authd_tests::programs::{account_is, code, deny, prompted, tool};
+use mcp_authd_tests::programs::{account_is, approve, code, deny, prompted, tool, until};
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 
 use super::{asks, bus, config_at, first_of, told_of_other};
@@ -29,19 +29,65 @@ async fn a_notice_that_the_person_puts_aside_does_not_come_back_and_the_login_wa
 }
 
 #[tokio::test]
-async fn a_login_that_waits_over_a_restart_was_told_before_it() {
-    let Some((_bus, desktop, _server, mut daemon)) = stage("a login that waits over a restart").await else { return };
+async fn a_login_that_waits_over_a_restart_has_one_notice_whose_button_works() {
+    let Some((_bus, desktop, server, mut daemon)) = stage("a login that waits over a restart").await else { return };
     let shown = asks(&daemon, "work").await;
-    desktop.wait_for(|asked| !asked.notices.is_empty()).await;
+    let first = desktop.wait_for(|asked| asked.notices.len() == 1).await.notices.remove(0);
 
-    // ends in order, and then by force
-    daemon.restart().await;
+    until("the daemon knows that it is shown", || daemon.logs().contains("the desktop was told of a login")).await;
+
+    // who leaves takes it away: nobody hears its button any more
+    daemon.stop().await;
+    assert_eq!(desktop.wait_for(|asked| !asked.closed.is_empty()).await.closed, [first.id]);
+
+    // the next one shows it anew, and hears the button
+    daemon.start_again().await;
+    let second = desktop.wait_for(|asked| asked.notices.len() == 2).await.notices.remove(1);
+    assert_eq!((second.summary, second.replaces), (first.summary, 0));
+    assert!(second.body.contains(code(&shown)), "the same login");
+    desktop.press(first.id, "open").await;
+    desktop.press(second.id, "open").await;
+    let asked = desktop.wait_for(|asked| asked.notices.len() == 3).await;
+    assert_eq!(asked.opened, [format!("{}/device", server.issuer())]);
+
+    // and takes it away when the login ends
+    approve(&shown).await;
+    let asked = desktop.wait_for(|asked| asked.closed.len() == 2).await;
+    assert_eq!((asked.closed, asked.notices.len()), (vec![first.id, second.id], 3));
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_killed_leaves_a_dead_notice_beside_that_of_the_next_one() {
+    let Some((_bus, desktop, _server, mut daemon)) = stage("a daemon that is killed leaves a notice").await else { return };
+    let shown = asks(&daemon, "work").await;
+    desktop.wait_for(|asked| asked.notices.len() == 1).await;
     daemon.kill();
     daemon.start_again().await;
-    assert_eq!(code(&asks(&daemon, "work").await), code(&shown));
-    told_of_other(&desktop, &daemon).await;
-    let asked = desktop.asked();
-    assert_eq!((first_of(&asked, "work").len(), asked.closed.len()), (1, 0), "it is shown all the while");
+    let asked = desktop.wait_for(|asked| asked.notices.len() == 2).await;
+    assert_eq!((asked.notices[0].body.contains(code(&shown)), asked.notices[1].body.contains(code(&shown))), (true, true));
+    approve(&shown).await;
+    let asked = desktop.wait_for(|asked| !asked.closed.is_empty()).await;
+    assert_eq!((asked.closed, asked.opened.len()), (vec![asked.notices[1].id], 0));
+}
+
+#[tokio::test]
+async fn a_desktop_that_leaves_its_bus_is_told_to_be_lost_and_the_next_one_keeps_what_it_shows() {
+    let Some((bus, desktop, _server, daemon)) = stage("a desktop leaves its bus").await else { return };
+    asks(&daemon, "work").await;
+    until("the desktop was told", || daemon.logs().contains("the desktop was told of a login")).await;
+
+    // the session of the desktop ends, as its bus need not
+    desktop.ends().await;
+    until("the log says so", || daemon.logs().contains("the desktop was told of a login and is lost since")).await;
+    assert!(daemon.logs().contains("what showed it has left the session bus"));
+
+    // the next session's first notice has the same number, and stays when the login ends
+    let another = Desktop::on(&bus.address(), Manners::default()).await;
+    told_of_other(&another, &daemon).await;
+    tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
+    tool(&daemon).cancel_sign_in(Some("other".to_owned())).await.unwrap();
+    let asked = another.wait_for(|asked| !asked.closed.is_empty()).await;
+    assert_eq!((asked.notices.len(), asked.closed), (1, vec![1]), "once, when its own login has ended");
 }
 
 #[tokio::test]
@@ -91,6 +137,21 @@ async fn a_button_that_is_pressed_again_and_again_opens_three_pages() {
     tool(&daemon).cancel_sign_in(Some("work".to_owned())).await.unwrap();
     let asked = desktop.wait_for(|asked| asked.closed.len() == 1).await;
     assert_eq!(asked.opened, vec![format!("{}/device", server.issuer()); 3]);
+}
+
+#[tokio::test]
+async fn a_page_comes_to_the_front_with_what_the_desktop_gave_for_it_and_for_it_alone() {
+    let Some((_bus, desktop, _server, daemon)) = stage("a page comes to the front").await else { return };
+    asks(&daemon, "work").await;
+    let id = desktop.wait_for(|asked| !asked.notices.is_empty()).await.notices[0].id;
+    desktop.lets_activate(id + 1, "another-s").await;
+    desktop.press(id, "open").await;
+    desktop.lets_activate(id, "SNTL-ACTIVATION").await;
+    desktop.press(id, "open").await;
+    desktop.press(id, "open").await;
+    let asked = desktop.wait_for(|asked| asked.activated.len() == 3).await;
+    assert_eq!(asked.activated, [None, Some("SNTL-ACTIVATION".to_owned()), None]);
+    assert!(!daemon.logs().contains("SNTL-ACTIVATION"));
 }
 
 #[tokio::test]

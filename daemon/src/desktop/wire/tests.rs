@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SERVICE: Service = Service { name: "a.b", path: "/c", interface: "d.e" };
+const SERVICE: Service<'_> = Service { name: "a.b", path: "/c", interface: "d.e" };
 
 /// `NotificationClosed(7, 2)` from `:1.5`, with the numbers in the other order.
 const BIG_ENDIAN: &[u8] = b"B\x04\x01\x01\0\0\0\x08\0\0\0\x09\0\0\0\x48\
@@ -22,12 +22,17 @@ fn one(bytes: &[u8]) -> Result<Option<Message>, Malformed> {
 
 /// A call, as the answer to the call of serial 9 would be.
 fn as_answer(body: &Body) -> Vec<u8> {
+    answer(9, body)
+}
+
+/// The answer to a call, from `:1.2`.
+pub(in crate::desktop) fn answer(to: u32, body: &Body) -> Vec<u8> {
     let mut bytes = vec![b'l', Kind::ANSWER, 0, 1];
     bytes.extend(u32::try_from(body.bytes.len()).unwrap().to_le_bytes());
     bytes.extend(77_u32.to_le_bytes());
     put_array(&mut bytes, 8, |bytes| {
         put_field(bytes, 5, "u");
-        put_number(bytes, 9_u32.to_le_bytes());
+        put_number(bytes, to.to_le_bytes());
         put_field(bytes, 7, "s");
         put_string(bytes, ":1.2");
         if !body.signature.is_empty() {
@@ -61,6 +66,8 @@ fn arrays_are_written_as_the_specification_has_it() {
     assert_eq!(Body::default().strings(&[]).bytes, [0; 4]);
     let options = Body::default().options(&[("u", Variant::Byte(1)), ("r", Variant::Boolean(true))]);
     assert_eq!(options.bytes, b"\x20\0\0\0\0\0\0\0\x01\0\0\0u\0\x01y\0\x01\0\0\0\0\0\0\x01\0\0\0r\0\x01b\0\0\0\0\x01\0\0\0"[..]);
+    let text = Body::default().options(&[("u", Variant::String("ab"))]);
+    assert_eq!(text.bytes, b"\x13\0\0\0\0\0\0\0\x01\0\0\0u\0\x01s\0\0\0\0\x02\0\0\0ab\0"[..]);
     assert_eq!(Body::default().options(&[]).bytes, [0; 8], "the first entry would be aligned");
 }
 
