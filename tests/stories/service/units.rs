@@ -1,5 +1,7 @@
-//! The units as text: nothing to complain about, and each setting of theirs does something under a user manager.
+//! The units as text: what they are asked to say, nothing to complain about, and each setting that hardens does something under a user
+//! manager.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use mcp_authd_tests::service::{UNITS, inside};
@@ -18,8 +20,61 @@ const FILTERS: [&str; 8] = [
     "SystemCallFilter=",
 ];
 
+/// What the sockets are asked to say, beside a path and a name of their own.
+const SOCKETS: [(&str, &str); 5] = [
+    ("[Socket] Service", "mcp-authd.service"),
+    ("[Socket] SocketMode", "0600"),
+    ("[Socket] DirectoryMode", "0700"),
+    ("[Socket] TriggerLimitIntervalSec", "0"),
+    ("[Install] WantedBy", "sockets.target"),
+];
+/// What the service is asked to say.
+const SERVICE: [(&str, &str); 21] = [
+    ("[Unit] Requires", "mcp-authd-tokens.socket mcp-authd-admin.socket"),
+    ("[Unit] StartLimitIntervalSec", "0"),
+    ("[Service] Type", "notify"),
+    ("[Service] NotifyAccess", "main"),
+    ("[Service] ExecStart", "/usr/bin/mcp-authd --take-over"),
+    ("[Service] ExecReload", "/bin/kill -HUP $MAINPID"),
+    ("[Service] Sockets", "mcp-authd-tokens.socket mcp-authd-admin.socket"),
+    ("[Service] Restart", "on-failure"),
+    ("[Service] RestartPreventExitStatus", "75 78"),
+    ("[Service] TimeoutStartSec", "120"),
+    ("[Service] TimeoutStopSec", "75"),
+    ("[Service] WatchdogSec", "60"),
+    ("[Service] KillMode", "mixed"),
+    ("[Service] LimitCORE", "0"),
+    ("[Service] UMask", "0077"),
+    ("[Service] NoNewPrivileges", "yes"),
+    ("[Service] MemoryDenyWriteExecute", "yes"),
+    ("[Service] RestrictNamespaces", "yes"),
+    ("[Service] SystemCallFilter", "@system-service"),
+    ("[Service] SystemCallErrorNumber", "EPERM"),
+    ("[Install] Also", "mcp-authd-tokens.socket mcp-authd-admin.socket"),
+];
+/// What nothing is asked of.
+const FREE: [&str; 2] = ["[Unit] Description", "[Service] RestartSec"];
+
 fn service() -> &'static str {
-    UNITS.into_iter().find(|(name, _)| name.ends_with(".service")).unwrap().1
+    unit("mcp-authd.service")
+}
+
+fn unit(name: &str) -> &'static str {
+    UNITS.into_iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+/// Each setting with its section. None stands twice: the second would add to the first, or take its place.
+fn said(name: &str) -> BTreeMap<String, &'static str> {
+    let (mut said, mut section) = (BTreeMap::new(), "");
+    for line in unit(name).lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if line.starts_with('[') {
+            section = line;
+            continue;
+        }
+        let (setting, value) = line.split_once('=').unwrap();
+        assert_eq!(said.insert(format!("{section} {setting}"), value), None, "{name}: {line}");
+    }
+    said
 }
 
 fn setting(name: &str) -> &'static str {
@@ -39,6 +94,29 @@ fn seen_with(settings: &[&str], command: &str) -> String {
     arguments.extend(settings.iter().flat_map(|setting| ["-p", setting]));
     arguments.extend(["bash", "-c", command]);
     out_of("systemd-run", &arguments)
+}
+
+#[test]
+fn the_units_say_what_they_are_asked_to_and_the_service_has_no_setting_that_nobody_has_tried() {
+    for (name, path, descriptor) in [
+        ("mcp-authd-tokens.socket", "%t/mcp-authd/tokens.sock", "mcp-authd-tokens"),
+        ("mcp-authd-admin.socket", "%t/mcp-authd/admin.sock", "mcp-authd-admin"),
+    ] {
+        let own = [("[Socket] ListenStream", path), ("[Socket] FileDescriptorName", descriptor)];
+        let mut said = said(name);
+        for (setting, value) in SOCKETS.into_iter().chain(own) {
+            assert_eq!(said.remove(setting), Some(value), "{name}: {setting}");
+        }
+        assert_eq!(said.keys().collect::<Vec<_>>(), [FREE[0]], "{name}");
+    }
+    let mut said = said("mcp-authd.service");
+    for (setting, value) in SERVICE {
+        assert_eq!(said.remove(setting), Some(value), "{setting}");
+    }
+    for tried in FILTERS {
+        said.remove(&format!("[Service] {}", tried.trim_end_matches('=')));
+    }
+    assert_eq!(said.into_keys().collect::<Vec<_>>(), FREE.map(str::to_owned).into_iter().rev().collect::<Vec<_>>());
 }
 
 #[test]
