@@ -45,13 +45,26 @@ pub fn inside(story: &str) -> Option<Machine> {
     inside_with(story, &[])
 }
 
+/// Where the journal of a machine stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journal {
+    /// In memory, one for all users: the user may read it, as one who administers the machine.
+    Volatile,
+    /// At `/var/log/journal`, one for each user: the user may read what is the user's own.
+    Persistent,
+}
+
 /// The same, on a machine with a journal.
 ///
 /// # Panics
 /// If the story fails inside: with what it wrote.
 #[must_use]
-pub fn inside_with_a_journal(story: &str) -> Option<Machine> {
-    inside_with(story, &[("USER_MANAGER_JOURNAL", "yes")])
+pub fn inside_with_a_journal(story: &str, journal: Journal) -> Option<Machine> {
+    let word = match journal {
+        Journal::Volatile => "volatile",
+        Journal::Persistent => "persistent",
+    };
+    inside_with(story, &[("USER_MANAGER_JOURNAL", word)])
 }
 
 fn inside_with(story: &str, wishes: &[(&str, &str)]) -> Option<Machine> {
