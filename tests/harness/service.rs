@@ -67,6 +67,28 @@ pub fn inside_with_a_journal(story: &str, journal: Journal) -> Option<Machine> {
     inside_with(story, &[("USER_MANAGER_JOURNAL", word)])
 }
 
+/// What a real `systemd-logind` knows of the user, who has come over SSH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lingers {
+    /// The user's manager goes on without a session.
+    Yes,
+    /// It ends with the last session.
+    No,
+}
+
+/// The same, on a machine whose sessions are known.
+///
+/// # Panics
+/// If the story fails inside: with what it wrote.
+#[must_use]
+pub fn inside_with_sessions(story: &str, lingers: Lingers) -> Option<Machine> {
+    let word = match lingers {
+        Lingers::Yes => "lingering",
+        Lingers::No => "session",
+    };
+    inside_with(story, &[("USER_MANAGER_LOGIND", word)])
+}
+
 fn inside_with(story: &str, wishes: &[(&str, &str)]) -> Option<Machine> {
     if std::env::var_os(INSIDE).is_some() {
         return Some(Machine::here());
