@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use mcp_authd_tests::service::{UNITS, inside};
+use mcp_authd_tests::programs::until;
+use mcp_authd_tests::server::{AuthorizationServer, Settings};
+use mcp_authd_tests::service::{KILLED_BY_A_FILTER, UNITS, inside};
+
+use super::{installed, logged_in};
 
 /// As `systemd-analyze security` counts, in tenths. Most of what is missing is nothing that a user manager enforces.
 const EXPOSURE: &str = "66";
@@ -157,4 +161,22 @@ fn each_setting_of_the_unit_does_something_under_a_user_manager() {
     assert!(seen_with(&[setting("NoNewPrivileges=")], "cat /proc/self/status").contains("NoNewPrivs:\t1\n"));
     assert_eq!(seen_with(&[setting("UMask=")], "umask").trim(), "0077");
     assert_eq!(seen_with(&[setting("LimitCORE=")], "ulimit -Hc").trim(), "0");
+}
+
+/// What every story rests on where it ends with nothing killed.
+#[tokio::test]
+async fn a_service_that_its_filter_kills_is_seen_however_well_it_goes_on() {
+    let Some(machine) = inside("units::a_service_that_its_filter_kills_is_seen_however_well_it_goes_on") else { return };
+    let server = AuthorizationServer::start(Settings::default());
+    installed(&machine, &server);
+    machine.edit("mcp-authd.service", "[Service]\nSystemCallFilter=~flock\n");
+    machine.listen();
+    machine.systemctl(&["start", "--no-block", "mcp-authd.service"]);
+    until("it is killed", || machine.ends().contains(KILLED_BY_A_FILTER)).await;
+    machine.edit("mcp-authd.service", "");
+    logged_in(&machine).await;
+    machine.systemctl(&["stop", "mcp-authd.service"]);
+    assert!(machine.ends().ends_with("exited 0\n"), "{}", machine.ends());
+    // Else it would be this story that fails.
+    std::fs::remove_file(machine.ends_file()).unwrap();
 }
