@@ -8,7 +8,7 @@ use mcp_authd_tests::programs::until;
 use mcp_authd_tests::server::{AuthorizationServer, Settings};
 use mcp_authd_tests::service::{KILLED_BY_A_FILTER, UNITS, inside};
 
-use super::{installed, logged_in};
+use super::{installed, logged_in, service_is};
 
 /// As `systemd-analyze security` counts, in tenths. Most of what is missing is nothing that a user manager enforces.
 const EXPOSURE: &str = "66";
@@ -56,6 +56,8 @@ const SERVICE: [(&str, &str); 21] = [
     ("[Service] SystemCallErrorNumber", "EPERM"),
     ("[Install] Also", "mcp-authd-tokens.socket mcp-authd-admin.socket"),
 ];
+const MORE_THAN_A_FEW: u32 = 7;
+const MORE_THAN_MANY: usize = 50;
 /// What nothing is asked of.
 const FREE: [&str; 2] = ["[Unit] Description", "[Service] RestartSec"];
 
@@ -179,4 +181,41 @@ async fn a_service_that_its_filter_kills_is_seen_however_well_it_goes_on() {
     assert!(machine.ends().ends_with("exited 0\n"), "{}", machine.ends());
     // Else it would be this story that fails.
     std::fs::remove_file(machine.ends_file()).unwrap();
+}
+
+/// Nobody asks: what is started again is started by the manager alone.
+#[tokio::test]
+async fn an_end_that_would_be_the_same_again_is_not_tried_again_and_any_other_is_without_end() {
+    let story = "units::an_end_that_would_be_the_same_again_is_not_tried_again_and_any_other_is_without_end";
+    let Some(machine) = inside(story) else { return };
+    installed(&machine, &AuthorizationServer::start(Settings::default()));
+    let ends_with = |code: &str| {
+        machine.edit("mcp-authd.service", &format!("[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit {code}'\n"));
+        machine.systemctl(&["start", "--no-block", "mcp-authd.service"]);
+    };
+    for code in ["75", "78"] {
+        ends_with(code);
+        until("it has ended", || machine.property("ExecMainStatus") == code).await;
+        service_is(&machine, "failed").await;
+        assert_eq!((machine.property("NRestarts"), machine.ends().lines().count()), ("0".to_owned(), 1), "{}", machine.ends());
+        std::fs::remove_file(machine.ends_file()).unwrap();
+    }
+    // By its own count a manager gives up at the sixth start in ten seconds.
+    ends_with("1");
+    until("it is started again and again", || machine.property("NRestarts").parse::<u32>().unwrap() > MORE_THAN_A_FEW).await;
+    machine.systemctl(&["stop", "mcp-authd.service"]);
+}
+
+#[tokio::test]
+async fn a_program_that_waits_wakes_a_service_that_fails_without_end() {
+    let Some(machine) = inside("units::a_program_that_waits_wakes_a_service_that_fails_without_end") else { return };
+    installed(&machine, &AuthorizationServer::start(Settings::default()));
+    machine.edit("mcp-authd.service", "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 75'\n");
+    machine.listen();
+    let _waits = std::os::unix::net::UnixStream::connect(machine.tokens_socket()).unwrap();
+    // By its own count a manager gives the socket up after twenty in two seconds.
+    until("it is woken again and again", || machine.ends().lines().count() > MORE_THAN_MANY).await;
+    assert_eq!(machine.systemctl(&["show", "mcp-authd-tokens.socket", "--value", "-p", "ActiveState"]), "active\n");
+    assert_eq!(machine.property("NRestarts"), "0");
+    machine.systemctl(&["stop", "mcp-authd-tokens.socket", "mcp-authd-admin.socket", "mcp-authd.service"]);
 }
