@@ -186,6 +186,14 @@ impl Line {
         self.anew(Dial { owner, ..self.dial.clone() })
     }
 
+    /// At this place, where somebody has just looked at the service and found this.
+    #[cfg(test)]
+    pub(crate) async fn after_a_look(&self, place: SocketPlace, found: ConnectError) -> Self {
+        let explained = Asked::by(Clock::Hand(Arc::default()));
+        explained.or(std::future::ready(Some(found))).await;
+        Self { place, explained, ..self.anew(self.dial.clone()) }
+    }
+
     fn anew(&self, dial: Dial) -> Self {
         let starter = self.starter.as_ref().map(|starter| Starter::new(starter.place()));
         let dial = Dial { reached: Arc::default(), ..dial };
@@ -383,6 +391,27 @@ mod tests {
         assert!(line.starter.is_some() && line.with_connect_limit(CONNECT_LIMIT).starter.is_some());
         assert!(line.never_starting().starter.is_none());
         assert!(line.never_starting().with_connect_limit(CONNECT_LIMIT).starter.is_none());
+    }
+
+    #[tokio::test]
+    async fn only_who_has_just_called_at_the_usual_place_is_told_what_is_wrong_with_the_service() {
+        let silent = || CallError::Silent { after: CONNECT_LIMIT };
+        let refused = || CallError::Refused { message: "no".into() };
+        let found = || ConnectError::TimedOut { path: "/x/tokens.sock".into(), after: CONNECT_LIMIT };
+        for (place, patience, unanswered, expected) in [
+            (SocketPlace::Usual, Patience::Caller, CallError::Interrupted, CallError::Connect(found())),
+            (SocketPlace::Usual, Patience::Caller, silent(), CallError::Connect(found())),
+            (SocketPlace::Usual, Patience::Background, CallError::Interrupted, CallError::Interrupted),
+            (SocketPlace::Usual, Patience::Background, silent(), silent()),
+            (SocketPlace::Named, Patience::Caller, CallError::Interrupted, CallError::Interrupted),
+            // Where there is an answer, nothing is wrong with the service.
+            (SocketPlace::Usual, Patience::Caller, refused(), refused()),
+        ] {
+            let line = Line::new(&Sockets::at("/x/tokens.sock"), Which::Tokens).after_a_look(place, found()).await;
+            let call = || std::future::ready(Err::<(), _>(unanswered.clone()));
+            let ended = line.call(CONNECT_LIMIT, patience, call).await;
+            assert_eq!(ended, Err(expected), "{place:?} {patience:?} {unanswered:?}");
+        }
     }
 
     #[cfg(target_os = "linux")]

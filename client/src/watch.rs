@@ -200,3 +200,32 @@ fn with_jitter(pause: Duration) -> Duration {
     let spread = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1);
     half.saturating_add(Duration::from_millis(RandomState::new().build_hasher().finish() % spread))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::connect::{Sockets, Which};
+    use crate::error::ConnectError;
+    use crate::start::SocketPlace;
+
+    #[tokio::test]
+    async fn a_subscription_that_finds_no_answer_has_nobody_look_at_the_service() {
+        // given a socket that is taken care of, and nobody who serves
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.sock");
+        let manager = tokio::net::UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move { while manager.accept().await.is_ok() {} });
+        let found = ConnectError::NoDaemon { path: path.clone() };
+        let line = Line::new(&Sockets::at(path), Which::Tokens).after_a_look(SocketPlace::Usual, found.clone()).await;
+        // when a call and a subscription go there
+        let called = line.call(SILENCE_LIMIT, Patience::Caller, || async {
+            call::message(METHOD, token::stub(&line).watch_token(convert::need(&Need::only_account())).await)
+        });
+        // then the one is told what was found, and the other goes on trying
+        assert_eq!(called.await.unwrap_err(), CallError::Connect(found));
+        let subscribed = subscribe(&line, &Request::from(Need::only_account())).await;
+        assert_eq!(subscribed.unwrap_err(), CallError::Interrupted);
+    }
+}

@@ -21,6 +21,9 @@ const WATCHDOG: &str = "400";
 /// What `tests/with-user-manager` ends with where it cannot run.
 const CANNOT_RUN: i32 = 77;
 
+/// The end of a process that has called what a filter forbids (SIGSYS).
+pub const KILLED_BY_A_FILTER: &str = "killed SYS\n";
+
 /// The units that we ship, by their names.
 pub const UNITS: [(&str, &str); 3] = [
     ("mcp-authd-tokens.socket", include_str!("../../daemon/units/mcp-authd-tokens.socket")),
@@ -28,7 +31,8 @@ pub const UNITS: [(&str, &str); 3] = [
     ("mcp-authd.service", include_str!("../../daemon/units/mcp-authd.service")),
 ];
 
-/// A user's machine with a service manager. Dropping it fails the story if a secret stands in clear anywhere in the user's home.
+/// A user's machine with a service manager. Dropping it fails the story if a secret stands in clear anywhere in the user's home, or if the
+/// service was killed by its filter of system calls.
 #[derive(Debug)]
 pub struct Machine {
     home: PathBuf,
@@ -45,13 +49,48 @@ pub fn inside(story: &str) -> Option<Machine> {
     inside_with(story, &[])
 }
 
+/// Where the journal of a machine stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journal {
+    /// In memory, one for all users: the user may read it, as one who administers the machine.
+    Volatile,
+    /// At `/var/log/journal`, one for each user: the user may read what is the user's own.
+    Persistent,
+}
+
 /// The same, on a machine with a journal.
 ///
 /// # Panics
 /// If the story fails inside: with what it wrote.
 #[must_use]
-pub fn inside_with_a_journal(story: &str) -> Option<Machine> {
-    inside_with(story, &[("USER_MANAGER_JOURNAL", "yes")])
+pub fn inside_with_a_journal(story: &str, journal: Journal) -> Option<Machine> {
+    let word = match journal {
+        Journal::Volatile => "volatile",
+        Journal::Persistent => "persistent",
+    };
+    inside_with(story, &[("USER_MANAGER_JOURNAL", word)])
+}
+
+/// What a real `systemd-logind` knows of the user, who has come over SSH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lingers {
+    /// The user's manager goes on without a session.
+    Yes,
+    /// It ends with the last session.
+    No,
+}
+
+/// The same, on a machine whose sessions are known.
+///
+/// # Panics
+/// If the story fails inside: with what it wrote.
+#[must_use]
+pub fn inside_with_sessions(story: &str, lingers: Lingers) -> Option<Machine> {
+    let word = match lingers {
+        Lingers::Yes => "lingering",
+        Lingers::No => "session",
+    };
+    inside_with(story, &[("USER_MANAGER_LOGIND", word)])
 }
 
 fn inside_with(story: &str, wishes: &[(&str, &str)]) -> Option<Machine> {
@@ -122,13 +161,8 @@ impl Machine {
         for (name, text) in UNITS {
             write(&units.join(name), text);
         }
-        let service = format!(
-            "[Service]\nExecStart=\nExecStart={} --take-over\nEnvironment=MCP_AUTHD_LOG=debug\nStandardError=append:{}\n\
-             SystemCallErrorNumber=kill\n",
-            self.program("mcp-authd").display(),
-            self.log_file().display()
-        );
-        self.drop_in("mcp-authd.service", "machine.conf", &service);
+        let start = format!("ExecStart=\nExecStart={} --take-over\n", self.program("mcp-authd").display());
+        self.drop_in("mcp-authd.service", "machine.conf", &(self.watched() + &start));
         self.systemctl(&["daemon-reload"]);
     }
 
@@ -138,12 +172,28 @@ impl Machine {
     /// # Panics
     /// If the file cannot be written.
     pub fn watch_service(&self) {
-        let log = self.log_file();
-        let text = format!(
-            "[Service]\nEnvironment=MCP_AUTHD_LOG=debug\nStandardError=append:{}\nSystemCallErrorNumber=kill\n",
-            log.display()
-        );
-        self.drop_in("mcp-authd.service", "machine.conf", &text);
+        self.drop_in("mcp-authd.service", "machine.conf", &self.watched());
+    }
+
+    fn watched(&self) -> String {
+        format!(
+            "[Service]\nEnvironment=MCP_AUTHD_LOG=debug\nStandardError=append:{}\nSystemCallErrorNumber=kill\n\
+             ExecStopPost=/bin/sh -c 'echo \"$$EXIT_CODE $$EXIT_STATUS\" >> {}'\n",
+            self.log_file().display(),
+            self.ends_file().display()
+        )
+    }
+
+    /// How the service has ended, a line for each time, in the manager's words (systemd.exec(5), `$EXIT_CODE`).
+    #[must_use]
+    pub fn ends(&self) -> String {
+        fs::read_to_string(self.ends_file()).unwrap_or_default()
+    }
+
+    /// Where that stands.
+    #[must_use]
+    pub fn ends_file(&self) -> PathBuf {
+        self.home.join("ends")
     }
 
     /// Where the person's units stand.
@@ -284,6 +334,12 @@ impl Drop for Machine {
             eprintln!("---- the service's log ----\n{}", self.log());
             return;
         }
+        // Whatever came after it: a story goes on over a restart.
+        assert!(
+            !self.ends().contains(KILLED_BY_A_FILTER),
+            "the service was killed by its filter of system calls:\n{}",
+            self.log()
+        );
         let leaks: Vec<String> = sentinel::in_directory(&self.home).iter().map(ToString::to_string).collect();
         assert!(leaks.is_empty(), "secrets stand in clear (D61, P5, P10):\n{}", leaks.join("\n"));
     }

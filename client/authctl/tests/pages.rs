@@ -24,13 +24,23 @@ use serde_json::Value;
 use terminal::{Screen, Terminal};
 
 /// What is typed, and whether it asks a daemon that is there.
-const SCREENS: [(&[&str], There); 19] = [
+const SCREENS: [(&[&str], There); 31] = [
     (&["status"], There::Yes),
     (&["status"], There::No),
     (&["doctor", "--offline"], There::Yes),
     (&["doctor", "--offline"], There::No),
     (&["daemon", "status"], There::Yes),
     (&["daemon", "status"], There::No),
+    (&["daemon", "start"], There::Yes),
+    (&["daemon", "start"], There::No),
+    (&["daemon", "stop"], There::No),
+    (&["log"], There::Yes),
+    (&["log"], There::No),
+    // No manager can be asked here. What it says is shown in `src/service`, and by the stories under a real one.
+    (&["service", "install", "--dry-run"], There::No),
+    (&["service", "uninstall", "--dry-run"], There::No),
+    (&["service", "status"], There::Yes),
+    (&["service", "logs"], There::No),
     (&["account", "list"], There::Yes),
     (&["account", "show"], There::Yes),
     (&["account", "show", "nobody"], There::Yes),
@@ -44,6 +54,9 @@ const SCREENS: [(&[&str], There); 19] = [
     (&["reload"], There::Yes),
     (&["--help"], There::No),
     (&["status", "--help"], There::No),
+    (&["service", "--help"], There::No),
+    (&["service", "logs", "--help"], There::No),
+    (&["log", "--help"], There::No),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +72,8 @@ const SURROUNDINGS: [(Option<&str>, Option<&str>); 4] =
 fn authctl(socket: &Path, arguments: &[&str], (term, no_color): (Option<&str>, Option<&str>)) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_authctl"));
     command.args(arguments).env_clear().env("MCP_AUTHD_SOCKET", socket).env("LANG", "C.UTF-8").env("TZ", "UTC");
+    // Else the tester's own is looked at.
+    command.env("HOME", socket.with_file_name(""));
     command.envs(term.map(|term| ("TERM", term))).envs(no_color.map(|set| ("NO_COLOR", set)));
     command
 }
@@ -96,6 +111,24 @@ fn well_known() -> v1::AccountStatus {
     }
 }
 
+/// A daemon that has much to tell.
+fn eventful() -> Daemon {
+    let daemon = Daemon::start();
+    daemon.publish(well_known());
+    let field = |name: &str, value: &str| v1::LogField { name: name.into(), value: value.into() };
+    daemon.say(v1::LogEntry {
+        number: 1,
+        at: timestamp(SystemTime::now()),
+        level: v1::LogLevel::Warning.into(),
+        kind: v1::LogKind::Event.into(),
+        account: "github".into(),
+        message: "a refresh has failed; the token that is held serves as long as it lives".into(),
+        fields: vec![field("why", "the server does not answer"), field("issuer", "https://github.com"), field("in", "30s")],
+        ..v1::LogEntry::default()
+    });
+    daemon
+}
+
 /// The lines that are wider than a screen.
 fn wide(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.chars().count() > 80).collect()
@@ -108,8 +141,7 @@ fn is_command(line: &str) -> bool {
 
 #[test]
 fn in_a_pipe_every_screen_is_plain_text_of_80_columns() {
-    let daemon = Daemon::start();
-    daemon.publish(well_known());
+    let daemon = eventful();
     for (arguments, there) in SCREENS {
         let mut told = Vec::new();
         for surroundings in SURROUNDINGS {
@@ -135,8 +167,7 @@ fn shown(command: Command) -> (Option<i32>, Screen) {
 
 #[test]
 fn on_a_terminal_of_80_columns_no_line_of_any_screen_wraps_but_for_commands() {
-    let daemon = Daemon::start();
-    daemon.publish(well_known());
+    let daemon = eventful();
     for (arguments, there) in SCREENS {
         let piped = authctl(&socket(there, &daemon), arguments, (None, None)).stdin(Stdio::null()).output().unwrap();
         let commands = wide(&String::from_utf8(piped.stdout).unwrap()).len();

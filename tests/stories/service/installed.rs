@@ -48,6 +48,9 @@ async fn install_twice_with_an_edited_unit_by_force_and_uninstall_each_end_well(
     logged_in(&machine).await;
     let held = token(&machine).await;
 
+    let (code, out, err) = machine.authctl(&["status"]).await;
+    assert!(code == 0 && out.contains("  service   installed, systemd (mcp-authd.service)\n"), "{out}{err}");
+
     // Twice: nothing is written, and nothing started anew.
     let (code, out, err) = machine.authctl(&["service", "install"]).await;
     assert!(code == 0 && out.starts_with("mcp-authd is installed as a service already, and answers."), "{out}{err}");
@@ -68,6 +71,11 @@ async fn install_twice_with_an_edited_unit_by_force_and_uninstall_each_end_well(
     let (code, out, err) = machine.authctl(&["service", "install", "--force"]).await;
     assert!(code == 0 && standing(&machine) == written, "{out}{err}");
     assert_eq!(token(&machine).await.sha256(), held.sha256());
+
+    // A look before it is taken away changes nothing, either.
+    let (code, out, err) = machine.authctl(&["service", "uninstall", "--dry-run"]).await;
+    assert!(code == 0 && out.contains("mcp-authd-tokens.socket") && out.ends_with("Nothing was changed.\n"), "{out}{err}");
+    assert_eq!((standing(&machine), machine.property("ActiveState").as_str()), (written.clone(), "active"));
 
     // Taken away: nothing of it is left, and the logins are.
     let (code, out, err) = machine.authctl(&["service", "uninstall"]).await;

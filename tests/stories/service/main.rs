@@ -11,6 +11,7 @@ mod handed;
 mod idle;
 mod installed;
 mod journal;
+mod linger;
 mod restarts;
 mod ruled;
 mod units;

@@ -1,10 +1,10 @@
 //! Killed, stopped in the middle of a refresh, restarted again and again: nobody who asks notices.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
-use mcp_authd_client::Answer;
+use mcp_authd_client::{Answer, Client};
 use mcp_authd_tests::programs::until;
 use mcp_authd_tests::server::{At, AuthorizationServer, Commit, Misbehaviour, Settings};
 use mcp_authd_tests::service::inside;
@@ -15,9 +15,11 @@ use tokio::task::JoinSet;
 use super::{installed, lasting, logged_in, look, service_is, short_lived, token, token_ended};
 
 const RESTARTS: u32 = 50;
-/// Together a hundred calls a second.
-const CALLERS: u32 = 5;
-const EACH: Duration = Duration::from_millis(50);
+const PROGRAMS: usize = 5;
+/// A hundred calls a second.
+const EACH: Duration = Duration::from_millis(10);
+/// How many calls are answered between two restarts at least: so the one meets the other however slow the machine is.
+const BETWEEN: u32 = 10;
 
 #[tokio::test]
 async fn a_killed_daemon_is_started_again_and_the_next_call_succeeds() {
@@ -89,7 +91,60 @@ async fn a_stop_during_a_refresh_waits_for_it_and_saves_it() {
     counts.assert_no_race_was_lost();
 }
 
-#[tokio::test]
+/// What programs ask for all the time.
+struct Load {
+    is_over: Arc<AtomicBool>,
+    answered: Arc<AtomicU32>,
+    begun: Instant,
+    calls: tokio::task::JoinHandle<JoinSet<()>>,
+}
+
+impl Load {
+    /// A call each ten milliseconds, whether those before it have been answered or not: who is busy owes the calls, and makes them up.
+    fn of(programs: Vec<Arc<Client>>, expected: [u8; 32]) -> Self {
+        let (is_over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let calls = tokio::spawn({
+            let (is_over, answered) = (is_over.clone(), answered.clone());
+            async move {
+                let (mut calls, mut times) = (JoinSet::new(), tokio::time::interval(EACH));
+                for program in programs.iter().cycle() {
+                    times.tick().await;
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let (program, answered) = (program.clone(), answered.clone());
+                    calls.spawn(async move {
+                        match program.token(look()).await {
+                            Ok(Answer::UseToken(token)) if token.sha256() == expected => answered.fetch_add(1, Ordering::SeqCst),
+                            other => panic!("a call failed: {other:?}"),
+                        };
+                    });
+                }
+                calls
+            }
+        });
+        Self { is_over, answered, begun: Instant::now(), calls }
+    }
+
+    fn answered(&self) -> u32 {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// How many calls there were, in which time: each of them was answered.
+    async fn end(self) -> (u32, Duration) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let (mut calls, took) = (self.calls.await.unwrap(), self.begun.elapsed());
+        let mut ended = 0;
+        while let Some(call) = calls.join_next().await {
+            call.unwrap();
+            ended += 1;
+        }
+        (ended, took)
+    }
+}
+
+// Asking the manager holds a thread; the callers go on meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::print_stdout, reason = "the story tells its figures")]
 async fn restarts_under_calls_fail_none_of_them() {
     let Some(machine) = inside("restarts::restarts_under_calls_fail_none_of_them") else { return };
@@ -97,43 +152,22 @@ async fn restarts_under_calls_fail_none_of_them() {
     installed(&machine, &server);
     machine.listen();
     logged_in(&machine).await;
-    let (expected, is_over) = (token(&machine).await.sha256(), Arc::new(AtomicBool::new(false)));
-    let mut callers = JoinSet::new();
-    for _ in 0..CALLERS {
-        let (client, is_over) = (machine.program_with_library(), is_over.clone());
-        callers.spawn(async move {
-            let (mut calls, mut times) = (0_u32, tokio::time::interval(EACH));
-            while !is_over.load(Ordering::SeqCst) {
-                times.tick().await;
-                match client.token(look()).await {
-                    Ok(Answer::UseToken(token)) if token.sha256() == expected => calls += 1,
-                    other => panic!("call {calls} failed: {other:?}"),
-                }
-            }
-            calls
-        });
-    }
-    let machine = Arc::new(machine);
+    let expected = token(&machine).await.sha256();
+    let programs = std::iter::repeat_with(|| Arc::new(machine.program_with_library())).take(PROGRAMS).collect();
+    let load = Load::of(programs, expected);
     for restart in 0..RESTARTS {
-        let (ruled, before) = (machine.clone(), machine.main_pid());
-        // Callers and the manager go on meanwhile.
-        tokio::task::spawn_blocking(move || {
-            if restart % 5 == 4 {
-                let _gone_already = kill(Pid::from_raw(before), Signal::SIGKILL);
-            } else {
-                ruled.systemctl(&["restart", "mcp-authd.service"]);
-            }
-        })
-        .await
-        .unwrap();
+        let (before, due) = (machine.main_pid(), load.answered() + BETWEEN);
+        until("calls are answered between two restarts", || load.answered() >= due).await;
+        if restart % 5 == 4 {
+            kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
+        } else {
+            tokio::task::block_in_place(|| machine.systemctl(&["restart", "mcp-authd.service"]));
+        }
         until("another one serves", || machine.main_pid() != before && machine.property("ActiveState") == "active").await;
     }
-    is_over.store(true, Ordering::SeqCst);
-    let mut calls = 0;
-    while let Some(caller) = callers.join_next().await {
-        calls += caller.unwrap();
-    }
-    println!("FIGURES: {RESTARTS} restarts, one in five a kill, under {calls} calls: 0 failed");
-    assert!(calls > RESTARTS);
+    let (calls, took) = load.end().await;
+    let rate = f64::from(calls) / took.as_secs_f64();
+    println!("FIGURES: {RESTARTS} restarts, one in five a kill, under {calls} calls, {rate:.0} a second: 0 failed");
+    assert!(calls >= RESTARTS * BETWEEN);
     assert_eq!((server.counts().device_authorizations, server.counts().refreshes), (1, 0));
 }

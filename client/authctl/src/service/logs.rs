@@ -47,10 +47,12 @@ fn is_service(manager: &Result<Load, Unreachable>, has_files: bool) -> bool {
     }
 }
 
+/// Never with `--user`: that reads the files of this user alone, and where the journal is in memory (journald.conf(5), `Storage=`)
+/// there are none.
 fn journal(options: &Logs) -> Call {
     let lines = options.lines.to_string();
     let follow = options.follow.then_some("--follow");
-    let fixed = ["--user", "--no-pager", "--unit", SERVICE, "--lines", &lines];
+    let fixed = ["--user-unit", SERVICE, "--no-pager", "--lines", &lines];
     Call::new("journalctl", fixed.into_iter().chain(follow))
 }
 
@@ -104,7 +106,7 @@ pub(super) mod tests {
     #[test]
     fn the_journal_or_the_file_is_asked_for_so_many_lines_and_followed_where_it_is_wished() {
         let options = |follow| Logs { follow, lines: 20 };
-        assert_eq!(journal(&options(false)).typed(), "journalctl --user --no-pager --unit mcp-authd.service --lines 20");
+        assert_eq!(journal(&options(false)).typed(), "journalctl --user-unit mcp-authd.service --no-pager --lines 20");
         assert!(journal(&options(true)).typed().ends_with(" --follow"));
         assert_eq!(tail(&options(true), "/a b/log").typed(), "tail -n 20 -F -- '/a b/log'");
     }
