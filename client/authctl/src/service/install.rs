@@ -119,7 +119,7 @@ fn told(done: &Done<'_>, linger: Linger, page: Page) -> String {
     if let Some(status) = status {
         text.push_str(&page.field("daemon", &format!("mcp-authd {} answers (pid {})", status.version, status.pid)));
     }
-    text.push_str(&page.field("starts", "when a program first asks after you have logged in to this machine"));
+    text.push_str(&page.field("starts", linger.begins()));
     if let Some(ends) = linger.worth_knowing() {
         text.push_str(&page.field("ends", ends));
         text.push_str(&page.whole("", linger::ENABLE, Some(Tone::Strong)));

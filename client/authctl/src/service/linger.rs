@@ -22,6 +22,14 @@ pub(crate) enum Linger {
 }
 
 impl Linger {
+    /// When a service begins that waits for whoever asks.
+    pub(crate) fn begins(self) -> &'static str {
+        match self {
+            Self::On => "when a program first asks, from the boot on",
+            Self::Off | Self::OffOverSsh | Self::Unknown => "when a program first asks after you have logged in to this machine",
+        }
+    }
+
     /// What a person should know who has not asked for it.
     pub(crate) fn worth_knowing(self) -> Option<&'static str> {
         let words =

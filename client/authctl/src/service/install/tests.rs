@@ -18,7 +18,7 @@ fn what_was_done_is_told_with_what_comes_next() {
     let screens = [
         told(&done(&plan(bare())), Linger::OffOverSsh, PAGE),
         told(&done(&plan(packaged())), Linger::Off, PAGE),
-        told(&done(&plan(installed())), Linger::Unknown, PAGE),
+        told(&done(&plan(installed())), Linger::On, PAGE),
     ];
     insta::assert_snapshot!(screens.join("----\n"));
 }
