@@ -1,7 +1,7 @@
 //! A connection to the session bus, of which every step has an end (D-Bus specification 0.43, "Authentication Protocol" and
 //! "Message Bus Specification").
 //!
-//! A client of our own and not a library: what is said is six calls and two signals. With the smallest library (zbus 6.2, `comms`
+//! A client of our own and not a library: what is said is six calls and four signals. With the smallest library (zbus 6.2, `comms`
 //! alone) the program was 830 KB larger in place of 140, and held a third of a megabyte more while it did nothing.
 //!
 //! Must never: wait longer than [`PATIENCE`] for anything, take another user's bus for ours, or repeat what an answer says but the

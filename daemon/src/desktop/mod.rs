@@ -6,8 +6,8 @@
 //!
 //! A daemon that leaves takes away what it shows, as its button would be dead, and waits half a second for that at most. The next one
 //! tells a login that still waits anew, five seconds after its start, also where the person has put the notice before aside; it opens
-//! no page for that. A daemon that is killed takes nothing away: then two stand there, which say the same, and the button of the newer
-//! one works. Killed again and again within five seconds it adds none.
+//! no page for that. A daemon that is killed takes nothing away: then one more stands there, which says the same, and the button of
+//! the newest works. Killed again and again within five seconds of its start it adds none.
 //!
 //! What is connected is the session bus that the environment names, while a login waits and no longer. Where there is one that hangs
 //! or refuses, or that is lost, a line of the log says so and nothing else changes. Where there is none, a line says so at the first

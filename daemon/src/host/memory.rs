@@ -60,13 +60,10 @@ pub fn give_back() {
     unsafe {
         nix::libc::malloc_trim(0);
     }
-    let one_of_them = (give_back as *const ()).addr();
-    let Some(program) = std::fs::read_to_string("/proc/self/maps").ok().and_then(|maps| mapped::instructions(&maps, one_of_them))
-    else {
-        return;
-    };
+    let Some(program) = mapped::given_back((give_back as *const ()).addr()) else { return };
     // SAFETY: the pages are those of a file that this function itself is part of, mapped when the program was started and until it
-    // ends, privately, to be read and run, and never to be written to (`mapped`): whoever uses one afterwards reads the same bytes.
+    // ends, privately, to be read and run; none of them was ever written to, and the file is on a disk of this machine (`mapped`):
+    // whoever uses one afterwards reads the same bytes.
     let given_back = unsafe { madvise(program.start, program.length, MmapAdvise::MADV_DONTNEED) };
     if let Err(error) = given_back {
         tracing::debug!(%error, "the pages of the program are kept");

@@ -27,8 +27,8 @@ enum Wrong {
     Hangs,
 }
 
-/// Programs ask, the person answers, the daemon leaves: all of it while a desktop that hangs still holds its answers. Then the log
-/// says `why`.
+/// A program is answered while a desktop that hangs still holds its answers, the log says `why`, the person answers, and the daemon
+/// leaves while the desktop hangs again.
 async fn callers_are_served(address: &str, (wrong, why): (Wrong, &str)) {
     let server = AuthorizationServer::start(Settings::default());
     let config = config_at(&server, address).text("[desktop]\nopen_browser = true");

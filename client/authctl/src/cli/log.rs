@@ -7,8 +7,9 @@ const HELP: &str = "\
 The daemon keeps the last of it in memory, since it has started: at most 500
 entries of what has happened, and at most 500 of tokens that were given; of
 those that are told first, half are of each kind where there are so many. What
-it said before stands in the service's journal; or, without the tokens, in the
-log of a daemon that a program has started. Times of day are in UTC.
+it said before stands in the journal of the service; or, without the tokens, in
+the log of a daemon that a program or launchd has started. Times of day are in
+UTC.
 
 A program that is given the same token again on the same connection is told of
 once more, with how often, when the token changes or the connection ends.

@@ -82,7 +82,7 @@ async fn out_of_reach(client: &AdminClient, sockets: &Sockets, why: &Unreachable
         }
         Ownership::Nobody | Ownership::Ended(_) => MAY_LISTEN,
     };
-    Ok(and_stop(why.failure(what)))
+    Ok(and_stop(why.failure((what, "authctl daemon status"))))
 }
 
 /// Once the manager can be asked, it can be told to stop.
@@ -162,8 +162,8 @@ pub(super) mod tests {
         vec![
             stays(4242),
             elsewhere(4242, "/tmp/other/tokens.sock".into()),
-            and_stop(Unreachable::NoRuntime.failure(LISTENS_ON)),
-            and_stop(Unreachable::NoManager.failure(MAY_LISTEN)),
+            and_stop(Unreachable::NoRuntime.failure((LISTENS_ON, "authctl daemon status"))),
+            and_stop(Unreachable::NoManager.failure((MAY_LISTEN, "authctl daemon status"))),
             unmarked("mcp-authd has stopped, and its service with it.", NotStarted::StateFolder { folder, why }),
         ]
     }

@@ -1,6 +1,8 @@
 //! The failures that the tool makes itself: each room has all of its own in one snapshot, as a terminal of 80 columns shows them, and
 //! a failure that is made anywhere and stands in none is found by the line that makes it.
 //!
+//! A line that makes several failures, from words that it is given, counts as shown by one of them: its room's list has to name each.
+//!
 //! Must never: take a line for shown because somebody has counted it.
 
 #![allow(clippy::unwrap_used, reason = "tests")]

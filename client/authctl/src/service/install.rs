@@ -17,9 +17,12 @@ use crate::cli::service::Install;
 use crate::exit::{Exit, Failure};
 use crate::screen::{self, Page, Tone};
 
+/// What has happened where the service manager cannot be asked, and the command.
+pub(super) const NOTHING: (&str, &str) = ("nothing was installed", "authctl service install");
+
 /// `authctl service install`.
 pub(super) async fn run(options: Install) -> Result<Exit, Failure> {
-    let here = Here::look().await.map_err(|why| why.failure("nothing was installed"))?;
+    let here = Here::look().await.map_err(|why| why.failure(NOTHING))?;
     here.keeps_the_same()?;
     let program = start::program()?;
     let word = exec_start::word(&program).map_err(|why| unwritable(&program, why))?;

@@ -57,7 +57,7 @@ pub(super) async fn listen() -> Result<Vec<Step>, Failure> {
 
 async fn install(options: Install) -> Result<Exit, Failure> {
     let here = Here::look().await?;
-    here.may_be_changed("nothing was installed")?;
+    here.may_be_changed(super::install::NOTHING)?;
     let program = start::program()?;
     let text = agent::text(&program, &here.places).map_err(|why| agent::unwritable(&program, why))?;
     let found = &here.ground.found;
@@ -77,7 +77,7 @@ async fn install(options: Install) -> Result<Exit, Failure> {
 
 async fn uninstall(options: Uninstall) -> Result<Exit, Failure> {
     let here = Here::look().await?;
-    here.may_be_changed("nothing was removed")?;
+    here.may_be_changed(super::uninstall::NOTHING)?;
     let steps = plan::uninstall(&here.ground, &here.places);
     if options.dry_run {
         screen::print(&shown::dry(&step::shown(&steps, Page::of_stdout()), Page::of_stdout()))?;

@@ -66,7 +66,7 @@ impl Managed {
             }),
             Self::OutOfReach(why) if !matches!(owner, Ownership::Runs(_)) => Some(Failure {
                 exit: Exit::NotRunning,
-                ..why.failure("whether it holds mcp-authd's sockets cannot be told from here")
+                ..why.failure(("whether it holds mcp-authd's sockets cannot be told from here", "authctl status"))
             }),
             _ => None,
         }

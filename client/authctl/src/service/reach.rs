@@ -107,9 +107,8 @@ fn variables(answer: &str) -> Vec<(String, OsString)> {
 }
 
 impl Unreachable {
-    /// For the person who wanted `what` ("nothing was installed").
-    pub(crate) fn failure(&self, what: &str) -> Failure {
-        let again = "authctl service install";
+    /// For the person to whom this happened ("nothing was installed") by a command that may be typed `again`.
+    pub(crate) fn failure(&self, (what, again): (&str, &str)) -> Failure {
         let linger = "loginctl enable-linger && export XDG_RUNTIME_DIR=/run/user/$(id -u)";
         let (why, next) = match self {
             Self::NoSystemd => (
@@ -153,6 +152,7 @@ impl Unreachable {
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::{install, status, uninstall};
     use super::*;
 
     /// A login session.
@@ -194,7 +194,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::service) fn failures() -> Vec<Failure> {
-        [
+        let every = [
             Unreachable::NoSystemd,
             Unreachable::RootFor("ada".into()),
             Unreachable::NoRuntime,
@@ -203,8 +203,10 @@ pub(super) mod tests {
             Unreachable::Unnamed("HOME"),
             Unreachable::NoAnswer(NotRun::Hangs),
             Unreachable::NoAnswer(NotRun::SaysNo { said: "Failed to connect to bus: No such file or directory".into() }),
-        ]
-        .map(|why| why.failure("nothing was installed"))
-        .into()
+        ];
+        let mut all: Vec<Failure> = every.map(|why| why.failure(install::NOTHING)).into();
+        // Root is told to type again what it has typed.
+        all.extend([uninstall::NOTHING, status::NOTHING].map(|nothing| Unreachable::RootFor("ada".into()).failure(nothing)));
+        all
     }
 }

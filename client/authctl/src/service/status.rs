@@ -15,9 +15,12 @@ use crate::exit::{Exit, Failure};
 use crate::json;
 use crate::screen::{self, Page, Tone};
 
+/// What has happened where the service manager cannot be asked, and the command.
+pub(super) const NOTHING: (&str, &str) = ("no service can be shown", "authctl service status");
+
 /// `authctl service status`.
 pub(super) async fn run(options: ServiceStatus) -> Result<Exit, Failure> {
-    let here = Here::look().await.map_err(|why| why.failure("no service can be shown"))?;
+    let here = Here::look().await.map_err(|why| why.failure(NOTHING))?;
     let shown = Shown { ground: &here.ground, linger: linger::look().await };
     let text = if options.json { json::line(&shown.object()) } else { shown.render(Page::of_stdout()) };
     screen::print(&text)?;

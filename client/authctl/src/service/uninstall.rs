@@ -11,9 +11,12 @@ use crate::cli::service::Uninstall;
 use crate::exit::{Exit, Failure};
 use crate::screen::{self, Page, Tone};
 
+/// What has happened where the service manager cannot be asked, and the command.
+pub(super) const NOTHING: (&str, &str) = ("nothing was removed", "authctl service uninstall");
+
 /// `authctl service uninstall`.
 pub(super) async fn run(options: Uninstall) -> Result<Exit, Failure> {
-    let here = Here::look().await.map_err(|why| why.failure("nothing was removed"))?;
+    let here = Here::look().await.map_err(|why| why.failure(NOTHING))?;
     let uninstalling = systemd::uninstall(&here.ground);
     let page = Page::of_stdout();
     if options.dry_run {

@@ -3,11 +3,13 @@
 //! Lines of tokens that are given come with every program that runs. In a file they would hide all else, and so they are details
 //! there: `MCP_AUTHD_LOG=debug`, or `info,mcp_authd::audit=debug`, has them written, too. The ring and the journal have them anyway.
 //!
-//! One file has nobody but us to look after it: the log that the client library opens for a daemon that a program starts
-//! (`client/src/start/log.rs`). Where it has become too long it begins anew, with a line that says so. It is emptied in its place: who
-//! else has it open goes on at its new end, as it is appended to.
+//! One file is ours to look after: the log that the client library opens for a daemon that a program starts
+//! (`client/src/start/log.rs`). The one that launchd opens has no bound: it grows with what happens, and not with each program.
+//! Where ours has become too long it begins anew, with a line that says so. It is emptied in its place: who else has it open goes on
+//! at its new end, as it is appended to.
 //!
-//! Must never: empty a file that bears another name, whoever has led standard error there; or give up the newest lines for older ones.
+//! Must never: empty a file that bears another name, beside ours or in its place, whoever has led standard error there; or give up the
+//! newest lines for older ones.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
@@ -50,7 +52,9 @@ impl RegularFile {
         let (Some(ours), Ok(found)) = (&self.ours, self.file.metadata()) else { return false };
         // Its name is asked for each time: somebody may have put it aside to keep it.
         let is_the_same = |named: Metadata| (named.dev(), named.ino()) == (found.dev(), found.ino());
-        found.len() > LONGEST && fs::symlink_metadata(ours).is_ok_and(is_the_same) && self.is_appended_to()
+        // Under a second name (ln, cp -al) it is somebody's copy, too.
+        let has_one_name = found.nlink() == 1;
+        found.len() > LONGEST && has_one_name && fs::symlink_metadata(ours).is_ok_and(is_the_same) && self.is_appended_to()
     }
 
     /// Else what is written after it was emptied would stand behind a hole.
@@ -157,6 +161,11 @@ mod tests {
         let placed = File::options().read(true).write(true).open(&ours).unwrap();
         too_long(&placed);
         assert!(grows(behind(&placed, &ours)));
+        // Ours, with a second name.
+        let second = folder.path().join("second.log");
+        fs::hard_link(&ours, &second).unwrap();
+        assert!(grows(behind(&appended_to(&ours), &ours)));
+        fs::remove_file(second).unwrap();
         // And ours.
         let appended = appended_to(&ours);
         assert!(!grows(behind(&appended, &ours)));

@@ -10,7 +10,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     match &facts.service {
         Managed::No => Vec::new(),
         Managed::OutOfReach(why) => {
-            let failure = why.failure("how the service is cannot be told from here");
+            let failure = why.failure(("how the service is cannot be told from here", "authctl doctor"));
             let message = super::sentence(&failure.message);
             vec![Finding::worth_knowing(Check::Service, message, failure.next_step.unwrap_or_default())]
         }

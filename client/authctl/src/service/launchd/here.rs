@@ -56,10 +56,10 @@ impl Here {
     ///
     /// # Errors
     /// Why not, with what to do.
-    pub(super) fn may_be_changed(&self, so: &str) -> Result<(), Failure> {
+    pub(super) fn may_be_changed(&self, (so, again): (&str, &str)) -> Result<(), Failure> {
         let refused = |why: &str, next: &str| Err(Failure::new(Exit::Failed, format!("{why}; {so}"), next));
         if self.ground.uid == 0 {
-            return refused("this is root, and the service is a user's own: run this without sudo", "authctl service install");
+            return refused("this is root, and the service is a user's own: run this without sudo", again);
         }
         if !self.is_logged_in {
             let why = "launchd has no agents of this user before a login at the screen of this Mac (mcp-authd needs none: the first \
@@ -99,6 +99,7 @@ pub(crate) async fn ended() -> Result<(), Failure> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::super::{install, uninstall};
     use super::super::agent::tests::places;
     use super::*;
 
@@ -108,7 +109,8 @@ pub(super) mod tests {
             places: places(),
             is_logged_in,
         };
-        let refused = [here(0, true), here(501, false)].map(|here| here.may_be_changed("nothing was installed").err());
+        let refused = [(0, true, install::NOTHING), (501, false, install::NOTHING), (0, true, uninstall::NOTHING)]
+            .map(|(uid, is_logged_in, nothing)| here(uid, is_logged_in).may_be_changed(nothing).err());
         refused.into_iter().flatten().chain([no_home()]).collect()
     }
 
