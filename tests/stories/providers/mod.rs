@@ -21,7 +21,7 @@ use mcp_authd_client::{Need, SignIn, Token};
 use mcp_authd_tests::daemon::{Config, Daemon};
 use mcp_authd_tests::persona::{Door, Line, Persona, Provider};
 use mcp_authd_tests::plain_http::fetch_with_token;
-use mcp_authd_tests::programs::{Crowd, a_token, account_is, approve, deny, program, prompted, token, tool, watched};
+use mcp_authd_tests::programs::{Crowd, a_token, account_is, approve, deny, program, prompted, token, tool, until, watched};
 use mcp_authd_tests::server::{At, Commit, Misbehaviour};
 
 const CLIENT: &str = "me";
@@ -172,6 +172,8 @@ impl Stage {
         assert!(signed_out.erased, "{signed_out:?}");
         if signed_out.revocation == Revocation::Sent {
             self.provider.behind().wait_for(|counts| counts.revocations_effective >= 1).await;
+            // The provider notes a request when it has the answer of the server behind.
+            until("the provider has noted it", || !self.provider.heard_at(Door::Revocation).is_empty()).await;
         }
         signed_out.revocation
     }
